@@ -1,0 +1,321 @@
+//! The buffer pool: all the memory that tiles and payloads live in, capped.
+//!
+//! A buffer goes back to the pool when it is dropped and is handed out again as it is, because fresh memory
+//! is slow: the first write into each of its pages costs more than the copy that fills it.
+
+mod pages;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::de::{Deserialize, Deserializer, Visitor};
+use serde::ser::{Serialize, Serializer};
+
+use crate::error::{Error, ErrorKind, Result};
+use pages::Pages;
+
+/// A capped source of buffers. Clones share the cap.
+#[derive(Clone)]
+pub struct Pool(Arc<Mutex<State>>);
+
+struct State {
+    cap: usize,
+    used: usize,
+    used_peak: usize,
+    idle: usize,
+    fresh: u64,
+    // Idle pages by size.
+    free: BTreeMap<usize, Vec<Pages>>,
+}
+
+/// What a pool has handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUsage {
+    /// The most bytes that the pool may hold.
+    pub cap_bytes: usize,
+    /// Bytes in buffers that are in use.
+    pub used_bytes: usize,
+    /// The most that were in use at once.
+    pub used_bytes_peak: usize,
+    /// How often memory was taken from the system rather than from a buffer that came back.
+    pub fresh_count: u64,
+}
+
+impl Pool {
+    /// A pool that never holds more than `cap_bytes`, idle buffers included.
+    pub fn new(cap_bytes: usize) -> Pool {
+        Pool(Arc::new(Mutex::new(State {
+            cap: cap_bytes,
+            used: 0,
+            used_peak: 0,
+            idle: 0,
+            fresh: 0,
+            free: BTreeMap::new(),
+        })))
+    }
+
+    /// The bytes that a buffer of `len` bytes costs: whole pages, from 2 MiB on whole huge pages.
+    pub fn cost(len: usize) -> usize {
+        pages::rounded(len)
+    }
+
+    /// A buffer of `len` bytes, aligned to 4 KiB, from 2 MiB on to 2 MiB. **Its bytes are whatever they
+    /// were**: who takes it fills it.
+    ///
+    /// # Errors
+    /// `OutOfMemory` when that would exceed the cap, or when the system has none.
+    pub fn take(&self, len: usize) -> Result<Buffer> {
+        let size = pages::rounded(len);
+        let mut state = self.state();
+        if state.used.saturating_add(size) > state.cap {
+            return Err(Error::new(
+                ErrorKind::OutOfMemory,
+                format!(
+                    "cannot take a buffer of {size} bytes: {} of the {} bytes given are in use",
+                    state.used, state.cap
+                ),
+            ));
+        }
+        let pages = match state.pop(size) {
+            Some(pages) => pages,
+            None => {
+                state.shrink(size);
+                state.fresh += 1;
+                Pages::map(size).map_err(|e| Error::io(format!("cannot map {size} bytes of memory"), e))?
+            }
+        };
+        state.used += size;
+        state.used_peak = state.used_peak.max(state.used);
+        drop(state);
+        Ok(Buffer { pages: Some(pages), len, pool: Some(self.clone()) })
+    }
+
+    /// What it has handed out.
+    pub fn usage(&self) -> PoolUsage {
+        let state = self.state();
+        PoolUsage {
+            cap_bytes: state.cap,
+            used_bytes: state.used,
+            used_bytes_peak: state.used_peak,
+            fresh_count: state.fresh,
+        }
+    }
+
+    fn give_back(&self, pages: Pages) {
+        let mut state = self.state();
+        state.used -= pages.len();
+        state.idle += pages.len();
+        state.free.entry(pages.len()).or_default().push(pages);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn pop(&mut self, size: usize) -> Option<Pages> {
+        let pages = self.free.get_mut(&size)?.pop()?;
+        self.idle -= size;
+        Some(pages)
+    }
+
+    /// Gives idle pages of other sizes back to the system until `size` more bytes fit under the cap.
+    fn shrink(&mut self, size: usize) {
+        while self.used + self.idle + size > self.cap {
+            let Some(mut entry) = self.free.last_entry() else { return };
+            if let Some(pages) = entry.get_mut().pop() {
+                self.idle -= pages.len();
+            }
+            if entry.get().is_empty() {
+                entry.remove();
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.usage().fmt(f)
+    }
+}
+
+/// Bytes of a pool, owned by one.
+pub struct Buffer {
+    // Always there until the drop.
+    pages: Option<Pages>,
+    len: usize,
+    pool: Option<Pool>,
+}
+
+impl Buffer {
+    /// A zeroed buffer outside of any pool and cap, for what is no part of a plan.
+    ///
+    /// # Errors
+    /// `OutOfMemory` when the system has none.
+    pub fn unpooled(len: usize) -> Result<Buffer> {
+        let size = pages::rounded(len);
+        let pages =
+            Pages::map(size).map_err(|e| Error::io(format!("cannot map {size} bytes of memory"), e))?;
+        Ok(Buffer { pages: Some(pages), len, pool: None })
+    }
+
+    /// Its bytes as elements.
+    ///
+    /// # Panics
+    /// When its length is no multiple of the element's size.
+    pub fn elements<T: bytemuck::Pod>(&self) -> &[T] {
+        bytemuck::cast_slice(self)
+    }
+
+    /// Its bytes as elements, to be changed.
+    ///
+    /// # Panics
+    /// When its length is no multiple of the element's size.
+    pub fn elements_mut<T: bytemuck::Pod>(&mut self) -> &mut [T] {
+        bytemuck::cast_slice_mut(self)
+    }
+
+    /// Shares it, from now on unchanged.
+    pub fn freeze(self) -> Payload {
+        Payload(Arc::new(self))
+    }
+
+    fn pages(&self) -> &Pages {
+        self.pages.as_ref().expect("the pages are there until the drop")
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.pages().bytes()[..self.len]
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        let len = self.len;
+        &mut self.pages.as_mut().expect("the pages are there until the drop").bytes_mut()[..len]
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if let (Some(pages), Some(pool)) = (self.pages.take(), self.pool.take()) {
+            pool.give_back(pages);
+        }
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({} bytes)", self.len)
+    }
+}
+
+impl Serialize for Buffer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Buffer {
+    /// Into an unpooled buffer.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Buffer, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Buffer;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Buffer, E> {
+                let mut buffer = Buffer::unpooled(bytes.len()).map_err(E::custom)?;
+                buffer.copy_from_slice(bytes);
+                Ok(buffer)
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
+
+/// Bytes of a pool, shared and unchanging: what travels with a message without being copied.
+#[derive(Clone, Debug)]
+pub struct Payload(Arc<Buffer>);
+
+impl Payload {
+    /// The buffer, where nobody else holds it.
+    ///
+    /// # Errors
+    /// The payload itself, where somebody does.
+    pub fn try_into_buffer(self) -> Result<Buffer, Payload> {
+        Arc::try_unwrap(self.0).map_err(Payload)
+    }
+}
+
+impl Deref for Payload {
+    type Target = Buffer;
+
+    fn deref(&self) -> &Buffer {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HUGE: usize = 2 << 20;
+
+    #[test]
+    fn buffers_are_used_again() {
+        let pool = Pool::new(4 * HUGE);
+        for _ in 0..10 {
+            let mut buffer = pool.take(HUGE - 5).unwrap();
+            buffer[HUGE - 6] = 1;
+            assert_eq!(buffer.as_ptr() as usize % 4096, 0);
+        }
+        let usage = pool.usage();
+        assert_eq!((usage.fresh_count, usage.used_bytes, usage.used_bytes_peak), (1, 0, HUGE));
+    }
+
+    #[test]
+    fn large_buffers_lie_on_huge_pages() {
+        let pool = Pool::new(64 * HUGE);
+        let buffers: Vec<_> = (0..8).map(|i| pool.take(HUGE * (i % 3 + 1) + i).unwrap()).collect();
+        assert!(buffers.iter().all(|b| b.as_ptr() as usize % HUGE == 0));
+    }
+
+    #[test]
+    fn the_cap_holds_with_idle_buffers_of_other_sizes() {
+        let pool = Pool::new(4 * HUGE);
+        drop([pool.take(HUGE).unwrap(), pool.take(HUGE).unwrap(), pool.take(HUGE).unwrap()]);
+        let large = pool.take(4 * HUGE).unwrap();
+        let refused = pool.take(1).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::OutOfMemory);
+        drop(large);
+        assert!(pool.take(1).is_ok());
+        assert_eq!(pool.take(usize::MAX).unwrap_err().kind(), ErrorKind::OutOfMemory);
+    }
+
+    #[test]
+    fn a_payload_is_a_buffer_again_when_held_once() {
+        let pool = Pool::new(1 << 20);
+        let payload = pool.take(8).unwrap().freeze();
+        let other = payload.clone();
+        let payload = payload.try_into_buffer().unwrap_err();
+        drop(other);
+        assert_eq!(payload.try_into_buffer().unwrap().elements::<f64>().len(), 1);
+    }
+
+    #[test]
+    fn an_empty_buffer_is_one() {
+        let pool = Pool::new(1 << 20);
+        assert!(pool.take(0).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,2 @@
+//! Sets up and runs what the tests of Hama need.
+fn main() {}
