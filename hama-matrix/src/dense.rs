@@ -1,0 +1,319 @@
+//! A dense matrix in a table.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use hama_core::{Error, ErrorKind, Result};
+use hama_hdfs::{Extent, OnExists, ShardRecord, Table, TableName, TableSpec, TableTarget, TableWriter, TileIndex};
+use ndarray::{Array2, ArrayView2, s};
+
+use crate::fill::{Fill, Filling, HELD_TILES};
+use crate::grid::block;
+use crate::hama::Hama;
+use crate::product::Product;
+use crate::random::Seed;
+use crate::save_as::SaveAs;
+use crate::scalar::Scalar;
+use crate::tile;
+use crate::write_behind::WriteBehind;
+
+/// A matrix of `T` (f64 or f32) in a table of a store, rows x cols. It holds no elements in memory; clones
+/// share the table.
+///
+/// While one exists, its generation of the table stays, even where the table is replaced.
+#[derive(Clone, Debug)]
+pub struct DenseMatrix<T> {
+    hama: Hama,
+    table: Table,
+    transposed: bool,
+    element: PhantomData<T>,
+}
+
+impl<T: Scalar> DenseMatrix<T> {
+    /// Makes a matrix of elements uniform in \[0, 1): each depends on seed, row, column and type only.
+    ///
+    /// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+    ///
+    /// # Cost
+    /// Two tiles of memory a peer; one pass of writing.
+    ///
+    /// # Errors
+    /// `Exists` where the name is taken and nothing says to replace it, `Invalid` for a shape or a name that
+    /// cannot be, and those of the store.
+    pub fn random(hama: &Hama, name: impl Into<SaveAs>, shape: (u64, u64), seed: Seed) -> Result<Self> {
+        Self::filled(hama, name.into(), shape, Filling::Random(seed))
+    }
+
+    /// Makes a matrix of zeros. Cost and errors as in [`random`](Self::random).
+    pub fn zeros(hama: &Hama, name: impl Into<SaveAs>, shape: (u64, u64)) -> Result<Self> {
+        Self::filled(hama, name.into(), shape, Filling::Zeros)
+    }
+
+    /// Makes the n x n identity. Cost and errors as in [`random`](Self::random).
+    pub fn identity(hama: &Hama, name: impl Into<SaveAs>, n: u64) -> Result<Self> {
+        Self::filled(hama, name.into(), (n, n), Filling::Identity)
+    }
+
+    /// Makes a matrix of the elements of an array.
+    ///
+    /// # Cost
+    /// Two tiles of memory beside the array; one pass of writing.
+    ///
+    /// # Errors
+    /// As in [`random`](Self::random).
+    pub fn from_array(hama: &Hama, name: impl Into<SaveAs>, array: ArrayView2<'_, T>) -> Result<Self> {
+        let shape = Extent { rows: array.nrows() as u64, cols: array.ncols() as u64 };
+        Self::from_rows(hama, name.into(), TableSpec::new(shape, T::TYPE)?, |row, col, into| {
+            let col = col as usize;
+            let from = array.slice(s![row as usize, col..col + into.len()]);
+            into.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            Ok(())
+        })
+    }
+
+    /// Opens the matrix of that name.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none, `Invalid` where its elements are of another type, `Data` where its
+    /// files are damaged.
+    pub fn open(hama: &Hama, name: &str) -> Result<Self> {
+        Self::of_table(hama, Table::open(hama.store(), &TableName::new(name)?)?)
+    }
+
+    pub(crate) fn of_table(hama: &Hama, table: Table) -> Result<Self> {
+        let element = table.spec().element;
+        if element != T::TYPE {
+            return Err(Error::invalid(format!(
+                "cannot open {} as {}: its elements are {}",
+                table.name(),
+                T::TYPE.name(),
+                element.name()
+            )));
+        }
+        Ok(DenseMatrix { hama: hama.clone(), table, transposed: false, element: PhantomData })
+    }
+
+    /// Rows and columns.
+    pub fn shape(&self) -> (u64, u64) {
+        let Extent { rows, cols } = self.table.spec().shape;
+        if self.transposed { (cols, rows) } else { (rows, cols) }
+    }
+
+    /// The name of its table.
+    pub fn name(&self) -> &str {
+        self.table.name().as_str()
+    }
+
+    /// The table that it is in.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// What it lives in.
+    pub fn hama(&self) -> &Hama {
+        &self.hama
+    }
+
+    /// Whether it is the transpose of its table.
+    pub fn is_transposed(&self) -> bool {
+        self.transposed
+    }
+
+    /// Its transpose. No byte moves: reading and multiplying exchange rows and columns.
+    #[must_use]
+    pub fn t(&self) -> Self {
+        DenseMatrix { transposed: !self.transposed, ..self.clone() }
+    }
+
+    /// Cuts it into n x n nearly equal blocks: a grid in the table's manifest, which moves no byte.
+    ///
+    /// # Errors
+    /// `Invalid` for 0 blocks or more than rows or columns, `Conflict` where somebody else changed the table
+    /// meanwhile.
+    pub fn blocking(&self, n: u64) -> Result<Self> {
+        let table = self.table.set_blocking(Some(Extent { rows: n, cols: n }))?;
+        Ok(DenseMatrix { table, ..self.clone() })
+    }
+
+    /// How many blocks it is cut into along rows and columns, where it is.
+    pub fn blocks(&self) -> Option<(u64, u64)> {
+        let Extent { rows, cols } = self.table.spec().blocking?;
+        Some(if self.transposed { (cols, rows) } else { (rows, cols) })
+    }
+
+    /// Block (row, col), as an array.
+    ///
+    /// # Errors
+    /// `Invalid` where the matrix is not blocked or has no such block, and those of [`read`](Self::read).
+    pub fn block(&self, row: u64, col: u64) -> Result<Array2<T>> {
+        let (across, down) = self.blocks().map(|(rows, cols)| (cols, rows)).ok_or_else(|| {
+            Error::invalid(format!("{} is not blocked: call blocking(n) first", self.name()))
+        })?;
+        if row >= down || col >= across {
+            return Err(Error::invalid(format!(
+                "{} has no block ({row}, {col}): it has {down} x {across}",
+                self.name()
+            )));
+        }
+        let (rows, cols) = self.shape();
+        self.read(block(rows, down, row), block(cols, across, col))
+    }
+
+    /// The product of this matrix and another: a value to plan, to explain and to run.
+    ///
+    /// # Errors
+    /// `Invalid` where the inner dimensions differ.
+    pub fn mult(&self, other: &DenseMatrix<T>) -> Result<Product<T>> {
+        Product::new(self, other)
+    }
+
+    /// Some rows and columns, as an array.
+    ///
+    /// # Cost
+    /// A tile of memory beside the array; the tiles that the region touches are read, whole.
+    ///
+    /// # Errors
+    /// `Invalid` for a region outside of the matrix, `OutOfMemory` for one larger than the memory given,
+    /// `Data` where a tile is damaged.
+    pub fn read(&self, rows: Range<u64>, cols: Range<u64>) -> Result<Array2<T>> {
+        if self.transposed {
+            return Ok(self.t().read(cols, rows)?.reversed_axes());
+        }
+        self.check_region(&rows, &cols)?;
+        let spec = self.table.spec();
+        let (row_count, col_count) = ((rows.end - rows.start) as usize, (cols.end - cols.start) as usize);
+        let mut array = Array2::from_elem((row_count, col_count), T::ZERO);
+        let mut buffer = self.hama.pool().take(spec.tile_bytes())?;
+        for tile in tiles_of(spec, &rows, &cols) {
+            self.hama.cancel().check()?;
+            self.table.read_tile(tile, &mut buffer)?;
+            let (r, c) = (shared(&rows, tile.row, spec.tile.rows), shared(&cols, tile.col, spec.tile.cols));
+            let from = ArrayView2::from_shape((spec.tile.rows as usize, spec.tile.cols as usize), buffer.elements())
+                .map_err(|e| Error::internal("a tile has not the shape of its table").with_source(e))?;
+            array.slice_mut(s![r.of_region.clone(), c.of_region.clone()]).assign(&from.slice(s![r.of_tile, c.of_tile]));
+        }
+        Ok(array)
+    }
+
+    /// All of it, as an array.
+    ///
+    /// # Errors
+    /// `OutOfMemory` where it is larger than the memory given, and those of [`read`](Self::read).
+    pub fn to_ndarray(&self) -> Result<Array2<T>> {
+        let (rows, cols) = self.shape();
+        self.read(0..rows, 0..cols)
+    }
+
+    fn check_region(&self, rows: &Range<u64>, cols: &Range<u64>) -> Result<()> {
+        let Extent { rows: row_count, cols: col_count } = self.table.spec().shape;
+        for (what, range, count) in [("rows", rows, row_count), ("columns", cols, col_count)] {
+            if range.start > range.end || range.end > count {
+                return Err(Error::invalid(format!(
+                    "cannot read {what} {}..{} of {}: it has {count}",
+                    range.start,
+                    range.end,
+                    self.name()
+                )));
+            }
+        }
+        let elements = (rows.end - rows.start).saturating_mul(cols.end - cols.start);
+        let bytes = elements.saturating_mul(T::TYPE.size_bytes() as u64);
+        if bytes > self.hama.memory() {
+            return Err(Error::new(
+                ErrorKind::OutOfMemory,
+                format!(
+                    "cannot read {bytes} bytes of {} into an array: {} bytes of memory are given",
+                    self.name(),
+                    self.hama.memory()
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    fn filled(hama: &Hama, save_as: SaveAs, shape: (u64, u64), filling: Filling) -> Result<Self> {
+        let mut spec = TableSpec::new(Extent { rows: shape.0, cols: shape.1 }, T::TYPE)?;
+        if let Filling::Random(seed) = filling {
+            spec.attributes.insert("seed".into(), seed.0.into());
+        }
+        let held = HELD_TILES * hama_core::pool::Pool::cost(spec.tile_bytes()) as u64;
+        let peers = (hama.memory() / held).clamp(1, hama.peers() as u64).min(spec.shards().count() as u64);
+        Self::written(hama, save_as, spec, |target| {
+            let outcome = hama.run(&Fill { target: target.clone(), filling }).peers(peers as usize)?;
+            Ok(outcome.outputs.into_iter().flatten().collect())
+        })
+    }
+
+    /// Makes a matrix of rows that come from elsewhere, tile by tile: `row` gets the row and the first column
+    /// in the matrix, and the elements to fill.
+    pub(crate) fn from_rows(
+        hama: &Hama,
+        save_as: SaveAs,
+        spec: TableSpec,
+        mut row: impl FnMut(u64, u64, &mut [T]) -> Result<()>,
+    ) -> Result<Self> {
+        Self::from_tiles(hama, save_as, spec, |tile_index, spec, buffer| {
+            tile::fill::<T>(buffer, spec, tile_index, &mut row)
+        })
+    }
+
+    /// Makes a matrix of tiles that come from elsewhere, shard by shard.
+    pub(crate) fn from_tiles(
+        hama: &Hama,
+        save_as: SaveAs,
+        spec: TableSpec,
+        mut fill: impl FnMut(TileIndex, &TableSpec, &mut hama_core::pool::Buffer) -> Result<()>,
+    ) -> Result<Self> {
+        Self::written(hama, save_as, spec.clone(), |target| {
+            let mut writer = WriteBehind::start(target.clone(), hama_core::ids::Host::local())?;
+            for index in spec.shards().flat_map(|shard| spec.tiles_of(shard)) {
+                hama.cancel().check()?;
+                writer.wait_for_at_most(HELD_TILES as usize - 1)?;
+                let mut buffer = hama.pool().take(spec.tile_bytes())?;
+                fill(index, &spec, &mut buffer)?;
+                writer.write(index, buffer)?;
+                let valid = spec.tile_valid(index);
+                hama.progress().add(valid.rows * valid.cols * T::TYPE.size_bytes() as u64);
+            }
+            writer.finish()
+        })
+    }
+
+    /// Writes a table and opens it as a matrix. Where `write` fails, nothing of it stays.
+    pub(crate) fn written(
+        hama: &Hama,
+        save_as: SaveAs,
+        spec: TableSpec,
+        write: impl FnOnce(&TableTarget) -> Result<Vec<ShardRecord>>,
+    ) -> Result<Self> {
+        let name = TableName::new(&save_as.name)?;
+        let on_exists = if save_as.replace { OnExists::Replace } else { OnExists::Fail };
+        let writer = TableWriter::create(hama.store(), &name, spec, on_exists)?;
+        let shards = write(writer.target())?;
+        hama.cancel().check()?;
+        Self::of_table(hama, writer.commit(shards)?)
+    }
+}
+
+/// What a region and a tile share along one dimension.
+struct Shared {
+    of_region: Range<usize>,
+    of_tile: Range<usize>,
+}
+
+fn shared(region: &Range<u64>, index: u64, extent: u64) -> Shared {
+    let first = index * extent;
+    let (start, end) = (region.start.max(first), region.end.min(first + extent));
+    Shared {
+        of_region: (start - region.start) as usize..(end - region.start) as usize,
+        of_tile: (start - first) as usize..(end - first) as usize,
+    }
+}
+
+fn tiles_of<'a>(spec: &'a TableSpec, rows: &'a Range<u64>, cols: &'a Range<u64>) -> impl Iterator<Item = TileIndex> + 'a {
+    let touched = |range: &Range<u64>, extent: u64| {
+        if range.is_empty() { 0..0 } else { range.start / extent..(range.end - 1) / extent + 1 }
+    };
+    let cols = touched(cols, spec.tile.cols);
+    touched(rows, spec.tile.rows).flat_map(move |row| cols.clone().map(move |col| TileIndex { row, col }))
+}

@@ -1,0 +1,191 @@
+//! What matrices live in and are computed with: a store, memory, peers.
+
+use std::sync::Arc;
+
+use hama_core::cancel::Cancel;
+use hama_core::ids::Host;
+use hama_core::metrics::Progress;
+use hama_core::pool::Pool;
+use hama_core::{Bsp, Error, LocalRunner, Result, Run, TransportKind};
+use hama_hdfs::{Store, StoreUrl, store};
+
+use crate::host_memory::default_memory;
+
+/// A store of tables, and the memory and peers that compute on them. Clones share all of it.
+///
+/// Without more it is one process: peers are threads, and the store is a directory.
+#[derive(Clone, Debug)]
+pub struct Hama {
+    store: Arc<dyn Store>,
+    runner: LocalRunner,
+    pool: Pool,
+    memory: u64,
+    peers: usize,
+    transport: TransportKind,
+    cancel: Cancel,
+    progress: Arc<Progress>,
+}
+
+impl Hama {
+    /// Settings, to be changed one by one.
+    pub fn builder() -> HamaBuilder {
+        HamaBuilder::default()
+    }
+
+    /// The store `./hama-data`, made where it is missing, a quarter of the memory and all cores.
+    ///
+    /// # Errors
+    /// Those of [`HamaBuilder::build`].
+    pub fn local() -> Result<Hama> {
+        Hama::builder().build()
+    }
+
+    /// Where the tables are.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The most bytes of buffers that all peers together may hold.
+    pub fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    /// Peers to compute with.
+    pub fn peers(&self) -> usize {
+        self.peers
+    }
+
+    /// The buffers that everything is computed in.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// How bytes travel between peers.
+    pub fn transport(&self) -> TransportKind {
+        self.transport
+    }
+
+    /// The request to end that everything here listens to.
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// The meter of what runs: floating-point operations of a product, bytes of everything else.
+    pub fn progress(&self) -> &Arc<Progress> {
+        &self.progress
+    }
+
+    /// A run of a BSP program.
+    pub fn run<'a, P: Bsp>(&'a self, program: &'a P) -> Run<'a, P> {
+        self.runner.run(program).progress(Arc::clone(&self.progress))
+    }
+}
+
+/// The settings of a [`Hama`].
+#[derive(Debug)]
+pub struct HamaBuilder {
+    store: String,
+    create: bool,
+    memory: Option<u64>,
+    peers: Option<usize>,
+    transport: TransportKind,
+    host: Host,
+    cancel: Cancel,
+    progress: Arc<Progress>,
+}
+
+impl Default for HamaBuilder {
+    fn default() -> HamaBuilder {
+        HamaBuilder {
+            store: "file:./hama-data".into(),
+            create: true,
+            memory: None,
+            peers: None,
+            transport: TransportKind::Memory,
+            host: Host::local(),
+            cancel: Cancel::new(),
+            progress: Arc::new(Progress::new()),
+        }
+    }
+}
+
+impl HamaBuilder {
+    /// The store's URL or path, such as `file:./hama-data` (the default) or `memory:scratch`.
+    pub fn store(mut self, url: impl Into<String>) -> Self {
+        self.store = url.into();
+        self
+    }
+
+    /// Whether the store is made where it is missing (the default), or that is an error.
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// The most bytes of buffers that all peers together hold; a quarter of the machine's by default.
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
+    /// Peers to compute with; one a core by default.
+    pub fn peers(mut self, count: usize) -> Self {
+        self.peers = Some(count);
+        self
+    }
+
+    /// How bytes travel between peers: references handed over by default.
+    pub fn transport(mut self, transport: TransportKind) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// The host that peers and written shards are said to be on.
+    pub fn host(mut self, host: Host) -> Self {
+        self.host = host;
+        self
+    }
+
+    /// A request to end that everything listens to.
+    pub fn cancel(mut self, cancel: Cancel) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    /// A meter that work is added to.
+    pub fn progress(mut self, progress: Arc<Progress>) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// `Invalid` for settings that cannot be, `NotFound` for a store that is missing and may not be made, and
+    /// what the store says.
+    pub fn build(self) -> Result<Hama> {
+        let peers = match self.peers {
+            Some(0) => return Err(Error::invalid("cannot compute with 0 peers: at least 1 is needed")),
+            Some(count) => count,
+            None => std::thread::available_parallelism().map_or(1, |count| count.get()),
+        };
+        let memory = self.memory.unwrap_or_else(default_memory);
+        let url: StoreUrl = self.store.parse()?;
+        let store = if self.create { store::create(&url)? } else { store::open(&url)? };
+        let pool = Pool::new(usize::try_from(memory).unwrap_or(usize::MAX));
+        let runner = LocalRunner::new(pool.clone())
+            .with_transport(self.transport)
+            .with_host(self.host)
+            .with_cancel(self.cancel.clone());
+        Ok(Hama {
+            store,
+            runner,
+            pool,
+            memory,
+            peers,
+            transport: self.transport,
+            cancel: self.cancel,
+            progress: self.progress,
+        })
+    }
+}

@@ -1,0 +1,147 @@
+//! The plan of a product: which peer computes what, in which order, out of which tiles.
+//!
+//! The loop bounds stand in the plan; everything else, down to the peer that reads a tile, follows from them
+//! by the pure functions of [`steps`].
+
+mod bounds;
+mod cost;
+mod explain;
+mod memory;
+mod search;
+pub(crate) mod steps;
+
+use hama_hdfs::Extent;
+use serde::{Deserialize, Serialize};
+
+use crate::grid::{Grid, Runs};
+use crate::kernel::KernelId;
+use crate::problem::Problem;
+
+pub use bounds::Bounds;
+pub use cost::{Estimate, Rates};
+pub use memory::MemoryUse;
+pub use search::{Resources, plan, smallest_memory};
+
+/// Which matrix stays in memory while the others pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stationary {
+    /// A strip of A as high as a piece stays while the pieces along it are computed.
+    A,
+    /// A strip of B as wide as a piece stays while the pieces along it are computed.
+    B,
+    /// Only the piece of C that is being computed stays.
+    C,
+}
+
+/// A plan of a product: a value that can be printed, compared, sent, saved and run again.
+///
+/// Every peer of the grid has a **brick**: runs of tiles along m, n and k. It computes the brick piece by
+/// piece, where a **piece** is a rectangle of tiles of C, and a piece **panel** by panel along k: one panel a
+/// superstep. All peers walk through the same steps; one whose brick is smaller has nothing to do in some.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What is multiplied.
+    pub problem: Problem,
+    /// The peers that were there to be used.
+    pub peers_given: u64,
+    /// The memory that was there to be used, in bytes, by all peers of a process together.
+    pub memory_given_bytes: u64,
+    /// The peers that are used.
+    pub grid: Grid,
+    /// What stays in memory.
+    pub stationary: Stationary,
+    /// Tiles of a piece of C.
+    pub piece: Extent,
+    /// Tiles of a panel along k.
+    pub panel: u64,
+    /// Tiles of a shard of C. No shard crosses a brick or a piece.
+    pub shard: Extent,
+    /// What computes.
+    pub kernel: KernelId,
+    /// Bytes that a peer holds.
+    pub memory: MemoryUse,
+    /// Bytes that move and seconds that it takes.
+    pub estimate: Estimate,
+    /// What no plan can be better than.
+    pub bounds: Bounds,
+}
+
+impl Plan {
+    /// Floating-point operations of the product.
+    pub fn flop(&self) -> u64 {
+        self.problem.flop()
+    }
+
+    /// Peers that compute.
+    pub fn peer_count(&self) -> usize {
+        usize::try_from(self.grid.peer_count()).expect("a plan has no more peers than were given")
+    }
+
+    fn loops(&self) -> Loops {
+        Loops {
+            grid: self.grid,
+            stationary: self.stationary,
+            piece: self.piece,
+            panel: self.panel,
+            shard: self.shard,
+        }
+    }
+}
+
+/// The numbers of a plan that decide about everything else in it.
+#[derive(Clone, Copy, Debug)]
+struct Loops {
+    grid: Grid,
+    stationary: Stationary,
+    piece: Extent,
+    panel: u64,
+    shard: Extent,
+}
+
+/// The longest brick, and how it is cut.
+#[derive(Clone, Copy, Debug)]
+struct Cuts {
+    rows: u64,
+    cols: u64,
+    inner: u64,
+    piece_rows: u64,
+    piece_cols: u64,
+    panels: u64,
+}
+
+impl Loops {
+    fn cuts(&self, problem: &Problem) -> Cuts {
+        let tiles = problem.tiles();
+        let rows = Runs::at_most(self.grid.m, tiles.m).longest();
+        let cols = Runs::at_most(self.grid.n, tiles.n).longest();
+        let inner = Runs::at_most(self.grid.k, tiles.k).longest();
+        Cuts {
+            rows,
+            cols,
+            inner,
+            piece_rows: Runs::of(self.piece.rows, rows).count(),
+            piece_cols: Runs::of(self.piece.cols, cols).count(),
+            panels: Runs::of(self.panel, inner).count(),
+        }
+    }
+}
+
+impl Cuts {
+    fn pieces(&self) -> u64 {
+        self.piece_rows * self.piece_cols
+    }
+
+    /// Steps of a brick: one a panel of a piece.
+    fn steps(&self) -> u64 {
+        self.pieces() * self.panels
+    }
+
+    /// How often A and B are read.
+    fn repeats(&self, stationary: Stationary) -> (u64, u64) {
+        match stationary {
+            Stationary::A => (1, self.piece_rows),
+            Stationary::B => (self.piece_cols, 1),
+            Stationary::C => (self.piece_cols, self.piece_rows),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The cost of a plan: bytes that move, and seconds that it takes.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cuts, Loops};
+use crate::grid::{Grid, Runs};
+use crate::problem::Problem;
+
+/// What the machine does in a second, as the planner assumes it. Plans are compared by their ratios.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rates {
+    /// Floating-point operations of f64 that the kernel of one peer does; twice as many of f32.
+    pub flop_per_s: f64,
+    /// Bytes that all peers of a host together read from the store.
+    pub read_bytes_per_s: f64,
+    /// Bytes that all peers of a host together write to the store.
+    pub write_bytes_per_s: f64,
+    /// g: seconds for a byte from one peer to another; 0 where references are handed over.
+    pub seconds_per_byte: f64,
+    /// l: seconds of a superstep.
+    pub superstep_s: f64,
+    /// Seconds to start, and to make a result durable.
+    pub fixed_s: f64,
+}
+
+impl Default for Rates {
+    /// Peers that are threads of one process with a store on a local disk.
+    fn default() -> Rates {
+        Rates {
+            flop_per_s: 50e9,
+            read_bytes_per_s: 3e9,
+            write_bytes_per_s: 1e9,
+            seconds_per_byte: 0.0,
+            superstep_s: 50e-6,
+            fixed_s: 0.02,
+        }
+    }
+}
+
+/// Bytes that move and seconds that it takes, as planned.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Supersteps, prologue and reduction included.
+    pub supersteps: u64,
+    /// Bytes that the busiest peer receives.
+    pub received_bytes: f64,
+    /// Bytes that are read from the store, by all peers.
+    pub read_bytes: f64,
+    /// Bytes that are written to the store, by all peers.
+    pub written_bytes: f64,
+    /// Seconds that the busiest kernel computes.
+    pub compute_s: f64,
+    /// Seconds until the first panel is there.
+    pub prologue_s: f64,
+    /// Seconds from the last product to the durable result.
+    pub tail_s: f64,
+    /// Seconds in all.
+    pub total_s: f64,
+}
+
+impl Estimate {
+    /// prologue + max(compute, g h, I/O) + l a superstep + tail: reading, sending and writing run beside the
+    /// kernel.
+    pub(super) fn of(problem: &Problem, loops: &Loops, cuts: &Cuts, memory_bytes: u64, rates: &Rates) -> Self {
+        let word = problem.element.size_bytes() as f64;
+        let [a, b, c] = problem.elements().map(|elements| elements * word);
+        let (repeat_a, repeat_b) = cuts.repeats(loops.stationary);
+        let read_bytes = a * repeat_a as f64 + b * repeat_b as f64;
+        let Grid { m, n, k } = loops.grid;
+        let (m, n, k) = (m as f64, n as f64, k as f64);
+        // Of each operand a peer reads its share itself and receives the rest.
+        let received_bytes = a / (m * k) * repeat_a as f64 * (1.0 - 1.0 / n)
+            + b / (k * n) * repeat_b as f64 * (1.0 - 1.0 / m)
+            + c / (m * n) * (1.0 - 1.0 / k);
+        let compute_s = compute_s(problem, loops.grid, rates);
+        let supersteps = cuts.steps() + 1 + u64::from(loops.grid.k > 1);
+        let io_s = read_bytes / rates.read_bytes_per_s + c / rates.write_bytes_per_s;
+        let first_panel = read_bytes / cuts.steps().max(1) as f64;
+        let last_piece = c / cuts.pieces().max(1) as f64;
+        let prologue_s = first_panel / rates.read_bytes_per_s + rates.fixed_s;
+        let tail_s = last_piece / rates.write_bytes_per_s;
+        let beside = compute_s.max(received_bytes * rates.seconds_per_byte).max(io_s);
+        // Fresh memory costs, so of two equal plans the smaller one is faster.
+        let fresh_s = memory_bytes as f64 / 10e9;
+        Estimate {
+            supersteps,
+            received_bytes,
+            read_bytes,
+            written_bytes: c,
+            compute_s,
+            prologue_s,
+            tail_s,
+            total_s: prologue_s + beside + supersteps as f64 * rates.superstep_s + tail_s + fresh_s,
+        }
+    }
+}
+
+/// Seconds that the kernel of the largest brick computes: no plan on this grid takes less.
+pub(super) fn compute_s(problem: &Problem, grid: Grid, rates: &Rates) -> f64 {
+    let (tile, tiles) = (problem.tile(), problem.tiles());
+    let longest = |parts, tiles, tile, extent: u64| (Runs::at_most(parts, tiles).longest() * tile).min(extent) as f64;
+    let flop = 2.0
+        * longest(grid.m, tiles.m, tile.m, problem.m)
+        * longest(grid.n, tiles.n, tile.n, problem.n)
+        * longest(grid.k, tiles.k, tile.k, problem.k);
+    flop / (rates.flop_per_s * 8.0 / problem.element.size_bytes() as f64)
+}

@@ -1,0 +1,218 @@
+//! The planner: the fastest plan within the peers and the memory given, by branch and bound.
+
+use hama_core::{Error, ErrorKind, Result};
+use hama_hdfs::{Extent, SHARD_BYTES_MAX};
+
+use super::cost::compute_s;
+use super::{Bounds, Cuts, Estimate, Loops, MemoryUse, Plan, Rates, Stationary};
+use crate::bytes::format_bytes;
+use crate::grid::{Grid, Runs};
+use crate::kernel::KernelId;
+use crate::problem::{Box3, Problem};
+
+/// The most tiles of a shard along one dimension: more of them would fill it only with tiny tiles.
+const SHARD_TILES_MAX: u64 = 64;
+
+/// What a plan may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Resources {
+    /// Peers, at least one.
+    pub peers: u64,
+    /// Bytes of buffers, of all peers together.
+    pub memory_bytes: u64,
+    /// What the machine does in a second.
+    pub rates: Rates,
+    /// The kernel that computes.
+    pub kernel: KernelId,
+    /// The grid, where the user names one.
+    pub grid: Option<Grid>,
+}
+
+/// The fastest plan of a product by the cost model. Pure: the same arguments give the same plan.
+///
+/// # Cost
+/// Milliseconds for a thousand peers: grids are tried in the order of the time that their kernels take, and
+/// no more once that exceeds the best plan found.
+///
+/// # Errors
+/// `Invalid` for a grid that the product or the peers cannot fill, `OutOfMemory` where no plan fits; the
+/// message names the memory that the smallest plan needs.
+pub fn plan(problem: Problem, resources: &Resources) -> Result<Plan> {
+    let mut best: Option<(Loops, MemoryUse, Estimate)> = None;
+    for (least_s, grid) in grids_by_time(&problem, resources)? {
+        if best.as_ref().is_some_and(|(_, _, estimate)| estimate.total_s <= least_s) {
+            break;
+        }
+        let limit = resources.memory_bytes / grid.peer_count();
+        for candidate in candidates(&problem, grid, limit, &resources.rates) {
+            if best.as_ref().is_none_or(|(_, _, estimate)| candidate.2.total_s < estimate.total_s) {
+                best = Some(candidate);
+            }
+        }
+    }
+    let (loops, memory, estimate) = best.ok_or_else(|| too_little_memory(&problem, resources))?;
+    let peers = loops.grid.peer_count();
+    Ok(Plan {
+        problem,
+        peers_given: resources.peers,
+        memory_given_bytes: resources.memory_bytes,
+        grid: loops.grid,
+        stationary: loops.stationary,
+        piece: loops.piece,
+        panel: loops.panel,
+        shard: loops.shard,
+        kernel: resources.kernel,
+        memory,
+        estimate,
+        bounds: Bounds::of(&problem, peers, resources.memory_bytes),
+    })
+}
+
+/// The memory that the smallest plan on `grid` needs, in bytes, of all its peers together.
+pub fn smallest_memory(problem: &Problem, grid: Grid) -> u64 {
+    let (piece, panel) = (Extent { rows: 1, cols: 1 }, 1);
+    let loops = Loops { grid, stationary: Stationary::C, piece, panel, shard: piece };
+    let peer = MemoryUse::of(problem, &loops, &loops.cuts(problem)).total_bytes();
+    peer.saturating_mul(grid.peer_count())
+}
+
+fn grids_by_time(problem: &Problem, resources: &Resources) -> Result<Vec<(f64, Grid)>> {
+    let grids = match resources.grid {
+        Some(grid) => vec![checked(grid, problem, resources.peers)?],
+        None => all_grids(problem.tiles(), resources.peers),
+    };
+    let mut timed: Vec<_> =
+        grids.into_iter().map(|grid| (compute_s(problem, grid, &resources.rates), grid)).collect();
+    // Of equals, fewer peers, then the fewest cuts of the inner dimension: those cost a reduction.
+    timed.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| order(a.1).cmp(&order(b.1))));
+    Ok(timed)
+}
+
+fn order(grid: Grid) -> (u64, u64, Grid) {
+    (grid.peer_count(), grid.k, grid)
+}
+
+/// Every grid of at most `peers` peers that leaves no peer of it without tiles.
+fn all_grids(tiles: Box3, peers: u64) -> Vec<Grid> {
+    let mut grids = Vec::new();
+    for m in cuts_of(tiles.m, peers) {
+        for n in cuts_of(tiles.n, peers / m) {
+            for k in cuts_of(tiles.k, peers / m / n) {
+                grids.push(Grid { m, n, k });
+            }
+        }
+    }
+    grids
+}
+
+/// The numbers of runs that `tiles` tiles can be cut into so that none is empty, up to `most`.
+fn cuts_of(tiles: u64, most: u64) -> impl Iterator<Item = u64> {
+    (1..=most.min(tiles)).filter(move |&count| Runs::at_most(count, tiles).count() == count)
+}
+
+fn checked(grid: Grid, problem: &Problem, peers: u64) -> Result<Grid> {
+    if grid.peer_count() > peers {
+        return Err(Error::invalid(format!(
+            "the grid {grid} has {} peers, but {peers} are given: try --peers {}",
+            grid.peer_count(),
+            grid.peer_count()
+        )));
+    }
+    let tiles = problem.tiles();
+    for (name, count, tiles) in [("m", grid.m, tiles.m), ("n", grid.n, tiles.n), ("k", grid.k, tiles.k)] {
+        if Runs::at_most(count, tiles).count() != count {
+            return Err(Error::invalid(format!(
+                "the grid {grid} cuts {tiles} tiles along {name} into {count} runs and leaves some empty: try {}",
+                cuts_of(tiles, count).last().unwrap_or(1)
+            )));
+        }
+    }
+    Ok(grid)
+}
+
+fn candidates(
+    problem: &Problem,
+    grid: Grid,
+    limit_bytes: u64,
+    rates: &Rates,
+) -> Vec<(Loops, MemoryUse, Estimate)> {
+    let mut found = Vec::new();
+    if smallest_memory(problem, grid) / grid.peer_count() > limit_bytes {
+        return found;
+    }
+    let one = Extent { rows: 1, cols: 1 };
+    let whole = Loops { grid, stationary: Stationary::C, piece: one, panel: 1, shard: one }.cuts(problem);
+    for rows in lengths(whole.rows) {
+        for cols in lengths(whole.cols) {
+            let piece = Extent { rows, cols };
+            let shard = shard(problem, grid, &whole, piece);
+            for panel in lengths(whole.inner) {
+                for stationary in [Stationary::C, Stationary::A, Stationary::B] {
+                    let loops = Loops { grid, stationary, piece, panel, shard };
+                    let cuts = loops.cuts(problem);
+                    let memory = MemoryUse::of(problem, &loops, &cuts);
+                    if memory.total_bytes() <= limit_bytes {
+                        let total = memory.total_bytes() * grid.peer_count();
+                        found.push((loops, memory, Estimate::of(problem, &loops, &cuts, total, rates)));
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Lengths of a run worth trying: those that cut it into 1, 2, 3, 4, 6, 8, 12, 16, ... nearly equal parts.
+fn lengths(run: u64) -> Vec<u64> {
+    let counts = (0..u64::BITS - 1).flat_map(|power| [1 << power, 3 << power]).take_while(|count| *count < run * 2);
+    let mut lengths: Vec<u64> = counts.map(|count| run.div_ceil(count)).collect();
+    lengths.sort_unstable_by(|a, b| b.cmp(a));
+    lengths.dedup();
+    lengths
+}
+
+/// The largest shards that cross no brick and no piece, hold at most 128 MiB, and give each of the p_k peers
+/// of a brick one to write where there are enough tiles.
+fn shard(problem: &Problem, grid: Grid, brick: &Cuts, piece: Extent) -> Extent {
+    let tile_bytes = problem.tile_bytes()[2].max(1);
+    let most = (SHARD_BYTES_MAX / tile_bytes).clamp(1, (brick.rows * brick.cols).div_ceil(grid.k));
+    let rows = shard_lengths(grid.m, brick.rows, piece.rows);
+    let cols = shard_lengths(grid.n, brick.cols, piece.cols);
+    let fitting = rows.iter().flat_map(|&r| cols.iter().map(move |&c| Extent { rows: r, cols: c }));
+    fitting
+        .filter(|shard| shard.rows * shard.cols <= most)
+        // Of equally large ones the squarest.
+        .max_by_key(|shard| (shard.rows * shard.cols, shard.rows.min(shard.cols), shard.cols))
+        .unwrap_or(Extent { rows: 1, cols: 1 })
+}
+
+/// The lengths of shards along a dimension: bricks begin at multiples of `brick` where there are several,
+/// and the pieces of a brick at multiples of `piece` where there are several.
+fn shard_lengths(bricks: u64, brick: u64, piece: u64) -> Vec<u64> {
+    let aligned = |length: &u64| {
+        (bricks == 1 || brick.is_multiple_of(*length)) && (piece >= brick || piece.is_multiple_of(*length))
+    };
+    (1..=piece.min(brick).min(SHARD_TILES_MAX)).filter(aligned).collect()
+}
+
+fn too_little_memory(problem: &Problem, resources: &Resources) -> Error {
+    let grids = match resources.grid {
+        Some(grid) => vec![grid],
+        // The grid that uses all peers decides: one with fewer was tried as well and did not fit either.
+        None => all_grids(problem.tiles(), resources.peers),
+    };
+    let needed = grids.iter().map(|&grid| smallest_memory(problem, grid)).min().unwrap_or(u64::MAX);
+    let Problem { m, n, k, .. } = *problem;
+    let mut message = format!(
+        "--memory {} is too small for a ({m} x {k}) by b ({k} x {n}) with {} peers: the smallest plan needs {}; try --memory {}",
+        format_bytes(resources.memory_bytes),
+        resources.grid.map_or(resources.peers, Grid::peer_count),
+        format_bytes(needed),
+        format_bytes(needed),
+    );
+    let alone = smallest_memory(problem, Grid { m: 1, n: 1, k: 1 });
+    if resources.grid.is_some() && alone < needed && alone <= resources.memory_bytes {
+        message.push_str(" or --peers 1");
+    }
+    Error::new(ErrorKind::OutOfMemory, message)
+}

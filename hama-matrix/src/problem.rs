@@ -1,0 +1,155 @@
+//! What is to be multiplied: shapes, element type, transpositions, and the tiles of all three matrices.
+
+use hama_core::{Error, Result};
+use hama_hdfs::{ElementType, Extent, TableSpec, TileIndex, tile_extent};
+use serde::{Deserialize, Serialize};
+
+/// C (m x n) = op(A) (m x k) op(B) (k x n), where op transposes or does nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Rows of C.
+    pub m: u64,
+    /// Columns of C.
+    pub n: u64,
+    /// The inner dimension.
+    pub k: u64,
+    /// The type of all elements.
+    pub element: ElementType,
+    /// Whether A is stored as its transpose.
+    pub transpose_a: bool,
+    /// Whether B is stored as its transpose.
+    pub transpose_b: bool,
+}
+
+/// One of the two factors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Operand {
+    /// The left factor.
+    A,
+    /// The right factor.
+    B,
+}
+
+/// Extents along the three dimensions of a product, in elements or in tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Box3 {
+    pub(crate) m: u64,
+    pub(crate) n: u64,
+    pub(crate) k: u64,
+}
+
+impl Problem {
+    /// The product of a matrix of shape `a` and one of shape `b`, as they enter it: after transposition.
+    ///
+    /// # Errors
+    /// `Invalid` where the inner dimensions differ.
+    pub fn new(element: ElementType, a: (Extent, bool), b: (Extent, bool)) -> Result<Problem> {
+        let (m, inner_a) = oriented(a.0, a.1);
+        let (inner_b, n) = oriented(b.0, b.1);
+        if inner_a != inner_b {
+            return Err(Error::invalid(format!(
+                "cannot multiply a ({m} x {inner_a}) by b ({inner_b} x {n}): inner dimensions {inner_a} and {inner_b} differ"
+            )));
+        }
+        // The result has to be a table that can exist.
+        TableSpec::new(Extent { rows: m, cols: n }, element)?;
+        Ok(Problem { m, n, k: inner_a, element, transpose_a: a.1, transpose_b: b.1 })
+    }
+
+    /// Elements of a tile along each dimension.
+    pub(crate) fn tile(&self) -> Box3 {
+        Box3 { m: tile_extent(self.m), n: tile_extent(self.n), k: tile_extent(self.k) }
+    }
+
+    /// Tiles along each dimension.
+    pub(crate) fn tiles(&self) -> Box3 {
+        let tile = self.tile();
+        Box3 { m: self.m.div_ceil(tile.m), n: self.n.div_ceil(tile.n), k: self.k.div_ceil(tile.k) }
+    }
+
+    /// How many of the elements of tile `index` along a dimension lie inside the matrix.
+    pub(crate) fn valid(extent: u64, tile: u64, index: u64) -> u64 {
+        tile.min(extent.saturating_sub(index * tile))
+    }
+
+    /// The shape of C.
+    pub fn shape(&self) -> Extent {
+        Extent { rows: self.m, cols: self.n }
+    }
+
+    /// Bytes of a whole tile of A, B and C, in this order.
+    pub(crate) fn tile_bytes(&self) -> [u64; 3] {
+        let (tile, size) = (self.tile(), self.element.size_bytes() as u64);
+        [tile.m * tile.k * size, tile.k * tile.n * size, tile.m * tile.n * size]
+    }
+
+    /// Elements of A, B and C, in this order.
+    pub(crate) fn elements(&self) -> [f64; 3] {
+        let (m, n, k) = (self.m as f64, self.n as f64, self.k as f64);
+        [m * k, k * n, m * n]
+    }
+
+    /// Floating-point operations of the product: 2 m n k; saturates.
+    pub fn flop(&self) -> u64 {
+        2u64.saturating_mul(self.m).saturating_mul(self.n).saturating_mul(self.k)
+    }
+
+    /// Floating-point operations of one tile product.
+    pub(crate) fn flop_of(&self, row: u64, col: u64, inner: u64) -> u64 {
+        let tile = self.tile();
+        2 * Problem::valid(self.m, tile.m, row)
+            * Problem::valid(self.n, tile.n, col)
+            * Problem::valid(self.k, tile.k, inner)
+    }
+
+    /// Where tile (row, col) of op(X) lies in the table of X.
+    pub(crate) fn stored(&self, operand: Operand, tile: TileIndex) -> TileIndex {
+        let transposed = match operand {
+            Operand::A => self.transpose_a,
+            Operand::B => self.transpose_b,
+        };
+        if transposed { TileIndex { row: tile.col, col: tile.row } } else { tile }
+    }
+}
+
+fn oriented(shape: Extent, transposed: bool) -> (u64, u64) {
+    if transposed { (shape.cols, shape.rows) } else { (shape.rows, shape.cols) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn extent(rows: u64, cols: u64) -> Extent {
+        Extent { rows, cols }
+    }
+
+    #[test]
+    fn inner_dimensions_must_agree() {
+        let error =
+            Problem::new(ElementType::F64, (extent(4000, 2000), false), (extent(900, 10), false)).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "cannot multiply a (4000 x 2000) by b (900 x 10): inner dimensions 2000 and 900 differ"
+        );
+        let problem =
+            Problem::new(ElementType::F64, (extent(2000, 4000), true), (extent(10, 2000), true)).unwrap();
+        assert_eq!((problem.m, problem.n, problem.k), (4000, 10, 2000));
+    }
+
+    #[test]
+    fn a_result_too_large_to_exist_is_refused() {
+        let tall = extent(1 << 39, 1);
+        assert!(Problem::new(ElementType::F64, (tall, false), (tall, true)).is_err());
+    }
+
+    #[test]
+    fn the_last_tile_is_smaller() {
+        let problem =
+            Problem::new(ElementType::F64, (extent(1797, 64), true), (extent(1797, 64), false)).unwrap();
+        assert_eq!(problem.tile(), Box3 { m: 64, n: 64, k: 904 });
+        assert_eq!(problem.tiles(), Box3 { m: 1, n: 1, k: 2 });
+        assert_eq!(problem.flop_of(0, 0, 1), 2 * 64 * 64 * 893);
+        assert_eq!(problem.flop(), 2 * 64 * 64 * 1797);
+    }
+}

@@ -1,0 +1,123 @@
+//! A product of two matrices: planned, explained, run.
+
+use std::time::Instant;
+
+use hama_core::metrics::SuperstepRecord;
+use hama_core::{Error, Result, Supersteps};
+use hama_hdfs::{Extent, TableSpec};
+
+use crate::dense::DenseMatrix;
+use crate::grid::Grid;
+use crate::kernel::KernelId;
+use crate::multiply::Multiply;
+use crate::plan::{Plan, Rates, Resources, plan};
+use crate::problem::Problem;
+use crate::save_as::SaveAs;
+use crate::scalar::Scalar;
+
+/// C (m x n) = A (m x k) B (k x n), not computed yet.
+#[derive(Clone, Debug)]
+pub struct Product<T> {
+    a: DenseMatrix<T>,
+    b: DenseMatrix<T>,
+    problem: Problem,
+    peers: usize,
+    grid: Option<Grid>,
+}
+
+/// A product that has been computed and saved.
+#[derive(Clone, Debug)]
+pub struct Finished<T> {
+    /// The result.
+    pub matrix: DenseMatrix<T>,
+    /// The plan that made it.
+    pub plan: Plan,
+    /// What each peer did in each superstep.
+    pub records: Vec<SuperstepRecord>,
+    /// Seconds from the plan to the durable result.
+    pub seconds: f64,
+}
+
+impl<T: Scalar> Product<T> {
+    pub(crate) fn new(a: &DenseMatrix<T>, b: &DenseMatrix<T>) -> Result<Product<T>> {
+        let side = |matrix: &DenseMatrix<T>| (matrix.table().spec().shape, matrix.is_transposed());
+        let problem = Problem::new(T::TYPE, side(a), side(b))?;
+        Ok(Product { a: a.clone(), b: b.clone(), problem, peers: a.hama().peers(), grid: None })
+    }
+
+    /// Computes with at most `count` peers instead of those of the [`Hama`](crate::Hama).
+    ///
+    /// # Errors
+    /// `Invalid` for 0.
+    pub fn peers(mut self, count: usize) -> Result<Self> {
+        if count == 0 {
+            return Err(Error::invalid("cannot multiply with 0 peers: at least 1 is needed"));
+        }
+        self.peers = count;
+        Ok(self)
+    }
+
+    /// Computes on this grid of peers instead of the fastest one.
+    #[must_use]
+    pub fn grid(mut self, grid: Grid) -> Self {
+        self.grid = Some(grid);
+        self
+    }
+
+    /// How it would be computed. Nothing is run.
+    ///
+    /// # Errors
+    /// `OutOfMemory` where no plan fits into the memory given: the message says how much is needed.
+    /// `Invalid` for a grid that cannot be filled.
+    pub fn plan(&self) -> Result<Plan> {
+        let hama = self.a.hama();
+        plan(
+            self.problem,
+            &Resources {
+                peers: self.peers as u64,
+                memory_bytes: hama.memory(),
+                rates: Rates::default(),
+                kernel: KernelId::of_this_host(),
+                grid: self.grid,
+            },
+        )
+    }
+
+    /// Computes it into a table.
+    ///
+    /// # Cost
+    /// What [`plan`](Self::plan) says.
+    ///
+    /// # Errors
+    /// Those of [`plan`](Self::plan); `Exists` where the name is taken and nothing says to replace it; `Data`
+    /// where an operand is damaged; those of the store. In each case there is no new table.
+    pub fn save(&self, name: impl Into<SaveAs>) -> Result<DenseMatrix<T>> {
+        Ok(self.run(name)?.matrix)
+    }
+
+    /// Computes it into a table, and says how.
+    ///
+    /// # Errors
+    /// Those of [`save`](Self::save).
+    pub fn run(&self, name: impl Into<SaveAs>) -> Result<Finished<T>> {
+        self.run_plan(self.plan()?, name)
+    }
+
+    pub(crate) fn run_plan(&self, plan: Plan, name: impl Into<SaveAs>) -> Result<Finished<T>> {
+        let start = Instant::now();
+        let hama = self.a.hama();
+        let mut spec = TableSpec::new(self.problem.shape(), T::TYPE)?.with_shard(plan.shard)?;
+        if let (Some((rows, _)), Some((_, cols))) = (self.a.blocks(), self.b.blocks()) {
+            spec = spec.with_blocking(Some(Extent { rows, cols }))?;
+        }
+        let mut records = Vec::new();
+        let matrix = DenseMatrix::written(hama, name.into(), spec, |target| {
+            let program =
+                Multiply::<T>::new(plan.clone(), self.a.table().to_ref(), self.b.table().to_ref(), target.clone());
+            let outcome = hama.run(&Supersteps(program)).peers(plan.peer_count())?;
+            records = outcome.records;
+            Ok(outcome.outputs.into_iter().flatten().collect())
+        })?;
+        Ok(Finished { matrix, plan, records, seconds: start.elapsed().as_secs_f64() })
+    }
+}

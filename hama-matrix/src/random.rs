@@ -1,0 +1,179 @@
+//! The counter-based generator of random matrices: an element is a function of seed, row, column and type.
+//!
+//! Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+
+use serde::{Deserialize, Serialize};
+
+/// The seed of a random matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Seed(pub u64);
+
+/// What a stream of numbers is for: each draws from counters of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Elements uniform in [0, 1).
+    Uniform = 0,
+    /// The signs of a verification.
+    Sign = 1,
+}
+
+/// Four random words for one counter and key.
+pub(crate) fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+    for round in 0..10 {
+        if round > 0 {
+            key[0] = key[0].wrapping_add(0x9E37_79B9);
+            key[1] = key[1].wrapping_add(0xBB67_AE85);
+        }
+        let low = u64::from(counter[0]) * 0xD251_1F53;
+        let high = u64::from(counter[2]) * 0xCD9E_8D57;
+        counter = [
+            (high >> 32) as u32 ^ counter[1] ^ key[0],
+            high as u32,
+            (low >> 32) as u32 ^ counter[3] ^ key[1],
+            low as u32,
+        ];
+    }
+    counter
+}
+
+/// The four words of one block of a matrix.
+///
+/// The counter holds 40 bits of column group, 40 bits of row, 32 bits of layer (the third index of a 3-way
+/// matrix, 0 in a matrix) and 16 bits of stream.
+pub(crate) fn block(seed: Seed, stream: Stream, layer: u32, row: u64, group: u64) -> [u32; 4] {
+    debug_assert!(row < 1 << 40 && group < 1 << 40);
+    let high = (stream as u32) << 16 | ((row >> 32) as u32) << 8 | (group >> 32) as u32;
+    philox([group as u32, row as u32, layer, high], [seed.0 as u32, (seed.0 >> 32) as u32])
+}
+
+/// An element type that can be drawn.
+pub trait Uniform: Sized + Copy + 'static {
+    /// How many neighbouring columns of a row one block gives.
+    const PER_BLOCK: usize;
+
+    /// Element `index` of a block, uniform in [0, 1): the upper bits of its words, so that every value is a
+    /// multiple of the type's spacing below 1.
+    fn of_block(words: [u32; 4], index: usize) -> Self;
+}
+
+impl Uniform for f64 {
+    const PER_BLOCK: usize = 2;
+
+    fn of_block(words: [u32; 4], index: usize) -> f64 {
+        let bits = u64::from(words[2 * index]) | u64::from(words[2 * index + 1]) << 32;
+        (bits >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+    }
+}
+
+impl Uniform for f32 {
+    const PER_BLOCK: usize = 4;
+
+    fn of_block(words: [u32; 4], index: usize) -> f32 {
+        (words[index] >> 8) as f32 * (1.0 / (1u32 << 24) as f32)
+    }
+}
+
+/// Fills `into` with the elements of `row` from column `col` on.
+pub(crate) fn fill_row<T: Uniform>(seed: Seed, row: u64, col: u64, into: &mut [T]) {
+    let per_block = T::PER_BLOCK as u64;
+    let mut group = col / per_block;
+    let mut index = (col % per_block) as usize;
+    let mut rest = into;
+    while !rest.is_empty() {
+        let words = block(seed, Stream::Uniform, 0, row, group);
+        let count = (T::PER_BLOCK - index).min(rest.len());
+        let (now, later) = rest.split_at_mut(count);
+        for (offset, element) in now.iter_mut().enumerate() {
+            *element = T::of_block(words, index + offset);
+        }
+        (group, index, rest) = (group + 1, 0, later);
+    }
+}
+
+/// Sign `index` of a verification: +1 or -1.
+pub(crate) fn sign(seed: Seed, index: u64) -> f64 {
+    let words = block(seed, Stream::Sign, 0, 0, index / 128);
+    let bit = (index % 128) as usize;
+    if words[bit / 32] >> (bit % 32) & 1 == 0 { 1.0 } else { -1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The known-answer vectors that Random123 publishes for philox4x32-10.
+    #[test]
+    fn the_published_vectors() {
+        assert_eq!(philox([0; 4], [0; 2]), [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]);
+        assert_eq!(
+            philox([u32::MAX; 4], [u32::MAX; 2]),
+            [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]
+        );
+        assert_eq!(
+            philox([0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344], [0xa4093822, 0x299f31d0]),
+            [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1]
+        );
+    }
+
+    #[test]
+    fn a_row_is_the_same_from_wherever_it_is_filled() {
+        fn check<T: Uniform + PartialEq + std::fmt::Debug + Default>() {
+            let mut whole = vec![T::default(); 41];
+            fill_row(Seed(7), 3, 0, &mut whole);
+            for start in 0..41 {
+                for end in start..41 {
+                    let mut part = vec![T::default(); end - start];
+                    fill_row(Seed(7), 3, start as u64, &mut part);
+                    assert_eq!(part, whole[start..end]);
+                }
+            }
+        }
+        check::<f64>();
+        check::<f32>();
+    }
+
+    /// These values are part of the format: a matrix of a seed is the same for ever.
+    #[test]
+    fn golden_elements() {
+        let mut f64s = [0.0f64; 3];
+        fill_row(Seed(42), 1, 2, &mut f64s);
+        let mut f32s = [0.0f32; 3];
+        fill_row(Seed(42), 1, 2, &mut f32s);
+        assert_eq!(format!("{f64s:?} {f32s:?}"), GOLDEN);
+    }
+
+    const GOLDEN: &str = "?";
+
+    #[test]
+    fn rows_columns_layers_streams_and_seeds_draw_from_different_counters() {
+        let blocks = [
+            block(Seed(1), Stream::Uniform, 0, 5, 9),
+            block(Seed(2), Stream::Uniform, 0, 5, 9),
+            block(Seed(1 << 32 | 1), Stream::Uniform, 0, 5, 9),
+            block(Seed(1), Stream::Sign, 0, 5, 9),
+            block(Seed(1), Stream::Uniform, 1, 5, 9),
+            block(Seed(1), Stream::Uniform, 0, 9, 5),
+            block(Seed(1), Stream::Uniform, 0, 5 | 1 << 32, 9),
+            block(Seed(1), Stream::Uniform, 0, 5, 9 | 1 << 32),
+        ];
+        for (i, a) in blocks.iter().enumerate() {
+            assert!(blocks[i + 1..].iter().all(|b| a != b), "block {i} stands twice");
+        }
+    }
+
+    #[test]
+    fn elements_are_uniform_in_the_unit_interval() {
+        let mut row = vec![0.0f64; 100_000];
+        fill_row(Seed(0), 0, 0, &mut row);
+        assert!(row.iter().all(|x| (0.0..1.0).contains(x)));
+        // The mean of n uniform numbers has standard deviation 1 / sqrt(12 n): six of them are allowed.
+        let mean = row.iter().sum::<f64>() / row.len() as f64;
+        assert!((mean - 0.5).abs() < 6.0 / (12.0 * row.len() as f64).sqrt(), "mean {mean}");
+    }
+
+    #[test]
+    fn signs_are_balanced() {
+        let sum: f64 = (0..100_000).map(|i| sign(Seed(3), i)).sum();
+        assert!(sum.abs() < 6.0 * 100_000f64.sqrt(), "sum {sum}");
+    }
+}

@@ -1,0 +1,191 @@
+//! The program that every peer of a verification runs.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::time::Instant;
+
+use hama_core::pool::{Buffer, Payload};
+use hama_core::{BoxError, Bsp, Error, Peer, PeerId, Result};
+use hama_hdfs::{Table, TableRef, TileIndex};
+use serde::{Deserialize, Serialize};
+
+use super::Verification;
+use super::bound::{may_overflow, rounding};
+use super::dots::Oriented;
+use crate::problem::{Operand, Problem};
+use crate::random::{Seed, sign};
+use crate::scalar::Scalar;
+
+/// In superstep 0 a peer computes y_J = B_J x_J for some rows of tiles of B and sends them to all; in
+/// superstep 1 it compares A y_J with C_J x_J for some rows of tiles of C.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Freivalds<T> {
+    problem: Problem,
+    tables: [TableRef; 3],
+    seed: Seed,
+    element: PhantomData<T>,
+}
+
+/// B_J x_J for the rows of one row of tiles of B and each J, and behind them the sum of squares of each tile.
+struct Image {
+    payload: Payload,
+    rows: usize,
+}
+
+impl Image {
+    fn of(&self, col: usize) -> &[f64] {
+        &self.payload.elements()[col * self.rows..(col + 1) * self.rows]
+    }
+
+    fn squares(&self) -> &[f64] {
+        let elements: &[f64] = self.payload.elements();
+        &elements[elements.len() / (self.rows + 1) * self.rows..]
+    }
+}
+
+impl<T: Scalar> Bsp for Freivalds<T> {
+    const NAME: &'static str = "verify";
+    // Which row of tiles of B.
+    type Message = u64;
+    type Output = Verification;
+
+    fn bsp(&self, peer: &mut Peer<u64>) -> Result<Verification, BoxError> {
+        let tables: Vec<Table> = self.tables.iter().map(Table::open_ref).collect::<Result<_>>()?;
+        let [a, b, c] = &tables[..] else { return Err("a verification has three tables".into()) };
+        let everyone: Vec<PeerId> = peer.peers().collect();
+        for inner in own(peer, self.problem.tiles().k) {
+            let image = self.image(b, inner, peer)?;
+            peer.send_many_with(&everyone, &inner, &image)?;
+        }
+        let mut images = BTreeMap::new();
+        for received in peer.sync()? {
+            let payload = received.payload.ok_or("an image came without its numbers")?;
+            images.insert(received.message, Image { payload, rows: self.valid_k(received.message) });
+        }
+        let norms = self.column_norms(&images);
+        let mut found = Verification::none();
+        for row in own(peer, self.problem.tiles().m) {
+            found = found.and(self.compare(a, c, row, &images, &norms, peer)?);
+        }
+        Ok(found)
+    }
+}
+
+fn own(peer: &Peer<u64>, count: u64) -> impl Iterator<Item = u64> + use<> {
+    (peer.index() as u64..count).step_by(peer.count())
+}
+
+impl<T: Scalar> Freivalds<T> {
+    pub(super) fn new(problem: Problem, tables: [TableRef; 3], seed: Seed) -> Freivalds<T> {
+        Freivalds { problem, tables, seed, element: PhantomData }
+    }
+
+    fn valid_k(&self, inner: u64) -> usize {
+        Problem::valid(self.problem.k, self.problem.tile().k, inner) as usize
+    }
+
+    fn valid_n(&self, col: u64) -> usize {
+        Problem::valid(self.problem.n, self.problem.tile().n, col) as usize
+    }
+
+    fn signs(&self, col: u64) -> Vec<f64> {
+        let first = col * self.problem.tile().n;
+        (first..first + self.valid_n(col) as u64).map(|index| sign(self.seed, index)).collect()
+    }
+
+    fn image(&self, b: &Table, inner: u64, peer: &Peer<u64>) -> Result<Payload> {
+        let (cols, rows) = (self.problem.tiles().n as usize, self.valid_k(inner));
+        let mut image = peer.pool().take(cols * (rows + 1) * size_of::<f64>())?;
+        for col in 0..cols {
+            let tile = read::<T>(b, self.problem.stored(Operand::B, TileIndex { row: inner, col: col as u64 }), peer)?;
+            let tile = oriented(b, &tile, self.problem.transpose_b);
+            let mut y = [vec![0.0; rows]];
+            tile.apply(&[&self.signs(col as u64)], &mut y);
+            image.elements_mut::<f64>()[col * rows..(col + 1) * rows].copy_from_slice(&y[0]);
+            image.elements_mut::<f64>()[cols * rows + col] = tile.squares();
+        }
+        Ok(image.freeze())
+    }
+
+    /// The Frobenius norm of each column of tiles of B.
+    fn column_norms(&self, images: &BTreeMap<u64, Image>) -> Vec<f64> {
+        let cols = 0..self.problem.tiles().n as usize;
+        cols.map(|col| images.values().map(|image| image.squares()[col]).sum::<f64>().sqrt()).collect()
+    }
+
+    fn compare(
+        &self,
+        a: &Table,
+        c: &Table,
+        row: u64,
+        images: &BTreeMap<u64, Image>,
+        norms: &[f64],
+        peer: &Peer<u64>,
+    ) -> Result<Verification> {
+        let rows = Problem::valid(self.problem.m, self.problem.tile().m, row) as usize;
+        let mut expected = vec![vec![0.0; rows]; norms.len()];
+        let mut squares = vec![0.0; rows];
+        for inner in 0..self.problem.tiles().k {
+            let image = images.get(&inner).ok_or_else(|| Error::internal("an image has not arrived"))?;
+            let tile = read::<T>(a, self.problem.stored(Operand::A, TileIndex { row, col: inner }), peer)?;
+            let tile = oriented(a, &tile, self.problem.transpose_a);
+            let ys: Vec<&[f64]> = (0..norms.len()).map(|col| image.of(col)).collect();
+            tile.apply(&ys, &mut expected);
+            tile.add_row_squares(&mut squares);
+        }
+        let mut found = Verification::none();
+        for (col, (expected, norm)) in expected.iter().zip(norms).enumerate() {
+            let tile = read::<T>(c, TileIndex { row, col: col as u64 }, peer)?;
+            let mut sums = [vec![0.0; rows]];
+            oriented(c, &tile, false).apply(&[&self.signs(col as u64)], &mut sums);
+            for index in 0..rows {
+                let norms = squares[index].sqrt() * norm;
+                let first = (row * self.problem.tile().m + index as u64, col as u64);
+                found = found.and(self.judge(expected[index], sums[0][index], norms, first));
+            }
+        }
+        Ok(found)
+    }
+
+    fn judge(&self, expected: f64, sum: f64, norms: f64, place: (u64, u64)) -> Verification {
+        let none = Verification::none();
+        let wrong = Verification { passed: false, wrong: 1, first_wrong: Some(place), ..none };
+        if !expected.is_finite() || !sum.is_finite() || !norms.is_finite() {
+            let alike = expected.is_finite() == sum.is_finite() || may_overflow::<T>(norms);
+            return if alike { Verification { non_finite: 1, ..none } } else { wrong };
+        }
+        let difference = (expected - sum).abs();
+        if difference == 0.0 {
+            return Verification { compared: 1, ..none };
+        }
+        let worst = difference / rounding::<T>(norms, self.problem.k, self.valid_n(place.1) as u64);
+        if worst <= 1.0 { Verification { compared: 1, worst, ..none } } else { Verification { worst, ..wrong } }
+    }
+}
+
+/// A tile in a buffer, with its place.
+struct Read {
+    buffer: Buffer,
+    index: TileIndex,
+}
+
+fn read<T: Scalar>(table: &Table, index: TileIndex, peer: &Peer<u64>) -> Result<Read> {
+    peer.cancel().check()?;
+    let start = Instant::now();
+    let mut buffer = peer.pool().take(table.spec().tile_bytes())?;
+    table.read_tile(index, &mut buffer)?;
+    peer.add_read(start.elapsed(), buffer.len() as u64);
+    peer.progress(buffer.len() as u64);
+    Ok(Read { buffer, index })
+}
+
+fn oriented<'a, T: Scalar>(table: &Table, tile: &'a Read, transposed: bool) -> Oriented<'a, T> {
+    let valid = table.spec().tile_valid(tile.index);
+    Oriented {
+        elements: tile.buffer.elements(),
+        stride: table.spec().tile.cols as usize,
+        rows: valid.rows as usize,
+        cols: valid.cols as usize,
+        transposed,
+    }
+}
