@@ -147,6 +147,21 @@ impl Error {
         self
     }
 
+    /// The same error with `more` said after its message.
+    pub(crate) fn and(mut self, more: &str) -> Error {
+        self.0.message.push_str(more);
+        self
+    }
+
+    /// Another error that says the same, for the second of two who need it. Its cause is text only.
+    pub(crate) fn twin(&self) -> Error {
+        let mut message = self.0.message.clone();
+        if let Some(source) = &self.0.source {
+            message = format!("{message}: {source}");
+        }
+        Error(Box::new(Inner { kind: self.0.kind, message, at: self.0.at.clone(), source: None }))
+    }
+
     /// What to do about it.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -288,7 +288,7 @@ mod tests {
     fn large_buffers_lie_on_huge_pages() {
         let pool = Pool::new(64 * HUGE);
         let buffers: Vec<_> = (0..8).map(|i| pool.take(HUGE * (i % 3 + 1) + i).unwrap()).collect();
-        assert!(buffers.iter().all(|b| b.as_ptr() as usize % HUGE == 0));
+        assert!(buffers.iter().all(|b| (b.as_ptr() as usize).is_multiple_of(HUGE)));
     }
 
     #[test]

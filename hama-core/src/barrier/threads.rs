@@ -1,0 +1,166 @@
+//! A barrier between threads of one process.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use crate::abort::Abort;
+use crate::barrier::{Barrier, Count, Tally, Vote};
+use crate::cancel::OnCancel;
+use crate::error::Result;
+use crate::ids::PeerId;
+
+// About 20 us: what a thread that parks and wakes loses anyway.
+const SPINS: u32 = 400;
+
+/// A barrier that opens when all threads are there, or when the job ends.
+pub(crate) struct ThreadBarrier {
+    shared: Arc<Shared>,
+    _wake: OnCancel,
+}
+
+struct Shared {
+    peer_count: usize,
+    spins: u32,
+    abort: Abort,
+    // How many supersteps have ended.
+    generation: AtomicU64,
+    // The tally of the last superstep that ended. Nobody changes it before all have left that barrier, for the
+    // next one needs them all.
+    halt: AtomicBool,
+    messages: AtomicU64,
+    count: Mutex<Count>,
+    opened: Condvar,
+}
+
+impl ThreadBarrier {
+    /// One for `peer_count` threads.
+    pub(crate) fn new(peer_count: usize, abort: &Abort) -> ThreadBarrier {
+        // A spinning thread must not keep the one that it waits for from running.
+        let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
+        let shared = Arc::new(Shared {
+            peer_count,
+            spins: if peer_count <= cores { SPINS } else { 0 },
+            abort: abort.clone(),
+            generation: AtomicU64::new(0),
+            halt: AtomicBool::new(false),
+            messages: AtomicU64::new(0),
+            count: Mutex::new(Count::new(0)),
+            opened: Condvar::new(),
+        });
+        let weak = Arc::downgrade(&shared);
+        let wake = abort.cancel().on_cancel(move || {
+            if let Some(shared) = weak.upgrade() {
+                // With the lock held nobody is between looking and waiting.
+                drop(shared.lock());
+                shared.opened.notify_all();
+            }
+        });
+        ThreadBarrier { shared, _wake: wake }
+    }
+}
+
+impl Barrier for ThreadBarrier {
+    fn wait(&self, peer: PeerId, superstep: u64, vote: Vote) -> Result<Tally> {
+        let shared = &*self.shared;
+        let generation = shared.generation.load(Ordering::Acquire);
+        let mut count = shared.lock();
+        shared.abort.check()?;
+        if let Some(tally) = count.add(shared.peer_count, peer, superstep, vote)? {
+            *count = Count::new(superstep + 1);
+            shared.open(generation, tally);
+            drop(count);
+            shared.opened.notify_all();
+            return Ok(tally);
+        }
+        drop(count);
+        shared.wait_for_opening(generation)?;
+        Ok(Tally {
+            halt: shared.halt.load(Ordering::Relaxed),
+            messages: shared.messages.load(Ordering::Relaxed),
+        })
+    }
+}
+
+impl Shared {
+    /// To be called with the lock held, so that nobody is between looking and waiting.
+    fn open(&self, generation: u64, tally: Tally) {
+        self.halt.store(tally.halt, Ordering::Relaxed);
+        self.messages.store(tally.messages, Ordering::Relaxed);
+        self.generation.store(generation + 1, Ordering::Release);
+    }
+
+    fn wait_for_opening(&self, generation: u64) -> Result<()> {
+        for _ in 0..self.spins {
+            if self.generation.load(Ordering::Acquire) != generation {
+                return Ok(());
+            }
+            std::hint::spin_loop();
+        }
+        let mut count = self.lock();
+        while self.generation.load(Ordering::Acquire) == generation {
+            self.abort.check()?;
+            count = self.opened.wait(count).unwrap_or_else(PoisonError::into_inner);
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Count> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::barrier::Ending;
+    use crate::error::{Error, ErrorKind};
+
+    const VOTE: Vote = Vote { ending: Ending::Sync, halt: false, messages: 1 };
+
+    #[test]
+    fn nobody_passes_before_all_are_there() {
+        for count in [1usize, 2, 3, 7] {
+            let barrier = ThreadBarrier::new(count, &Abort::new());
+            let arrivals = AtomicU64::new(0);
+            thread::scope(|scope| {
+                for index in 0..count {
+                    let (barrier, arrivals) = (&barrier, &arrivals);
+                    scope.spawn(move || {
+                        for superstep in 0..200 {
+                            arrivals.fetch_add(1, Ordering::SeqCst);
+                            let peer = PeerId::from_index(index as u32);
+                            let tally = barrier.wait(peer, superstep, VOTE).unwrap();
+                            assert_eq!(tally, Tally { halt: false, messages: count as u64 });
+                            assert!(arrivals.load(Ordering::SeqCst) >= (superstep + 1) * count as u64);
+                        }
+                    });
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_job_wakes_all() {
+        let abort = Abort::new();
+        let barrier = ThreadBarrier::new(3, &abort);
+        thread::scope(|scope| {
+            let waiting: Vec<_> = (0..2)
+                .map(|index| {
+                    scope.spawn({
+                        let barrier = &barrier;
+                        move || barrier.wait(PeerId::from_index(index), 0, VOTE)
+                    })
+                })
+                .collect();
+            thread::sleep(std::time::Duration::from_millis(20));
+            abort.end(Some(PeerId::from_index(2)), Error::invalid("enough"));
+            for thread in waiting {
+                let error = thread.join().unwrap().unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Cancelled);
+                assert_eq!(error.message(), "peer 2 ended the job");
+            }
+            assert!(barrier.wait(PeerId::from_index(2), 0, VOTE).is_err());
+        });
+    }
+}

@@ -1,0 +1,220 @@
+//! A peer: one of the parallel workers of a job, as its program sees it.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tracing::span::EnteredSpan;
+
+use crate::abort::Abort;
+use crate::barrier::{Barrier, Ending, Tally, Vote};
+use crate::bsp::Message;
+use crate::context::{Context, Place};
+use crate::error::{Error, Result};
+use crate::ids::PeerId;
+use crate::message::inbox::Inbox;
+use crate::metrics::SuperstepRecord;
+use crate::outbox::Outbox;
+use crate::pool::Payload;
+use crate::transport::{Arrived, Transport};
+
+// A program of a million short supersteps must not fill the memory with records.
+const RECORDS_MAX: usize = 1 << 16;
+
+/// One peer of a job. It dereferences to its [`Context`].
+pub struct Peer<M> {
+    outbox: Outbox<M>,
+    barrier: Arc<dyn Barrier>,
+    abort: Abort,
+    records: Vec<SuperstepRecord>,
+    started: Instant,
+    // Always there but while one is replaced by the next.
+    span: Option<EnteredSpan>,
+}
+
+/// What a peer is given to take part in a job.
+pub(crate) struct Seat {
+    pub(crate) place: Place,
+    pub(crate) transport: Box<dyn Transport>,
+    pub(crate) barrier: Arc<dyn Barrier>,
+    pub(crate) abort: Abort,
+}
+
+impl<M: Message> Peer<M> {
+    /// Sends a message. It is in the inbox that `to`'s next [`sync`](Peer::sync) returns.
+    ///
+    /// # Errors
+    /// As for [`Outbox::send`].
+    ///
+    /// # Cost
+    /// g per byte.
+    pub fn send(&mut self, to: PeerId, message: &M) -> Result<()> {
+        self.outbox.send(to, message)
+    }
+
+    /// Sends a message with a payload: bytes that are not copied where sender and receiver share memory.
+    ///
+    /// # Errors
+    /// As for [`Outbox::send`].
+    ///
+    /// # Cost
+    /// g per byte of both.
+    pub fn send_with(&mut self, to: PeerId, message: &M, payload: Payload) -> Result<()> {
+        self.outbox.send_with(to, message, payload)
+    }
+
+    /// Sends a message to many peers, serialising it once.
+    ///
+    /// # Errors
+    /// As for [`Outbox::send_many`].
+    ///
+    /// # Cost
+    /// g per byte and destination.
+    pub fn send_many(&mut self, to: &[PeerId], message: &M) -> Result<()> {
+        self.outbox.send_many(to, message)
+    }
+
+    /// Sends a message with a payload to many peers, serialising it once.
+    ///
+    /// # Errors
+    /// As for [`Outbox::send_many`].
+    ///
+    /// # Cost
+    /// g per byte of both and destination.
+    pub fn send_many_with(&mut self, to: &[PeerId], message: &M, payload: &Payload) -> Result<()> {
+        self.outbox.send_many_with(to, message, payload)
+    }
+
+    /// Ends the superstep: waits for all peers, and returns all that they sent to this one in it.
+    ///
+    /// # Errors
+    /// `Cancelled` when the job ends before all peers are there, naming the peer that ended it; `Invalid` when
+    /// another peer returned or called a collective instead; `PeerLost`, `Data` or `OutOfMemory` when messages
+    /// are lost, damaged or too large for the pool. Any of them ends the job.
+    ///
+    /// # Cost
+    /// One superstep: g times the most bytes that any peer sent or received, and l.
+    pub fn sync(&mut self) -> Result<Inbox<M>> {
+        self.sync_with(false).map(|(inbox, _)| inbox)
+    }
+
+    /// As `sync`, saying whether this peer would halt and returning what all said.
+    pub(crate) fn sync_with(&mut self, halt: bool) -> Result<(Inbox<M>, Tally)> {
+        self.end_superstep(Ending::Sync, halt, Inbox::decode)
+    }
+}
+
+impl<M> Peer<M> {
+    pub(crate) fn new(seat: Seat) -> Peer<M> {
+        Peer {
+            outbox: Outbox::new(Context::new(seat.place), seat.transport),
+            barrier: seat.barrier,
+            abort: seat.abort,
+            records: Vec::new(),
+            started: Instant::now(),
+            span: Some(tracing::debug_span!("superstep", superstep = 0u64).entered()),
+        }
+    }
+
+    pub(crate) fn outbox(&mut self) -> &mut Outbox<M> {
+        &mut self.outbox
+    }
+
+    /// Ends the superstep as `ending` says, and makes of what arrived what `decode` makes of it.
+    pub(crate) fn end_superstep<T>(
+        &mut self,
+        ending: Ending,
+        halt: bool,
+        decode: impl FnOnce(Vec<Arrived>) -> Result<T>,
+    ) -> Result<(T, Tally)> {
+        let result = self.try_end_superstep(Vote { ending, halt, messages: 0 }, decode);
+        result.map_err(|error| self.end_job(error))
+    }
+
+    /// Ends the peer's part of the job: its program has returned.
+    pub(crate) fn leave(mut self) -> Result<(Context, Vec<SuperstepRecord>)> {
+        self.outbox.check_empty("returning").map_err(|error| error.at(self.at()))?;
+        let wait = Instant::now();
+        let vote = Vote { ending: Ending::Return, halt: true, messages: 0 };
+        let result = self.barrier.wait(self.id(), self.superstep(), vote);
+        result.map_err(|error| error.at(self.at()))?;
+        let mut record = self.outbox.take_record(wait - self.started);
+        record.wait = wait.elapsed();
+        self.keep(record);
+        Ok((self.outbox.into_context(), self.records))
+    }
+
+    fn try_end_superstep<T>(
+        &mut self,
+        vote: Vote,
+        decode: impl FnOnce(Vec<Arrived>) -> Result<T>,
+    ) -> Result<(T, Tally)> {
+        let superstep = self.superstep();
+        self.outbox.finish()?;
+        let sent = self.outbox.total();
+        let wait = Instant::now();
+        let mut record = self.outbox.take_record(wait - self.started);
+        let vote = Vote { messages: sent.messages, ..vote };
+        let tally = self.barrier.wait(self.id(), superstep, vote)?;
+        let receive = Instant::now();
+        let arrived = self.outbox.transport().take(superstep)?;
+        record.bytes_sent = sent.bytes();
+        record.messages_sent = sent.messages;
+        record.bytes_received = arrived.iter().map(|from| from.told.bytes()).sum();
+        record.messages_received = arrived.iter().map(|from| from.told.messages).sum();
+        let decoded = decode(arrived)?;
+        record.wait = receive - wait;
+        record.receive = receive.elapsed();
+        self.keep(record);
+        self.next_superstep();
+        Ok((decoded, tally))
+    }
+
+    fn next_superstep(&mut self) {
+        self.outbox.next_superstep();
+        self.started = Instant::now();
+        // The next one is a sibling of the last, not its child.
+        self.span = None;
+        self.span = Some(tracing::debug_span!("superstep", superstep = self.superstep()).entered());
+    }
+
+    /// Ends the job with an error that no peer can go on after, even if the program hides it. Returns it for
+    /// the program.
+    fn end_job(&self, error: Error) -> Error {
+        let error = error.at(self.at());
+        self.abort.end(Some(self.id()), error.twin());
+        error
+    }
+
+    fn keep(&mut self, record: SuperstepRecord) {
+        tracing::debug!(
+            bytes_sent = record.bytes_sent,
+            bytes_received = record.bytes_received,
+            messages_sent = record.messages_sent,
+            messages_received = record.messages_received,
+            compute_us = record.compute.as_micros() as u64,
+            wait_us = record.wait.as_micros() as u64,
+            "superstep ended"
+        );
+        if self.records.len() < RECORDS_MAX {
+            self.records.push(record);
+        } else if let Some(last) = self.records.last_mut() {
+            last.add(&record);
+        }
+    }
+}
+
+impl<M> Deref for Peer<M> {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.outbox
+    }
+}
+
+impl<M> fmt::Debug for Peer<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Peer").field(&self.outbox).finish()
+    }
+}

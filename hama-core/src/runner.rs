@@ -1,0 +1,6 @@
+//! Who runs a program: what comes out of it, and the handle to a job that runs.
+
+pub(crate) mod board;
+pub(crate) mod job;
+pub(crate) mod outcome;
+pub(crate) mod threads;

@@ -1,0 +1,179 @@
+//! A job in this process: a thread for each peer, and the handle to wait for them.
+
+use std::any::Any;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+
+use tracing::Span;
+
+use crate::abort::Abort;
+use crate::bsp::Bsp;
+use crate::cancel::OnCancel;
+use crate::context::Context;
+use crate::error::{At, BoxError, Error, ErrorKind, Result};
+use crate::ids::{JobId, PeerId};
+use crate::message::codec;
+use crate::peer::{Peer, Seat};
+use crate::runner::board::Board;
+use crate::runner::outcome::{Outcome, PeerOutcome};
+
+/// A job that runs. Dropping the handle lets it run on by itself.
+#[must_use = "the job's outcome comes by waiting for it"]
+pub struct JobHandle<T> {
+    id: JobId,
+    abort: Abort,
+    board: Arc<Board<T>>,
+    // What cancels it from outside.
+    cancelled_by: Vec<OnCancel>,
+}
+
+impl<T: Send + 'static> JobHandle<T> {
+    /// Waits for the end of the job.
+    ///
+    /// # Errors
+    /// What ended the job first, with the peer and the superstep. Peers that have not returned 2 s after that
+    /// are named in it: their threads go on until the program returns.
+    pub fn wait(self) -> Result<Outcome<T>> {
+        self.board.wait(&self.abort)
+    }
+
+    /// Ends the job: it then fails with an error of kind `Cancelled`.
+    pub fn kill(&self) {
+        self.abort.end(None, Error::new(ErrorKind::Cancelled, format!("job {} was killed", self.id)));
+    }
+
+    /// The job's name.
+    pub fn id(&self) -> JobId {
+        self.id
+    }
+}
+
+impl<T> std::fmt::Debug for JobHandle<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JobHandle")
+            .field("id", &self.id)
+            .field("cancels", &self.cancelled_by.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The parts of a job that all of its peers share.
+pub(crate) struct Job<P: Bsp> {
+    id: JobId,
+    abort: Abort,
+    program: Arc<[u8]>,
+    span: Span,
+    runs: PhantomData<fn() -> P>,
+}
+
+impl<P: Bsp> Job<P> {
+    /// A job for a program, which is encoded here.
+    ///
+    /// # Errors
+    /// `Program` when the program cannot be serialised, `Invalid` when it is too large.
+    pub(crate) fn of(program: &P) -> Result<Job<P>> {
+        let mut bytes = Vec::new();
+        codec::encode(program, &format!("program {}", P::NAME), &mut bytes)?;
+        let id = JobId::random();
+        let span = tracing::info_span!("job", job = %id, program = P::NAME);
+        Ok(Job { id, abort: Abort::new(), program: bytes.into(), span, runs: PhantomData })
+    }
+
+    pub(crate) fn id(&self) -> JobId {
+        self.id
+    }
+
+    pub(crate) fn abort(&self) -> &Abort {
+        &self.abort
+    }
+
+    /// Starts a thread for each peer.
+    pub(crate) fn start(self, seats: Vec<Seat>, cancelled_by: Vec<OnCancel>) -> Result<JobHandle<P::Output>> {
+        let board = Board::new(seats.len());
+        for seat in seats {
+            if let Err(error) = self.spawn(seat, &board) {
+                self.abort.end(None, error.twin());
+                return Err(error);
+            }
+        }
+        Ok(JobHandle { id: self.id, abort: self.abort, board, cancelled_by })
+    }
+
+    fn spawn(&self, seat: Seat, board: &Arc<Board<P::Output>>) -> Result<()> {
+        let program = Arc::clone(&self.program);
+        let board = Arc::clone(board);
+        let span = self.span.clone();
+        let index = seat.place.id.index();
+        let run = move || {
+            let span = tracing::debug_span!(parent: &span, "task", peer = index);
+            let _entered = span.entered();
+            let peer = seat.place.id;
+            let outcome = run_peer::<P>(&program, seat);
+            board.returned(peer, outcome);
+        };
+        let spawned = thread::Builder::new().name(format!("peer-{index}")).spawn(run);
+        spawned.map_err(|e| Error::io(format!("cannot start a thread for peer {index}"), e))?;
+        Ok(())
+    }
+}
+
+/// Runs one peer to its end. Where it fails, that ends the job.
+fn run_peer<P: Bsp>(program: &[u8], seat: Seat) -> Option<PeerOutcome<P::Output>> {
+    let peer: PeerId = seat.place.id;
+    let abort = seat.abort.clone();
+    let at = At { host: seat.place.host.clone(), peer, superstep: 0 };
+    match try_run_peer::<P>(program, seat) {
+        Ok(outcome) => Some(outcome),
+        Err(error) => {
+            abort.end(Some(peer), error.at(at));
+            None
+        }
+    }
+}
+
+fn try_run_peer<P: Bsp>(program: &[u8], seat: Seat) -> Result<PeerOutcome<P::Output>> {
+    let decoded = caught::<P, P>(|| Ok(codec::decode(program, "it")?));
+    let program = decoded.map_err(|error| {
+        Error::new(ErrorKind::Program, format!("program {} cannot travel", P::NAME)).with_source(error)
+    })?;
+    let abort = seat.abort.clone();
+    let mut peer = Peer::new(seat);
+    let output = caught::<P, P::Output>(|| program.bsp(&mut peer)).map_err(|error| {
+        // Before the peer's end of the transport closes: that would look like a cause of its own.
+        let error = error.at(peer.at());
+        abort.end(Some(peer.id()), error.twin());
+        error
+    })?;
+    let (context, records) = peer.leave()?;
+    let context: Context = context;
+    Ok(PeerOutcome { output, counters: context.take_counters(), supersteps: context.superstep(), records })
+}
+
+/// What `work`, the program's own code, returns or how it failed.
+fn caught<P: Bsp, T>(work: impl FnOnce() -> Result<T, BoxError>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(match error.downcast::<Error>() {
+            Ok(error) => *error,
+            Err(error) => {
+                Error::new(ErrorKind::Program, format!("program {} failed", P::NAME)).with_source(error)
+            }
+        }),
+        Err(panic) => {
+            let says = panic_message(&*panic);
+            Err(Error::new(ErrorKind::Program, format!("program {} panicked: {says}", P::NAME)))
+        }
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    if let Some(message) = panic.downcast_ref::<&str>() {
+        message
+    } else if let Some(message) = panic.downcast_ref::<String>() {
+        message
+    } else {
+        "without a message"
+    }
+}

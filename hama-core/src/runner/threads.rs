@@ -1,0 +1,165 @@
+//! The local runner: runs programs in this process, with a thread for each peer.
+
+use std::sync::Arc;
+
+use crate::barrier::Barrier;
+use crate::barrier::threads::ThreadBarrier;
+use crate::bsp::Bsp;
+use crate::cancel::{Cancel, OnCancel};
+use crate::context::Place;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{Host, PeerId};
+use crate::metrics::Progress;
+use crate::peer::Seat;
+use crate::pool::Pool;
+use crate::runner::job::{Job, JobHandle};
+use crate::runner::outcome::Outcome;
+use crate::transport::{Transport, memory};
+
+/// The most peers that one job may have in one process.
+pub const PEERS_MAX: usize = 4096;
+
+/// Runs programs in this process, with a thread for each peer. Its clones share the pool.
+#[derive(Clone, Debug)]
+pub struct LocalRunner {
+    pool: Pool,
+    transport: TransportKind,
+    host: Host,
+    cancel: Cancel,
+}
+
+/// How messages get from one thread to another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TransportKind {
+    /// References are handed over.
+    #[default]
+    Memory,
+}
+
+impl LocalRunner {
+    /// A runner whose peers take their buffers from `pool`.
+    pub fn new(pool: Pool) -> LocalRunner {
+        LocalRunner { pool, transport: TransportKind::Memory, host: Host::local(), cancel: Cancel::new() }
+    }
+
+    /// The same with another transport.
+    pub fn with_transport(mut self, transport: TransportKind) -> LocalRunner {
+        self.transport = transport;
+        self
+    }
+
+    /// The same with another name for the host that its peers are on.
+    pub fn with_host(mut self, host: Host) -> LocalRunner {
+        self.host = host;
+        self
+    }
+
+    /// The same with a request to end that ends all of its jobs.
+    pub fn with_cancel(mut self, cancel: Cancel) -> LocalRunner {
+        self.cancel = cancel;
+        self
+    }
+
+    /// The pool that peers take their buffers from.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// A run of a program, to be started by [`Run::peers`] or [`Run::submit`].
+    pub fn run<'a, P: Bsp>(&'a self, program: &'a P) -> Run<'a, P> {
+        Run { runner: self, program, progress: None, cancel: None }
+    }
+}
+
+/// A run of a program that is not started yet.
+#[must_use = "nothing runs before peers or submit is called"]
+#[derive(Debug)]
+pub struct Run<'a, P> {
+    runner: &'a LocalRunner,
+    program: &'a P,
+    progress: Option<Arc<Progress>>,
+    cancel: Option<Cancel>,
+}
+
+impl<P: Bsp> Run<'_, P> {
+    /// Has the peers tell `progress` what they have done.
+    pub fn progress(mut self, progress: Arc<Progress>) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+
+    /// Ends the job when `cancel` fires.
+    pub fn cancel(mut self, cancel: Cancel) -> Self {
+        self.cancel = Some(cancel);
+        self
+    }
+
+    /// Runs the program on `count` peers and waits for the outcome.
+    ///
+    /// # Errors
+    /// As for [`submit`](Run::submit) and [`JobHandle::wait`].
+    pub fn peers(self, count: usize) -> Result<Outcome<P::Output>> {
+        self.submit(count)?.wait()
+    }
+
+    /// Starts the program on `count` peers.
+    ///
+    /// # Errors
+    /// `Invalid` when `count` is 0 or over [`PEERS_MAX`] or the program has more than 16 MiB; `Program` when
+    /// it cannot be serialised; `Unavailable` when the system refuses a thread or a socket.
+    pub fn submit(self, count: usize) -> Result<JobHandle<P::Output>> {
+        if count == 0 || count > PEERS_MAX {
+            return Err(Error::invalid(format!(
+                "cannot run {} with {count} peers: a job has 1 to {PEERS_MAX}",
+                P::NAME
+            )));
+        }
+        let job = Job::of(self.program)?;
+        let cancelled_by = self.cancels().map(|cancel| ended_by(cancel, &job)).collect();
+        let seats = self.seats(&job, count)?;
+        job.start(seats, cancelled_by)
+    }
+
+    fn cancels(&self) -> impl Iterator<Item = &Cancel> {
+        [&self.runner.cancel].into_iter().chain(&self.cancel)
+    }
+
+    fn seats(&self, job: &Job<P>, count: usize) -> Result<Vec<Seat>> {
+        let abort = job.abort();
+        let barrier: Arc<dyn Barrier> = Arc::new(ThreadBarrier::new(count, abort));
+        let transports = self.runner.connect(count as u32)?;
+        let seat = |(index, transport)| Seat {
+            place: Place {
+                id: PeerId::from_index(index),
+                count,
+                host: self.runner.host.clone(),
+                pool: self.runner.pool.clone(),
+                cancel: abort.cancel().clone(),
+                progress: self.progress.clone(),
+            },
+            transport,
+            barrier: Arc::clone(&barrier),
+            abort: abort.clone(),
+        };
+        Ok((0..).zip(transports).map(seat).collect())
+    }
+}
+
+impl LocalRunner {
+    fn connect(&self, count: u32) -> Result<Vec<Box<dyn Transport>>> {
+        match self.transport {
+            TransportKind::Memory => {
+                Ok(memory::connect(count).into_iter().map(|end| Box::new(end) as Box<_>).collect())
+            }
+        }
+    }
+}
+
+fn ended_by<P: Bsp>(cancel: &Cancel, job: &Job<P>) -> OnCancel {
+    let abort = job.abort().clone();
+    let id = job.id();
+    cancel.on_cancel(move || {
+        abort.end(None, Error::new(ErrorKind::Cancelled, format!("job {id} was cancelled")));
+    })
+}

@@ -1,0 +1,63 @@
+//! For tests of programs, here and in other crates: every transport, any number of peers, never a hang.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use crate::bsp::Bsp;
+use crate::error::Result;
+use crate::pool::Pool;
+use crate::runner::outcome::Outcome;
+use crate::runner::threads::{LocalRunner, TransportKind};
+
+/// All transports of the local runner.
+pub const TRANSPORTS: [TransportKind; 1] = [TransportKind::Memory];
+
+const DEADLINE: Duration = Duration::from_secs(60);
+const POOL_BYTES: usize = 256 << 20;
+
+/// One run of a program.
+#[derive(Debug)]
+pub struct Trial<T> {
+    /// How its messages went.
+    pub transport: TransportKind,
+    /// How many peers it had.
+    pub peers: usize,
+    /// What came of it.
+    pub result: Result<Outcome<T>>,
+}
+
+/// Runs a program on every transport with each of these numbers of peers.
+///
+/// # Panics
+/// When a run takes more than a minute.
+pub fn run<P: Bsp>(program: &P, peers: impl IntoIterator<Item = usize>) -> Vec<Trial<P::Output>> {
+    let mut trials = Vec::new();
+    for peers in peers {
+        for transport in TRANSPORTS {
+            let runner = LocalRunner::new(Pool::new(POOL_BYTES)).with_transport(transport);
+            let result = match runner.run(program).submit(peers) {
+                Ok(job) => in_time(move || job.wait()),
+                Err(error) => Err(error),
+            };
+            trials.push(Trial { transport, peers, result });
+        }
+    }
+    trials
+}
+
+/// Does `work` on a thread of its own and returns what it returns.
+///
+/// # Panics
+/// When it takes more than a minute, or panics.
+pub fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = mpsc::channel();
+    let worker = thread::spawn(move || sender.send(work()).is_ok());
+    let result = receiver.recv_timeout(DEADLINE);
+    if matches!(result, Err(mpsc::RecvTimeoutError::Disconnected))
+        && let Err(panic) = worker.join()
+    {
+        std::panic::resume_unwind(panic);
+    }
+    result.expect("the work ends within a minute")
+}
