@@ -36,7 +36,7 @@ pub trait Bsp: Serialize + DeserializeOwned + Send + 'static {
     fn bsp(&self, peer: &mut Peer<Self::Message>) -> Result<Self::Output, BoxError>;
 }
 
-/// A program as a function of a superstep, with a state that can be saved between two of them.
+/// A program as a function of a superstep, with a state that is kept between two of them.
 ///
 /// Run it as [`Supersteps`](crate::Supersteps). `init` is superstep 0; the first call of `superstep` is
 /// superstep 1 and its inbox holds what `init` sent; and so on, one number for `Context::superstep`,
@@ -47,8 +47,8 @@ pub trait SuperstepProgram: Serialize + DeserializeOwned + Send + 'static {
     const NAME: &'static str;
     /// What its peers send each other.
     type Message: Message;
-    /// What a peer keeps from one superstep to the next: all of it, so that it can be saved and resumed.
-    type State: Serialize + DeserializeOwned + Send + 'static;
+    /// What a peer keeps from one superstep to the next: all of it.
+    type State: Send + 'static;
     /// What each peer returns.
     type Output: Serialize + DeserializeOwned + Send + 'static;
 

@@ -1,7 +1,7 @@
 //! The planner: the fastest plan within the peers and the memory given, by branch and bound.
 
 use hama_core::{Error, ErrorKind, Result};
-use hama_hdfs::{Extent, SHARD_BYTES_MAX};
+use hama_hdfs::{Extent, SHARD_BYTES};
 
 use super::cost::compute_s;
 use super::{Bounds, Cuts, Estimate, Loops, MemoryUse, Plan, Rates, Stationary};
@@ -175,7 +175,7 @@ fn lengths(run: u64) -> Vec<u64> {
 /// of a brick one to write where there are enough tiles.
 fn shard(problem: &Problem, grid: Grid, brick: &Cuts, piece: Extent) -> Extent {
     let tile_bytes = problem.tile_bytes()[2].max(1);
-    let most = (SHARD_BYTES_MAX / tile_bytes).clamp(1, (brick.rows * brick.cols).div_ceil(grid.k));
+    let most = (SHARD_BYTES / tile_bytes).clamp(1, (brick.rows * brick.cols).div_ceil(grid.k));
     let rows = shard_lengths(grid.m, brick.rows, piece.rows);
     let cols = shard_lengths(grid.n, brick.cols, piece.cols);
     let fitting = rows.iter().flat_map(|&r| cols.iter().map(move |&c| Extent { rows: r, cols: c }));
