@@ -1,1 +1,62 @@
 //! Tables of tiles on a store.
+//!
+//! A [`Table`] is a dense matrix cut into tiles, which lie in shards, which are files of a [`Store`](store::Store): a
+//! local directory, or memory. It is written once, by many writers, and seen by nobody until it is committed; a version
+//! that was opened stays as it is. Its files are a Zarr v3 array that Python opens.
+//!
+//! ```
+//! use hama_core::ids::Host;
+//! use hama_hdfs::{ElementType, Extent, OnExists, ShardWriter, Table, TableName, TableSpec, TableWriter, store};
+//!
+//! # fn main() -> hama_core::Result<()> {
+//! let store = store::create(&"memory:example".parse()?)?;
+//! let name = TableName::new("a")?;
+//! let writer = TableWriter::create(&store, &name, TableSpec::new(Extent::new(2, 3), ElementType::F64)?, OnExists::Fail)?;
+//!
+//! // Shards may be written anywhere: all that it takes is the target.
+//! let target = writer.target().clone();
+//! let mut shards = Vec::new();
+//! for shard in target.spec.shards() {
+//!     let mut shard_writer = ShardWriter::create(&target, shard, &Host::local())?;
+//!     for tile in target.spec.tiles_of(shard) {
+//!         shard_writer.write_tile(tile, &vec![0; target.spec.tile_bytes()])?;
+//!     }
+//!     shards.push(shard_writer.finish()?);
+//! }
+//! let table = writer.commit(shards)?;
+//! assert_eq!(table.version(), 1);
+//!
+//! let mut tile = vec![1; table.spec().tile_bytes()];
+//! Table::open(&store, &name)?.read_tile(hama_hdfs::TileIndex::new(0, 0), &mut tile)?;
+//! assert_eq!(tile, vec![0; 48]);
+//! # Ok(())
+//! # }
+//! ```
+
+mod checked;
+mod element;
+mod extent;
+mod generation;
+mod index;
+mod manifest;
+mod name;
+mod path;
+mod shard;
+mod spec;
+pub mod store;
+mod table;
+mod url;
+mod zarr;
+
+pub use element::{Element, ElementType};
+pub use extent::{Extent, ShardIndex, TileIndex};
+pub use generation::GenerationId;
+pub use index::ShardRecord;
+pub use name::TableName;
+pub use path::StorePath;
+pub use shard::TileRecord;
+pub use spec::{TableSpec, tile_extent};
+pub use table::{
+    CheckReport, OnExists, ShardWriter, Table, TableRef, TableTarget, TableWriter, list, remove,
+};
+pub use url::StoreUrl;

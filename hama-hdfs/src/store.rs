@@ -1,0 +1,182 @@
+//! The seam between tables and where their bytes lie.
+//!
+//! A store holds files in directories. A file is written once, from its start to its end, and appears under its name
+//! whole; after that it is only read, published under another name, or deleted. That is what HDFS can do, so it is all
+//! that a table asks for. Calls block.
+
+mod directory;
+mod memory;
+mod registry;
+mod strict;
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+
+use hama_core::Result;
+use hama_core::ids::Host;
+
+use crate::path::StorePath;
+use crate::url::StoreUrl;
+
+pub use registry::{create, forget, open, register};
+pub use strict::{StrictRules, StrictStore};
+
+/// A place that holds the files of tables.
+pub trait Store: Send + Sync + Debug {
+    /// Where it is. Two stores with equal URLs are the same.
+    fn url(&self) -> &StoreUrl;
+
+    /// Starts a file that will lie under `path`, whose directories are made where missing.
+    ///
+    /// The file appears whole and durable under its name when [`StoreWriter::close`] returns Ok, and never before.
+    ///
+    /// # Errors
+    /// `Exists` where something has the name, here or at the latest at the close; `Invalid` where it is not writable.
+    fn create(&self, path: &StorePath, hint: CreateHint<'_>) -> Result<Box<dyn StoreWriter>>;
+
+    /// Opens a file to read.
+    ///
+    /// # Errors
+    /// `NotFound`; `Invalid` where it is a directory or not readable.
+    fn open(&self, path: &StorePath) -> Result<Box<dyn StoreReader>>;
+
+    /// Gives the file `from` the name `to` in the same directory, atomically and durably; its locks stay with it.
+    ///
+    /// # Errors
+    /// `Exists` where something has the name `to`; `NotFound` where `from` is not there; `Unavailable` where nobody
+    /// can say whether it happened.
+    fn publish(&self, from: &StorePath, to: &StorePath) -> Result<()>;
+
+    /// What lies in a directory, sorted by name. A link is listed as what it leads to, or not at all.
+    ///
+    /// # Errors
+    /// `NotFound`; `Invalid` where it is a file.
+    fn list(&self, dir: &StorePath) -> Result<Vec<Entry>>;
+
+    /// Deletes a file, a link or an empty directory; fine where nothing is there.
+    ///
+    /// # Errors
+    /// `Invalid` where it is a directory with something in it.
+    fn delete(&self, path: &StorePath) -> Result<()>;
+
+    /// Deletes a directory with all that is in it; fine where nothing is there.
+    ///
+    /// # Errors
+    /// `Invalid` where it is a file.
+    fn delete_all(&self, dir: &StorePath) -> Result<()>;
+
+    /// Which hosts hold which part of a file; empty where that is unknown or means nothing.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    fn hosts(&self, path: &StorePath) -> Result<Vec<BlockHosts>>;
+
+    /// Locks a file, if that is possible at once. The lock ends with the guard, or with the process.
+    ///
+    /// It is bound to the file, not to its name: it goes with the file when that is published. When this returns a
+    /// guard, the file that is locked had the name.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    fn lock(&self, path: &StorePath, lock: Lock) -> Result<Option<Box<dyn LockGuard>>>;
+
+    /// Lets the link `link` lead to `target` in the same directory, whatever it led to before. A hint for people: on a
+    /// store without links it does nothing.
+    ///
+    /// # Errors
+    /// `Exists` where `link` is no link.
+    fn point(&self, link: &StorePath, target: &StorePath) -> Result<()>;
+
+    /// The bytes that can still be written, where the store knows.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn free_bytes(&self) -> Result<Option<u64>>;
+
+    /// The path by which other programs of this host reach it, where there is one.
+    fn local_path(&self, path: &StorePath) -> Option<PathBuf>;
+}
+
+/// What is known of a file before it is written.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateHint<'a> {
+    /// About how long it will be.
+    pub len: u64,
+    /// The host that writes it.
+    pub host: &'a Host,
+}
+
+/// A file being written. Dropped unclosed, it leaves nothing.
+pub trait StoreWriter: Send + Debug {
+    /// Appends `bytes`.
+    ///
+    /// # Errors
+    /// `OutOfSpace`, and those of the store; the file cannot be finished after one.
+    fn write(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// Ends the file and gives it its name.
+    ///
+    /// # Errors
+    /// `Exists` where something has the name; `Unavailable` where nobody can say whether it happened.
+    fn close(self: Box<Self>) -> Result<()>;
+}
+
+/// A file open to be read, by many threads at once.
+pub trait StoreReader: Send + Sync + Debug {
+    /// Its length.
+    fn len(&self) -> u64;
+
+    /// Whether it holds nothing.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Fills `into` with the bytes from `offset` on.
+    ///
+    /// # Errors
+    /// `Data` where the file ends before.
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()>;
+}
+
+/// What holds a lock until it is dropped.
+pub trait LockGuard: Send + Sync + Debug {}
+
+/// How many may hold a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// Any number of shared ones.
+    Shared,
+    /// One, and no shared one.
+    Exclusive,
+}
+
+/// Something in a directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// Its name there.
+    pub name: String,
+    /// What it is.
+    pub kind: EntryKind,
+    /// A file's length; 0 for a directory.
+    pub len: u64,
+}
+
+/// What an [`Entry`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntryKind {
+    /// A file.
+    File,
+    /// A directory.
+    Directory,
+}
+
+/// The hosts that hold a part of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockHosts {
+    /// Where the part starts.
+    pub offset: u64,
+    /// Its length.
+    pub len: u64,
+    /// The hosts, the best first.
+    pub hosts: Vec<Host>,
+}

@@ -1,0 +1,243 @@
+//! A store in a local directory.
+
+mod lock;
+mod write;
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use hama_core::{Error, ErrorKind, Result};
+
+use super::{BlockHosts, CreateHint, Entry, EntryKind, Lock, LockGuard, Store, StoreReader, StoreWriter};
+use crate::path::StorePath;
+use crate::url::{Place, StoreUrl};
+use write::DirectoryWriter;
+
+/// What the names of unfinished files and links start with. They are not listed.
+const UNFINISHED: &str = ".tmp-";
+
+/// A store in a local directory. Files are plain files under their names.
+#[derive(Debug)]
+pub(super) struct DirectoryStore {
+    url: StoreUrl,
+    root: PathBuf,
+}
+
+impl DirectoryStore {
+    /// The store in the directory that `url` names, which must be there.
+    pub(super) fn open(url: StoreUrl) -> Result<DirectoryStore> {
+        let root = root_of(&url)?;
+        match fs::metadata(&root) {
+            Ok(meta) if meta.is_dir() => {}
+            Ok(_) => return Err(not_a_directory(&root)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::new(ErrorKind::NotFound, format!("no store at {}", root.display())));
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotADirectory => return Err(not_a_directory(&root)),
+            Err(e) => return Err(Error::io(format!("cannot open the store at {}", root.display()), e)),
+        }
+        fs::read_dir(&root)
+            .map_err(|e| Error::io(format!("cannot open the store at {}", root.display()), e))?;
+        Ok(DirectoryStore { url, root })
+    }
+
+    /// The same, the directory made where it is missing.
+    pub(super) fn create(url: StoreUrl) -> Result<DirectoryStore> {
+        let root = root_of(&url)?;
+        match make_directory(&root) {
+            Ok(()) => DirectoryStore::open(url),
+            Err(e) if matches!(e.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory) => {
+                Err(not_a_directory(&root))
+            }
+            Err(e) => Err(Error::io(format!("cannot make a store at {}", root.display()), e)),
+        }
+    }
+
+    fn place(&self, path: &StorePath) -> PathBuf {
+        self.root.join(path.as_str())
+    }
+}
+
+fn root_of(url: &StoreUrl) -> Result<PathBuf> {
+    match url.place() {
+        Place::Directory(path) => Ok(path.clone()),
+        _ => Err(Error::internal(format!("cannot look for {url} in a directory"))),
+    }
+}
+
+fn not_a_directory(root: &Path) -> Error {
+    Error::invalid(format!("cannot use {} as a store: it is no directory", root.display()))
+}
+
+/// Makes a directory with its parents, each durable in the one above it.
+fn make_directory(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Ok(()) => {}
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let Some(parent) = path.parent() else { return Err(e) };
+            make_directory(parent)?;
+            return make_directory(path);
+        }
+        Err(e) => return Err(e),
+    }
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
+/// Makes the names in a directory durable.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+impl Store for DirectoryStore {
+    fn url(&self) -> &StoreUrl {
+        &self.url
+    }
+
+    fn create(&self, path: &StorePath, hint: CreateHint<'_>) -> Result<Box<dyn StoreWriter>> {
+        let place = self.place(path);
+        let writer = DirectoryWriter::create(&place, hint.len)
+            .map_err(|e| Error::io(format!("cannot create {}", place.display()), e))?;
+        Ok(Box::new(writer))
+    }
+
+    fn open(&self, path: &StorePath) -> Result<Box<dyn StoreReader>> {
+        let place = self.place(path);
+        let open = || {
+            let file = File::open(&place)?;
+            let meta = file.metadata()?;
+            Ok((file, meta))
+        };
+        let (file, meta) = open().map_err(|e| Error::io(format!("cannot open {}", place.display()), e))?;
+        if !meta.is_file() {
+            return Err(Error::invalid(format!("cannot read {}: it is no file", place.display())));
+        }
+        Ok(Box::new(DirectoryReader { file, len: meta.len(), place }))
+    }
+
+    fn publish(&self, from: &StorePath, to: &StorePath) -> Result<()> {
+        let (from, to) = (self.place(from), self.place(to));
+        let publish = || {
+            write::rename_new(&from, &to)?;
+            to.parent().map_or(Ok(()), sync_directory)
+        };
+        publish().map_err(|e| Error::io(format!("cannot rename {} to {}", from.display(), to.display()), e))
+    }
+
+    fn list(&self, dir: &StorePath) -> Result<Vec<Entry>> {
+        let place = self.place(dir);
+        list(&place).map_err(|e| Error::io(format!("cannot list {}", place.display()), e))
+    }
+
+    fn delete(&self, path: &StorePath) -> Result<()> {
+        let place = self.place(path);
+        let deleted = match fs::symlink_metadata(&place) {
+            Ok(meta) if meta.is_dir() => fs::remove_dir(&place),
+            Ok(_) => fs::remove_file(&place),
+            Err(e) => Err(e),
+        };
+        match deleted {
+            Err(e) if e.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                Err(Error::invalid(format!("cannot delete {}: it is not empty", place.display())))
+            }
+            other => absent_is_fine(other, &place),
+        }
+    }
+
+    fn delete_all(&self, dir: &StorePath) -> Result<()> {
+        let place = self.place(dir);
+        match fs::symlink_metadata(&place) {
+            Ok(meta) if meta.is_file() => {
+                Err(Error::invalid(format!("cannot delete the directory {}: it is a file", place.display())))
+            }
+            _ => absent_is_fine(fs::remove_dir_all(&place), &place),
+        }
+    }
+
+    fn hosts(&self, path: &StorePath) -> Result<Vec<BlockHosts>> {
+        self.open(path).map(|_| Vec::new())
+    }
+
+    fn lock(&self, path: &StorePath, lock: Lock) -> Result<Option<Box<dyn LockGuard>>> {
+        let place = self.place(path);
+        let guard =
+            lock::lock(&place, lock).map_err(|e| Error::io(format!("cannot lock {}", place.display()), e))?;
+        Ok(guard.map(|guard| Box::new(guard) as Box<dyn LockGuard>))
+    }
+
+    fn point(&self, link: &StorePath, target: &StorePath) -> Result<()> {
+        let (Some(target_name), dir) = (target.as_str().strip_prefix(&prefix_of(link)), self.place(link))
+        else {
+            return Err(Error::invalid(format!("cannot let {link} lead to {target}: it is elsewhere")));
+        };
+        write::point(&dir, Path::new(target_name))
+            .map_err(|e| Error::io(format!("cannot make the link {}", dir.display()), e))
+    }
+
+    fn free_bytes(&self) -> Result<Option<u64>> {
+        let stat = rustix::fs::statvfs(&self.root).map_err(|e| {
+            Error::io(format!("cannot ask for the space at {}", self.root.display()), e.into())
+        })?;
+        Ok(Some(stat.f_bavail.saturating_mul(stat.f_frsize)))
+    }
+
+    fn local_path(&self, path: &StorePath) -> Option<PathBuf> {
+        Some(self.place(path))
+    }
+}
+
+/// What the paths of all that lies in the directory of `path` start with.
+fn prefix_of(path: &StorePath) -> String {
+    match path.parent() {
+        Some(parent) if !parent.as_str().is_empty() => format!("{}/", parent.as_str()),
+        _ => String::new(),
+    }
+}
+
+fn absent_is_fine(result: io::Result<()>, place: &Path) -> Result<()> {
+    match result {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.map_err(|e| Error::io(format!("cannot delete {}", place.display()), e)),
+    }
+}
+
+fn list(place: &Path) -> io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(place)? {
+        let Ok(name) = entry?.file_name().into_string() else { continue };
+        if name.starts_with(UNFINISHED) {
+            continue;
+        }
+        // Through links; what a dangling one leads to, or a file deleted since, is not there.
+        let Ok(meta) = fs::metadata(place.join(&name)) else { continue };
+        if meta.is_dir() {
+            entries.push(Entry { name, kind: EntryKind::Directory, len: 0 });
+        } else if meta.is_file() {
+            entries.push(Entry { name, kind: EntryKind::File, len: meta.len() });
+        }
+    }
+    entries.sort();
+    Ok(entries)
+}
+
+#[derive(Debug)]
+struct DirectoryReader {
+    file: File,
+    len: u64,
+    place: PathBuf,
+}
+
+impl StoreReader for DirectoryReader {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
+        self.file.read_exact_at(into, offset).map_err(|e| {
+            let doing = format!("cannot read {} bytes at {offset} of {}", into.len(), self.place.display());
+            Error::io(doing, e)
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! Tables: tiles of a matrix in a store, written by many, committed by one, never seen half.
+//!
+//! A table is a directory with immutable generations and numbered manifests; the manifest with the highest number
+//! says which generation counts. `docs/table-format.md` specifies all of its bytes.
+
+mod blocking;
+mod catalog;
+mod check;
+mod collect;
+mod files;
+mod layout;
+mod open;
+mod pending;
+mod read;
+mod shard_writer;
+mod versions;
+mod write;
+
+use std::sync::{Arc, OnceLock};
+
+use serde::{Deserialize, Serialize};
+
+use crate::generation::GenerationId;
+use crate::index::{GenerationIndex, ShardRecord};
+use crate::manifest::Manifest;
+use crate::name::TableName;
+use crate::path::StorePath;
+use crate::spec::TableSpec;
+use crate::store::{BlockHosts, LockGuard, Store};
+use crate::url::StoreUrl;
+use layout::Layout;
+use read::OpenShards;
+
+pub use catalog::{list, remove};
+pub use check::CheckReport;
+pub use shard_writer::ShardWriter;
+pub use write::{OnExists, TableTarget, TableWriter};
+
+/// One version of a table, open for reading. Clones share it; its bytes stay as long as one of them does.
+#[derive(Clone, Debug)]
+pub struct Table {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<dyn Store>,
+    manifest: Manifest,
+    spec: TableSpec,
+    index: GenerationIndex,
+    open_shards: OpenShards,
+    /// For each shard, once somebody asked.
+    hosts: Vec<OnceLock<Vec<BlockHosts>>>,
+    _lock: Option<Box<dyn LockGuard>>,
+}
+
+/// Names one version of a table: what travels to a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableRef {
+    /// The table's store.
+    pub url: StoreUrl,
+    /// The table.
+    pub name: TableName,
+    /// The number of its manifest.
+    pub version: u64,
+    /// The generation that holds its elements.
+    pub generation: GenerationId,
+}
+
+impl Table {
+    fn assemble(
+        store: Arc<dyn Store>,
+        manifest: Manifest,
+        index: GenerationIndex,
+        lock: Option<Box<dyn LockGuard>>,
+    ) -> Table {
+        let hosts = index.shards.iter().map(|_| OnceLock::new()).collect();
+        let spec = manifest.spec();
+        let open_shards = OpenShards::default();
+        Table { inner: Arc::new(Inner { store, manifest, spec, index, open_shards, hosts, _lock: lock }) }
+    }
+
+    /// What names this version for a peer. It holds as long as this table is open.
+    pub fn to_ref(&self) -> TableRef {
+        TableRef {
+            url: self.inner.store.url().clone(),
+            name: self.name().clone(),
+            version: self.version(),
+            generation: self.generation(),
+        }
+    }
+
+    /// Its store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &TableName {
+        &self.inner.manifest.table
+    }
+
+    /// What it is.
+    pub fn spec(&self) -> &TableSpec {
+        &self.inner.spec
+    }
+
+    /// Which version of the table this is, counted from 1.
+    pub fn version(&self) -> u64 {
+        self.inner.manifest.number
+    }
+
+    /// The generation that holds its elements.
+    pub fn generation(&self) -> GenerationId {
+        self.inner.manifest.generation
+    }
+
+    /// When this version was made, in seconds since 1970 (UTC), by the clock of who made it.
+    pub fn created_unix(&self) -> u64 {
+        self.inner.manifest.created_unix
+    }
+
+    /// Its shards, row by row.
+    pub fn shards(&self) -> &[ShardRecord] {
+        &self.inner.index.shards
+    }
+
+    /// The bytes of its shards' files.
+    pub fn bytes(&self) -> u64 {
+        self.shards().iter().map(|record| record.len).sum()
+    }
+
+    /// Where the Zarr array with its elements is.
+    pub fn values_path(&self) -> StorePath {
+        Layout::new(self.name()).values(self.generation())
+    }
+}
+
+#[cfg(test)]
+mod tests;

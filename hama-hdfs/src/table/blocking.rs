@@ -1,0 +1,38 @@
+//! Changes how a table is blocked, without touching its elements.
+
+use std::sync::Arc;
+
+use hama_core::Result;
+
+use super::Table;
+use super::collect::collect_quietly;
+use super::pending::{Base, Pending};
+use super::write::unix_seconds;
+use crate::extent::Extent;
+use crate::manifest::Manifest;
+
+impl Table {
+    /// Commits a version of this table with so many blocks along rows and columns, or without blocking, over the same
+    /// elements. No element is moved.
+    ///
+    /// # Errors
+    /// `Invalid` where there are 0 blocks or more than elements; `Conflict` where this is no longer the latest
+    /// version; those of the store.
+    pub fn set_blocking(&self, blocking: Option<Extent>) -> Result<Table> {
+        let spec = self.spec().clone().with_blocking(blocking)?;
+        let store = &self.inner.store;
+        let created_unix = unix_seconds();
+        let base = Base::Version(self.version());
+        let mut pending = Pending::begin(store, self.name(), base, |number, id| Manifest {
+            number,
+            id,
+            created_unix,
+            blocking: spec.blocking,
+            ..self.inner.manifest.clone()
+        })?;
+        pending.publish()?;
+        let (manifest, lock) = (pending.manifest().clone(), pending.take_lock());
+        collect_quietly(&**store, self.name());
+        Ok(Table::assemble(Arc::clone(store), manifest, self.inner.index.clone(), lock))
+    }
+}

@@ -1,0 +1,208 @@
+//! The pending file: a manifest-to-be, and the fence of its writer.
+//!
+//! It lies in the table's directory from before the first byte of the generation is written, and its writer holds a
+//! shared lock on it. To commit is to publish it as the next manifest; to end a writer is to delete it first. Whichever
+//! comes first wins. The lock goes with the file, so that the writer becomes a reader of what it wrote without a gap.
+
+use std::sync::Arc;
+
+use hama_core::{Error, ErrorKind, Result};
+
+use super::files::{TRIES, read_whole, repeated, write_whole};
+use super::layout::Layout;
+use super::versions::Versions;
+use crate::generation::GenerationId;
+use crate::manifest::{MANIFEST_BYTES_MAX, Manifest};
+use crate::name::TableName;
+use crate::store::{Lock, LockGuard, Store};
+
+/// What must be true of a table for a writer to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Base {
+    /// There is none.
+    Absent,
+    /// There may be one.
+    Any,
+    /// This is its version.
+    Version(u64),
+}
+
+/// A pending file that lies in its table's directory, locked.
+#[derive(Debug)]
+pub(super) struct Pending {
+    store: Arc<dyn Store>,
+    layout: Layout,
+    base: Base,
+    manifest: Manifest,
+    bytes: Vec<u8>,
+    lock: Option<Box<dyn LockGuard>>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Published,
+    /// Nobody can say whether it was published. What it names must stay.
+    Unknown,
+}
+
+impl Pending {
+    /// Lays a pending file for the manifest that `make` gives for its number and id.
+    pub(super) fn begin(
+        store: &Arc<dyn Store>,
+        name: &TableName,
+        base: Base,
+        make: impl Fn(u64, GenerationId) -> Manifest,
+    ) -> Result<Pending> {
+        let layout = Layout::new(name);
+        for _ in 0..TRIES {
+            let latest = Versions::list(&**store, &layout)?.latest();
+            check_base(name, base, latest)?;
+            let id = GenerationId::random();
+            let manifest = make(latest.unwrap_or(0) + 1, id);
+            let pending = Pending::lay(store, &layout, base, manifest)?;
+            // A collector may have taken it for a dead writer's before it was locked; and whoever committed before it
+            // lay there may have collected the number that it is to get.
+            if pending.lock.is_some() && Versions::list(&**store, &layout)?.latest() == latest {
+                return Ok(pending);
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            format!("cannot begin to write table {name}: others keep changing it"),
+        ))
+    }
+
+    fn lay(store: &Arc<dyn Store>, layout: &Layout, base: Base, manifest: Manifest) -> Result<Pending> {
+        let bytes = manifest.encode()?;
+        let path = layout.pending(manifest.id);
+        let mut pending = Pending {
+            store: Arc::clone(store),
+            layout: layout.clone(),
+            base,
+            manifest,
+            bytes,
+            lock: None,
+            state: State::Waiting,
+        };
+        write_whole(&**store, &path, &pending.bytes)?;
+        pending.lock = match store.lock(&path, Lock::Shared) {
+            Err(e) if e.kind() == ErrorKind::NotFound => None,
+            other => other?,
+        };
+        Ok(pending)
+    }
+
+    /// The manifest that it is to become.
+    pub(super) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Makes it the table's manifest. An ambiguous reply is settled by reading that.
+    pub(super) fn publish(&mut self) -> Result<()> {
+        let from = self.layout.pending(self.manifest.id);
+        let to = self.layout.manifest(self.manifest.number);
+        let mut last = None;
+        for _ in 0..TRIES {
+            let error = match self.store.publish(&from, &to) {
+                Ok(()) => return self.settle(State::Published, None),
+                Err(error) => error,
+            };
+            match self.is_published() {
+                Err(_) => return self.settle(State::Unknown, Some(error)),
+                Ok(true) => return self.settle(State::Published, None),
+                Ok(false) => {}
+            }
+            match error.kind() {
+                ErrorKind::Unavailable => last = Some(error),
+                ErrorKind::Exists => return self.settle(State::Waiting, Some(self.lost())),
+                ErrorKind::NotFound => return self.settle(State::Waiting, Some(self.ended())),
+                _ => return self.settle(State::Waiting, Some(error)),
+            }
+        }
+        self.settle(State::Unknown, last)
+    }
+
+    /// Whether the table's manifest is this one.
+    fn is_published(&self) -> Result<bool> {
+        match read_whole(&*self.store, &self.layout.manifest(self.manifest.number), MANIFEST_BYTES_MAX) {
+            Ok(bytes) => Ok(bytes == self.bytes),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn settle(&mut self, state: State, error: Option<Error>) -> Result<()> {
+        self.state = state;
+        error.map_or(Ok(()), Err)
+    }
+
+    fn lost(&self) -> Error {
+        let (table, number) = (&self.manifest.table, self.manifest.number);
+        match self.base {
+            Base::Absent => Error::new(
+                ErrorKind::Exists,
+                format!("cannot commit table {table}: somebody else made it meanwhile"),
+            ),
+            Base::Any | Base::Version(_) => Error::new(
+                ErrorKind::Conflict,
+                format!("cannot commit version {number} of table {table}: somebody else did meanwhile"),
+            ),
+        }
+    }
+
+    fn ended(&self) -> Error {
+        let table = &self.manifest.table;
+        Error::new(
+            ErrorKind::Conflict,
+            format!("cannot commit table {table}: somebody ended this writer, its pending file is gone"),
+        )
+    }
+
+    /// The lock, which from the commit on keeps the table that was written.
+    pub(super) fn take_lock(&mut self) -> Option<Box<dyn LockGuard>> {
+        self.lock.take()
+    }
+
+    /// Takes the pending file away, unless it was published. Whether what it names can go too.
+    pub(super) fn withdraw(&mut self) -> bool {
+        if self.state != State::Waiting {
+            return false;
+        }
+        let path = self.layout.pending(self.manifest.id);
+        match repeated(|| self.store.delete(&path)) {
+            Ok(()) => {
+                // It is gone: there is nothing to be withdrawn twice.
+                self.state = State::Unknown;
+                true
+            }
+            Err(error) => {
+                tracing::warn!(table = %self.manifest.table, %error, "the next writer has to clear a pending file");
+                false
+            }
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.withdraw();
+    }
+}
+
+fn check_base(name: &TableName, base: Base, latest: Option<u64>) -> Result<()> {
+    match (base, latest) {
+        (Base::Absent, Some(_)) => {
+            Err(Error::new(ErrorKind::Exists, format!("cannot make table {name}: it exists")))
+        }
+        (Base::Version(version), _) if latest != Some(version) => Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "cannot change version {version} of table {name}: {}",
+                latest.map_or("it was removed".to_owned(), |latest| format!("its version is {latest} now"))
+            ),
+        )),
+        _ => Ok(()),
+    }
+}

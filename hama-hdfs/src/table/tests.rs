@@ -1,0 +1,114 @@
+//! Tests of tables, over all stores.
+
+mod round_trip;
+
+use std::sync::Arc;
+
+use hama_core::ids::Host;
+use hama_core::{Error, Result};
+
+use crate::store::{self, Store};
+use crate::{
+    ElementType, Extent, OnExists, ShardRecord, ShardWriter, StoreUrl, Table, TableName, TableSpec,
+    TableTarget, TableWriter, TileIndex,
+};
+
+/// A store that goes with its test.
+pub(super) struct TestStore {
+    pub(super) store: Arc<dyn Store>,
+    url: StoreUrl,
+    directory: Option<tempfile::TempDir>,
+}
+
+impl Drop for TestStore {
+    fn drop(&mut self) {
+        store::forget(&self.url).unwrap();
+        drop(self.directory.take());
+    }
+}
+
+/// One store of each kind.
+pub(super) fn stores() -> Vec<TestStore> {
+    let directory = tempfile::tempdir().unwrap();
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    let urls = [
+        format!("file:{}", directory.path().join("data").display()),
+        format!("memory:{id}"),
+        format!("strict:{id}"),
+    ];
+    let mut directory = Some(directory);
+    urls.iter()
+        .map(|url| {
+            let url: StoreUrl = url.parse().unwrap();
+            TestStore { store: store::create(&url).unwrap(), url, directory: directory.take() }
+        })
+        .collect()
+}
+
+pub(super) fn name(text: &str) -> TableName {
+    TableName::new(text).unwrap()
+}
+
+pub(super) fn spec(rows: u64, cols: u64, element: ElementType) -> TableSpec {
+    TableSpec::new(Extent::new(rows, cols), element).unwrap()
+}
+
+/// The bytes of a tile: each element says where it is, plus `seed`; the padding is -1.
+pub(super) fn tile_bytes(spec: &TableSpec, tile: TileIndex, seed: u64) -> Vec<u8> {
+    let valid = spec.tile_valid(tile);
+    let mut bytes = Vec::with_capacity(spec.tile_bytes());
+    for row in 0..spec.tile.rows {
+        for col in 0..spec.tile.cols {
+            let inside = row < valid.rows && col < valid.cols;
+            let at = (tile.row * spec.tile.rows + row) * spec.shape.cols + tile.col * spec.tile.cols + col;
+            let value = if inside { (at + seed) as f64 } else { -1.0 };
+            match spec.element {
+                ElementType::F64 => bytes.extend_from_slice(&value.to_le_bytes()),
+                ElementType::F32 => bytes.extend_from_slice(&(value as f32).to_le_bytes()),
+            }
+        }
+    }
+    bytes
+}
+
+pub(super) fn write_shards(target: &TableTarget, seed: u64) -> Result<Vec<ShardRecord>> {
+    let spec = &target.spec;
+    let write = |shard| {
+        let mut writer = ShardWriter::create(target, shard, &Host::new(format!("host-{shard}")))?;
+        // In an order of their own: tiles may come in any.
+        let mut tiles: Vec<_> = spec.tiles_of(shard).collect();
+        tiles.sort_by_key(|tile| (tile.col, std::cmp::Reverse(tile.row)));
+        for tile in tiles {
+            assert!(!writer.is_complete());
+            writer.write_tile(tile, &tile_bytes(spec, tile, seed))?;
+        }
+        assert!(writer.is_complete());
+        writer.finish()
+    };
+    spec.shards().map(write).collect()
+}
+
+pub(super) fn write_table(
+    store: &Arc<dyn Store>,
+    table: &str,
+    spec: TableSpec,
+    seed: u64,
+    on_exists: OnExists,
+) -> Result<Table> {
+    let writer = TableWriter::create(store, &name(table), spec, on_exists)?;
+    let shards = write_shards(writer.target(), seed)?;
+    writer.commit(shards)
+}
+
+/// Reads all of a table and compares it with what [`write_table`] wrote.
+pub(super) fn verify(table: &Table, seed: u64) -> Result<()> {
+    let spec = table.spec();
+    let mut tile = vec![0; spec.tile_bytes()];
+    for index in spec.shards().flat_map(|shard| spec.tiles_of(shard)) {
+        table.read_tile(index, &mut tile)?;
+        if tile != tile_bytes(spec, index, seed) {
+            return Err(Error::internal(format!("tile {index} differs")));
+        }
+    }
+    Ok(())
+}

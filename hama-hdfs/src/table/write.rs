@@ -1,0 +1,160 @@
+//! Writes a table: the side of the one who begins and commits.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hama_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use super::Table;
+use super::collect::{collect_quietly, delete_generation};
+use super::files::write_whole;
+use super::layout::{Layout, shard_file};
+use super::pending::{Base, Pending};
+use crate::generation::GenerationId;
+use crate::index::{GenerationIndex, ShardRecord, check_shards};
+use crate::manifest::{Manifest, ManifestIds};
+use crate::name::TableName;
+use crate::spec::TableSpec;
+use crate::store::{EntryKind, Store};
+use crate::url::StoreUrl;
+use crate::zarr;
+
+/// What to do where a table has the name already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnExists {
+    /// Refuse.
+    Fail,
+    /// Make a new version of it.
+    Replace,
+}
+
+/// What a peer needs to write shards of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TableTarget {
+    /// The table's store.
+    pub url: StoreUrl,
+    /// The table.
+    pub name: TableName,
+    /// The generation that is being written.
+    pub generation: GenerationId,
+    /// What the table will be.
+    pub spec: TableSpec,
+}
+
+/// A table that is being written. Nobody sees it before [`commit`](TableWriter::commit); dropped before that, it
+/// leaves nothing, and what a killed one leaves the next writer of the table clears.
+#[derive(Debug)]
+pub struct TableWriter {
+    store: Arc<dyn Store>,
+    pending: Option<Pending>,
+    target: TableTarget,
+}
+
+impl TableWriter {
+    /// Begins to write a table. Shards are then written by [`ShardWriter`](super::ShardWriter)s, anywhere.
+    ///
+    /// # Errors
+    /// `Invalid` where the specification is; `Exists` where the name is taken and `on_exists` says so; those of the
+    /// store.
+    pub fn create(
+        store: &Arc<dyn Store>,
+        name: &TableName,
+        spec: TableSpec,
+        on_exists: OnExists,
+    ) -> Result<TableWriter> {
+        spec.validate()?;
+        let base = match on_exists {
+            OnExists::Fail => Base::Absent,
+            OnExists::Replace => Base::Any,
+        };
+        let created_unix = unix_seconds();
+        let pending = Pending::begin(store, name, base, |number, id| {
+            Manifest::new(name.clone(), &spec, ManifestIds { number, id, generation: id, created_unix })
+        })?;
+        collect_quietly(&**store, name);
+        let generation = pending.manifest().generation;
+        let target = TableTarget { url: store.url().clone(), name: name.clone(), generation, spec };
+        let writer = TableWriter { store: Arc::clone(store), pending: Some(pending), target };
+        let layout = Layout::new(name);
+        write_whole(&**store, &layout.group_metadata(generation), &zarr::group()?)?;
+        write_whole(&**store, &layout.values_metadata(generation), &zarr::values(&writer.target.spec)?)?;
+        Ok(writer)
+    }
+
+    /// What a peer needs to write shards of it.
+    pub fn target(&self) -> &TableTarget {
+        &self.target
+    }
+
+    /// Makes the table visible, with all of its shards at once.
+    ///
+    /// # Errors
+    /// `Invalid` where a shard is missing, there twice, or not what its record says; `Conflict` where somebody else
+    /// committed a version meanwhile or ended this writer; `Exists` where somebody made the table meanwhile that was
+    /// not to be replaced; `Unavailable` where nobody can say whether it is visible now: open it and see.
+    pub fn commit(mut self, mut shards: Vec<ShardRecord>) -> Result<Table> {
+        shards.sort_by_key(|record| record.shard);
+        self.check(&shards)?;
+        let TableTarget { name, generation, spec, .. } = self.target.clone();
+        let index = GenerationIndex { table: name.clone(), generation, shards };
+        let layout = Layout::new(&name);
+        write_whole(&*self.store, &layout.index(generation), &index.encode()?)?;
+        let pending = self.pending.as_mut().expect("it is there until the commit");
+        pending.publish()?;
+        let (manifest, lock) = (pending.manifest().clone(), pending.take_lock());
+        self.pending = None;
+        if let Err(error) = self.store.point(&layout.current(), &layout.generation(generation)) {
+            tracing::warn!(table = %name, %error, "the link to the current generation is out of date");
+        }
+        collect_quietly(&*self.store, &name);
+        tracing::info!(table = %name, version = manifest.number, shape = %spec.shape, "committed");
+        Ok(Table::assemble(Arc::clone(&self.store), manifest, index, lock))
+    }
+
+    /// Checks that the shards are the table's, and that their files are there.
+    fn check(&self, shards: &[ShardRecord]) -> Result<()> {
+        let TableTarget { name, generation, spec, .. } = &self.target;
+        let bad = |e| Error::invalid(format!("cannot commit table {name}")).with_source(e);
+        check_shards(spec, shards).map_err(bad)?;
+        let files = self.store.list(&Layout::new(name).values(*generation))?;
+        for record in shards {
+            let key = record.shard.key();
+            if record.file != shard_file(*generation, record.shard) {
+                return Err(bad(Error::invalid(format!(
+                    "shard {key} is the file {} of another",
+                    record.file
+                ))));
+            }
+            let found =
+                files.binary_search_by(|entry| entry.name.as_str().cmp(&key)).ok().map(|at| &files[at]);
+            let len = found.filter(|entry| entry.kind == EntryKind::File).map(|entry| entry.len);
+            if len != Some(record.len) {
+                return Err(bad(Error::invalid(format!(
+                    "the file of shard {key} should have {} bytes and {}",
+                    record.len,
+                    len.map_or("is not there".to_owned(), |len| format!("has {len}"))
+                ))));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for TableWriter {
+    fn drop(&mut self) {
+        let Some(mut pending) = self.pending.take() else { return };
+        if !pending.withdraw() {
+            return;
+        }
+        let layout = Layout::new(&self.target.name);
+        if let Err(error) = delete_generation(&*self.store, &layout, self.target.generation) {
+            tracing::warn!(table = %self.target.name, %error, "the next writer has to clear an unfinished generation");
+        }
+    }
+}
+
+/// Now, by the clock of this host. Nothing is decided by it.
+pub(super) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

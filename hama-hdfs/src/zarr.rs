@@ -1,0 +1,49 @@
+//! The metadata by which other programs open a generation: Zarr v3, a group with the array `values`.
+
+use hama_core::{Error, Result};
+use serde_json::{Value, json};
+
+use crate::spec::TableSpec;
+
+/// The name of a group's or an array's metadata.
+pub(crate) const METADATA: &str = "zarr.json";
+
+/// The group's metadata.
+pub(crate) fn group() -> Result<Vec<u8>> {
+    bytes(&json!({ "zarr_format": 3, "node_type": "group", "attributes": {} }))
+}
+
+/// The metadata of the array with the table's elements. A shard is a chunk of it, a tile an inner chunk.
+///
+/// Only what never changes stands here: blocking may be changed over the same generation.
+pub(crate) fn values(spec: &TableSpec) -> Result<Vec<u8>> {
+    let chunk = [spec.shard.rows * spec.tile.rows, spec.shard.cols * spec.tile.cols];
+    let sharding = json!({
+        "name": "sharding_indexed",
+        "configuration": {
+            "chunk_shape": spec.tile,
+            "codecs": [{ "name": "bytes", "configuration": { "endian": "little" } }, { "name": "crc32c" }],
+            "index_codecs": [{ "name": "bytes", "configuration": { "endian": "little" } }, { "name": "crc32c" }],
+            "index_location": "end",
+        },
+    });
+    bytes(&json!({
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": spec.shape,
+        "data_type": spec.element.zarr_name(),
+        "chunk_grid": { "name": "regular", "configuration": { "chunk_shape": chunk } },
+        "chunk_key_encoding": { "name": "default", "configuration": { "separator": "." } },
+        "fill_value": "NaN",
+        "codecs": [sharding],
+        "dimension_names": ["row", "column"],
+        "attributes": spec.attributes,
+    }))
+}
+
+fn bytes(value: &Value) -> Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec_pretty(value)
+        .map_err(|e| Error::internal("cannot write Zarr metadata as JSON").with_source(e))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
