@@ -17,7 +17,7 @@ pub(crate) const TILES_MAX: u64 = 1 << 24;
 /// The most bytes of a tile.
 pub(crate) const TILE_BYTES_MAX: u64 = 64 << 20;
 /// What a shard is cut to by default: one block of HDFS.
-pub(crate) const SHARD_BYTES: u64 = 128 << 20;
+pub const SHARD_BYTES: u64 = 128 << 20;
 /// The most tiles in one shard. It bounds the shard's index, which a reader holds in memory.
 const SHARD_TILES_MAX: u64 = 1 << 16;
 /// The longest extent of a tile that [`tile_extent`] gives.

@@ -9,7 +9,11 @@ const UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 <
 pub fn format_bytes(bytes: u64) -> String {
     let (unit, size) = UNITS.into_iter().find(|(_, size)| bytes >= *size).unwrap_or(("B", 1));
     let tenths = (u128::from(bytes) * 10).div_ceil(u128::from(size));
-    if tenths % 10 == 0 { format!("{}{unit}", tenths / 10) } else { format!("{}.{}{unit}", tenths / 10, tenths % 10) }
+    if tenths % 10 == 0 {
+        format!("{}{unit}", tenths / 10)
+    } else {
+        format!("{}.{}{unit}", tenths / 10, tenths % 10)
+    }
 }
 
 /// Reads a byte count: a number, perhaps with a fraction, and `B`, `KiB`, `MiB`, `GiB`, `TiB` or nothing.
@@ -18,7 +22,9 @@ pub fn format_bytes(bytes: u64) -> String {
 /// `Invalid` where it is none, or more than 2^63 bytes.
 pub fn parse_bytes(text: &str) -> Result<u64> {
     let wrong = || {
-        Error::invalid(format!("cannot read {text:?} as a size: a number with B, KiB, MiB, GiB or TiB is wanted, such as 512MiB"))
+        Error::invalid(format!(
+            "cannot read {text:?} as a size: a number with B, KiB, MiB, GiB or TiB is wanted, such as 512MiB"
+        ))
     };
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let number: f64 = text[..digits].parse().map_err(|_| wrong())?;

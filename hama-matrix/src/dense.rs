@@ -4,7 +4,9 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use hama_core::{Error, ErrorKind, Result};
-use hama_hdfs::{Extent, OnExists, ShardRecord, Table, TableName, TableSpec, TableTarget, TableWriter, TileIndex};
+use hama_hdfs::{
+    Extent, OnExists, ShardRecord, Table, TableName, TableSpec, TableTarget, TableWriter, TileIndex,
+};
 use ndarray::{Array2, ArrayView2, s};
 
 use crate::fill::{Fill, Filling, HELD_TILES};
@@ -188,9 +190,12 @@ impl<T: Scalar> DenseMatrix<T> {
             self.hama.cancel().check()?;
             self.table.read_tile(tile, &mut buffer)?;
             let (r, c) = (shared(&rows, tile.row, spec.tile.rows), shared(&cols, tile.col, spec.tile.cols));
-            let from = ArrayView2::from_shape((spec.tile.rows as usize, spec.tile.cols as usize), buffer.elements())
-                .map_err(|e| Error::internal("a tile has not the shape of its table").with_source(e))?;
-            array.slice_mut(s![r.of_region.clone(), c.of_region.clone()]).assign(&from.slice(s![r.of_tile, c.of_tile]));
+            let from =
+                ArrayView2::from_shape((spec.tile.rows as usize, spec.tile.cols as usize), buffer.elements())
+                    .map_err(|e| Error::internal("a tile has not the shape of its table").with_source(e))?;
+            array
+                .slice_mut(s![r.of_region.clone(), c.of_region.clone()])
+                .assign(&from.slice(s![r.of_tile, c.of_tile]));
         }
         Ok(array)
     }
@@ -310,7 +315,11 @@ fn shared(region: &Range<u64>, index: u64, extent: u64) -> Shared {
     }
 }
 
-fn tiles_of<'a>(spec: &'a TableSpec, rows: &'a Range<u64>, cols: &'a Range<u64>) -> impl Iterator<Item = TileIndex> + 'a {
+fn tiles_of<'a>(
+    spec: &'a TableSpec,
+    rows: &'a Range<u64>,
+    cols: &'a Range<u64>,
+) -> impl Iterator<Item = TileIndex> + 'a {
     let touched = |range: &Range<u64>, extent: u64| {
         if range.is_empty() { 0..0 } else { range.start / extent..(range.end - 1) / extent + 1 }
     };

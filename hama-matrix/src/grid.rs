@@ -126,7 +126,9 @@ mod tests {
     fn grids_are_read_and_printed() {
         let grid: Grid = "2x1x3".parse().unwrap();
         assert_eq!((grid, grid.to_string()), (Grid { m: 2, n: 1, k: 3 }, "2x1x3".into()));
-        for wrong in ["", "2", "2x1", "2x1x0", "2x1x1x1", "ax1x1", "-1x1x1", "2 x1x1", "99999999999999999999x1x1"] {
+        for wrong in
+            ["", "2", "2x1", "2x1x0", "2x1x1x1", "ax1x1", "-1x1x1", "2 x1x1", "99999999999999999999x1x1"]
+        {
             assert!(wrong.parse::<Grid>().is_err(), "{wrong}");
         }
     }

@@ -7,7 +7,8 @@ use hama_core::ids::Host;
 use hama_core::metrics::Progress;
 use hama_core::pool::Pool;
 use hama_core::{Bsp, Error, LocalRunner, Result, Run, TransportKind};
-use hama_hdfs::{Store, StoreUrl, store};
+use hama_hdfs::StoreUrl;
+use hama_hdfs::store::{self, Store};
 
 use crate::host_memory::default_memory;
 

@@ -19,21 +19,25 @@ fn meminfo_total(text: &str) -> Option<u64> {
 
 /// The smallest limit of the group and its parents, in either version of control groups.
 fn group_limit(text: &str) -> Option<u64> {
-    text.lines().filter_map(|line| {
-        let (_, rest) = line.split_once(':')?;
-        let (controllers, path) = rest.split_once(':')?;
-        let (root, file) = match controllers {
-            "" => ("/sys/fs/cgroup", "memory.max"),
-            _ if controllers.split(',').any(|c| c == "memory") => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
-            _ => return None,
-        };
-        let parents = std::path::Path::new(path).ancestors();
-        let limits = parents.filter_map(|parent| {
-            let parent = parent.to_str()?.trim_start_matches('/');
-            fs::read_to_string(format!("{root}/{parent}/{file}")).ok()?.trim().parse().ok()
-        });
-        limits.min()
-    }).min()
+    text.lines()
+        .filter_map(|line| {
+            let (_, rest) = line.split_once(':')?;
+            let (controllers, path) = rest.split_once(':')?;
+            let (root, file) = match controllers {
+                "" => ("/sys/fs/cgroup", "memory.max"),
+                _ if controllers.split(',').any(|c| c == "memory") => {
+                    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+                }
+                _ => return None,
+            };
+            let parents = std::path::Path::new(path).ancestors();
+            let limits = parents.filter_map(|parent| {
+                let parent = parent.to_str()?.trim_start_matches('/');
+                fs::read_to_string(format!("{root}/{parent}/{file}")).ok()?.trim().parse().ok()
+            });
+            limits.min()
+        })
+        .min()
 }
 
 #[cfg(test)]

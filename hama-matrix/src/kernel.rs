@@ -146,7 +146,8 @@ mod tests {
                     continue;
                 }
                 let products = (0..k).map(|l| {
-                    va.data[i * va.row_stride + l * va.col_stride] * vb.data[l * vb.row_stride + j * vb.col_stride]
+                    va.data[i * va.row_stride + l * va.col_stride]
+                        * vb.data[l * vb.row_stride + j * vb.col_stride]
                 });
                 // Elements lie in [0, 1), so every partial sum is at most k + 1, and k + 1 roundings of it.
                 let bound = (k + 1) as f64 * (k + 1) as f64 * f64::EPSILON;

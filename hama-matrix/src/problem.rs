@@ -126,8 +126,8 @@ mod tests {
 
     #[test]
     fn inner_dimensions_must_agree() {
-        let error =
-            Problem::new(ElementType::F64, (extent(4000, 2000), false), (extent(900, 10), false)).unwrap_err();
+        let error = Problem::new(ElementType::F64, (extent(4000, 2000), false), (extent(900, 10), false))
+            .unwrap_err();
         assert_eq!(
             error.message(),
             "cannot multiply a (4000 x 2000) by b (900 x 10): inner dimensions 2000 and 900 differ"

@@ -112,8 +112,12 @@ impl<T: Scalar> Product<T> {
         }
         let mut records = Vec::new();
         let matrix = DenseMatrix::written(hama, name.into(), spec, |target| {
-            let program =
-                Multiply::<T>::new(plan.clone(), self.a.table().to_ref(), self.b.table().to_ref(), target.clone());
+            let program = Multiply::<T>::new(
+                plan.clone(),
+                self.a.table().to_ref(),
+                self.b.table().to_ref(),
+                target.clone(),
+            );
             let outcome = hama.run(&Supersteps(program)).peers(plan.peer_count())?;
             records = outcome.records;
             Ok(outcome.outputs.into_iter().flatten().collect())

@@ -1,11 +1,13 @@
 //! The element types that matrices are computed in.
 
+use std::ops::AddAssign;
+
 use hama_hdfs::Element;
 
 use crate::random::Uniform;
 
 /// An element type with its arithmetic: f64 or f32.
-pub trait Scalar: Element + Uniform + std::str::FromStr {
+pub trait Scalar: Element + Uniform + AddAssign {
     /// 0.
     const ZERO: Self;
     /// 1.

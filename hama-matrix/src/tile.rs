@@ -26,7 +26,9 @@ pub(crate) fn fill<T: Scalar>(
 ) -> hama_core::Result<()> {
     let (valid, stride) = (spec.tile_valid(tile), spec.tile.cols as usize);
     let (first_row, first_col) = (tile.row * spec.tile.rows, tile.col * spec.tile.cols);
-    for (index, elements) in buffer.elements_mut::<T>().chunks_mut(stride).take(valid.rows as usize).enumerate() {
+    for (index, elements) in
+        buffer.elements_mut::<T>().chunks_mut(stride).take(valid.rows as usize).enumerate()
+    {
         row(first_row + index as u64, first_col, &mut elements[..valid.cols as usize])?;
     }
     pad::<T>(buffer, spec, tile);

@@ -122,6 +122,8 @@ fn write_all(
     }
     match open.keys().next() {
         None => Ok(written),
-        Some((row, col)) => Err(Error::internal(format!("shard ({row}, {col}) was left without all of its tiles"))),
+        Some((row, col)) => {
+            Err(Error::internal(format!("shard ({row}, {col}) was left without all of its tiles")))
+        }
     }
 }

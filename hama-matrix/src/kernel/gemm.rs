@@ -1,8 +1,11 @@
 //! Calls the `gemm` library.
-#![expect(unsafe_code, reason = "the library takes pointers; everything unsafe of the kernel is in this file")]
+#![expect(
+    unsafe_code,
+    reason = "the library takes pointers; everything unsafe of the kernel is in this file"
+)]
 
-use ::gemm::Parallelism;
 use crate::scalar::Scalar;
+use ::gemm::Parallelism;
 
 use super::View;
 

@@ -89,7 +89,12 @@ impl<T: Scalar> Multiply<T> {
 
     /// Waits for this peer's share of a step's tiles, sends it to those that share them, and asks for the
     /// share of the step after.
-    fn pass_on(&self, state: &mut State, index: u64, outbox: &mut Outbox<Tile>) -> Result<Vec<(Key, Payload)>> {
+    fn pass_on(
+        &self,
+        state: &mut State,
+        index: u64,
+        outbox: &mut Outbox<Tile>,
+    ) -> Result<Vec<(Key, Payload)>> {
         if index >= self.plan.step_count() {
             return Ok(Vec::new());
         }
@@ -104,11 +109,16 @@ impl<T: Scalar> Multiply<T> {
                 continue;
             }
             let others = need.sharers.iter().filter(|&&peer| peer != state.me);
-            let others: Vec<PeerId> = others.map(|&peer| outbox.peer(peer as usize)).collect::<Result<_>>()?;
+            let others: Vec<PeerId> =
+                others.map(|&peer| outbox.peer(peer as usize)).collect::<Result<_>>()?;
             let payload = tiles
                 .get(&key(need.operand, need.tile))
                 .ok_or_else(|| Error::internal("a tile that was asked for was not read"))?;
-            outbox.send_many_with(&others, &Tile::Factor(need.operand, need.tile.row, need.tile.col), payload)?;
+            outbox.send_many_with(
+                &others,
+                &Tile::Factor(need.operand, need.tile.row, need.tile.col),
+                payload,
+            )?;
         }
         Ok(read)
     }
@@ -117,9 +127,9 @@ impl<T: Scalar> Multiply<T> {
     fn receive(&self, state: &mut State, inbox: Inbox<Tile>) -> Result<()> {
         let mut parts: BTreeMap<(u64, u64), Vec<Payload>> = BTreeMap::new();
         for received in inbox {
-            let payload = received
-                .payload
-                .ok_or_else(|| Error::internal(format!("peer {} sent a tile without its bytes", received.from)))?;
+            let payload = received.payload.ok_or_else(|| {
+                Error::internal(format!("peer {} sent a tile without its bytes", received.from))
+            })?;
             match received.message {
                 Tile::Factor(operand, row, col) => state.held.insert((operand, row, col), payload)?,
                 Tile::Partial(row, col) => parts.entry((row, col)).or_default().push(payload),
@@ -128,7 +138,10 @@ impl<T: Scalar> Multiply<T> {
         for (at, mut own) in std::mem::take(&mut state.partial) {
             let others = parts.remove(&at).unwrap_or_default();
             if others.len() as u64 + 1 != self.plan.grid.k {
-                return Err(Error::internal(format!("tile {at:?} lacks partial sums: {} came", others.len())));
+                return Err(Error::internal(format!(
+                    "tile {at:?} lacks partial sums: {} came",
+                    others.len()
+                )));
             }
             let others: Vec<&[T]> = others.iter().map(|part| part.elements()).collect();
             // The inbox is ordered by sender, and senders of one brick by the inner dimension.
@@ -138,7 +151,9 @@ impl<T: Scalar> Multiply<T> {
         }
         match parts.keys().next() {
             None => Ok(()),
-            Some(at) => Err(Error::internal(format!("a partial sum of tile {at:?} came to a peer that does not add it up"))),
+            Some(at) => Err(Error::internal(format!(
+                "a partial sum of tile {at:?} came to a peer that does not add it up"
+            ))),
         }
     }
 
@@ -173,7 +188,13 @@ impl<T: Scalar> Multiply<T> {
         Ok(())
     }
 
-    fn multiply(&self, state: &State, (row, col, inner): (u64, u64, u64), sum: &mut Buffer, add: bool) -> Result<()> {
+    fn multiply(
+        &self,
+        state: &State,
+        (row, col, inner): (u64, u64, u64),
+        sum: &mut Buffer,
+        add: bool,
+    ) -> Result<()> {
         let problem = &self.plan.problem;
         let tile = problem.tile();
         let m = Problem::valid(problem.m, tile.m, row) as usize;
@@ -181,18 +202,20 @@ impl<T: Scalar> Multiply<T> {
         let k = Problem::valid(problem.k, tile.k, inner) as usize;
         let a = state.held.get(Operand::A, row, inner)?;
         let b = state.held.get(Operand::B, inner, col)?;
-        let view = |payload: &'_ Payload, rows, cols, tile_rows: u64, tile_cols: u64, transposed| match transposed {
-            false => View::of_tile(elements::<T>(payload), rows, cols, tile_cols as usize),
-            true => View::of_tile(elements::<T>(payload), cols, rows, tile_rows as usize).t(),
-        };
-        let a = view(a, m, k, tile.m, tile.k, problem.transpose_a);
-        let b = view(b, k, n, tile.k, tile.n, problem.transpose_b);
+        let a = oriented::<T>(a, (m, k), (tile.m, tile.k), problem.transpose_a);
+        let b = oriented::<T>(b, (k, n), (tile.k, tile.n), problem.transpose_b);
         kernel::multiply(sum.elements_mut::<T>(), tile.n as usize, a, b, add);
         Ok(())
     }
 
     /// A finished sum goes to the store, or as a part to the peer that adds the parts up.
-    fn hand_over(&self, state: &mut State, at: (u64, u64), sum: Buffer, outbox: &mut Outbox<Tile>) -> Result<()> {
+    fn hand_over(
+        &self,
+        state: &mut State,
+        at: (u64, u64),
+        sum: Buffer,
+        outbox: &mut Outbox<Tile>,
+    ) -> Result<()> {
         if self.plan.grid.k == 1 {
             return self.write(state, at, sum);
         }
@@ -215,8 +238,18 @@ impl<T: Scalar> Multiply<T> {
     }
 }
 
-fn elements<T: Scalar>(payload: &Payload) -> &[T] {
-    payload.elements()
+/// A tile as it enters the product, its valid part `(rows, cols)`, where op(X) has tiles of `tile` elements.
+fn oriented<T: Scalar>(
+    payload: &Payload,
+    (rows, cols): (usize, usize),
+    tile: (u64, u64),
+    transposed: bool,
+) -> View<'_, T> {
+    if transposed {
+        View::of_tile(payload.elements(), cols, rows, tile.0 as usize).t()
+    } else {
+        View::of_tile(payload.elements(), rows, cols, tile.1 as usize)
+    }
 }
 
 impl<T: Scalar> SuperstepProgram for Multiply<T> {
@@ -244,7 +277,12 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
         Ok(state)
     }
 
-    fn superstep(&self, state: &mut State, inbox: Inbox<Tile>, outbox: &mut Outbox<Tile>) -> Result<Flow, BoxError> {
+    fn superstep(
+        &self,
+        state: &mut State,
+        inbox: Inbox<Tile>,
+        outbox: &mut Outbox<Tile>,
+    ) -> Result<Flow, BoxError> {
         let index = state.next_step;
         state.next_step += 1;
         self.receive(state, inbox)?;
@@ -279,7 +317,7 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
     fn finish(&self, state: State, context: &Context) -> Result<Vec<ShardRecord>, BoxError> {
         let start = Instant::now();
         let written = state.writer.finish()?;
-        context.add_write(start.elapsed(), written.iter().map(|shard| shard.bytes).sum());
+        context.add_write(start.elapsed(), written.iter().map(|shard| shard.len).sum());
         Ok(written)
     }
 }

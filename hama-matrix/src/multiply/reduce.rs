@@ -20,7 +20,7 @@ pub(super) fn add_ascending<T: Scalar>(own: &mut [T], place: usize, others: &[&[
             if part == 0 {
                 sum.copy_from_slice(numbers);
             } else {
-                sum.iter_mut().zip(numbers).for_each(|(sum, number)| *sum = *sum + *number);
+                sum.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += *number);
             }
         }
         chunk.copy_from_slice(sum);

@@ -5,7 +5,6 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use hama_core::{Error, ErrorKind, Result};
-use hama_hdfs::Element;
 
 use super::header;
 use crate::any::AnyMatrix;
@@ -32,7 +31,8 @@ fn export_as<T: Scalar>(matrix: &DenseMatrix<T>, path: &Path, replace: bool) -> 
         return Err(exists(path));
     }
     let partial = Partial::create(path)?;
-    write(matrix, &partial).map_err(|e| Error::new(e.kind(), format!("cannot export to {}", path.display())).with_source(e))?;
+    write(matrix, &partial)
+        .map_err(|e| Error::new(e.kind(), format!("cannot export to {}", path.display())).with_source(e))?;
     partial.publish(path, replace)
 }
 
@@ -73,7 +73,8 @@ impl Partial {
             Error::invalid(format!("cannot export to {}: it names no file", target.display()))
         })?;
         let path = target.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
-        let file = File::create_new(&path).map_err(|e| Error::io(format!("cannot create {}", path.display()), e))?;
+        let file =
+            File::create_new(&path).map_err(|e| Error::io(format!("cannot create {}", path.display()), e))?;
         Ok(Partial { path, file })
     }
 

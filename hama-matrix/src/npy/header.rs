@@ -62,7 +62,9 @@ pub(super) fn read(mut from: impl Read, what: &str) -> Result<Header> {
     };
     let length = take(length_bytes)?.iter().rev().fold(0usize, |sum, byte| sum << 8 | usize::from(*byte));
     if length > HEADER_BYTES_MAX {
-        return Err(bad(&format!("its header claims {length} bytes, and {HEADER_BYTES_MAX} are the most allowed")));
+        return Err(bad(&format!(
+            "its header claims {length} bytes, and {HEADER_BYTES_MAX} are the most allowed"
+        )));
     }
     let bytes = take(length)?;
     let text = match major {
@@ -109,7 +111,9 @@ fn parse(text: &str, data_offset: u64) -> Result<Header, String> {
 
 fn numbers(descr: &str) -> Result<(bool, Numbers), String> {
     let refused = |what: &str| {
-        Err(format!("its elements are {what} ({descr:?}), and f64, f32, integers and booleans can be imported"))
+        Err(format!(
+            "its elements are {what} ({descr:?}), and f64, f32, integers and booleans can be imported"
+        ))
     };
     let (order, kind) = descr.split_at_checked(1).ok_or("its descr is empty")?;
     let big_endian = match order {
@@ -160,7 +164,11 @@ impl<'a> Rest<'a> {
     }
 
     fn expect(&mut self, token: &str) -> Result<(), String> {
-        if self.take(token) { Ok(()) } else { Err(format!("its header lacks {token:?} before {:?}", self.start())) }
+        if self.take(token) {
+            Ok(())
+        } else {
+            Err(format!("its header lacks {token:?} before {:?}", self.start()))
+        }
     }
 
     fn start(&self) -> String {
@@ -177,7 +185,9 @@ impl<'a> Rest<'a> {
 
     fn descr(&mut self) -> Result<&'a str, String> {
         if self.0.starts_with('[') {
-            return Err("its elements are records, and f64, f32, integers and booleans can be imported".into());
+            return Err(
+                "its elements are records, and f64, f32, integers and booleans can be imported".into()
+            );
         }
         self.string()
     }
@@ -294,7 +304,9 @@ mod tests {
         assert!(read(&b"\x93NUMPY\x09\x00ab"[..], "x").unwrap_err().to_string().contains("version 9"));
         let huge = b"\x93NUMPY\x02\x00\xff\xff\xff\xff";
         assert!(read(&huge[..], "x").unwrap_err().to_string().contains("4294967295"));
-        assert!(read(&with_text("{'descr': '<f8'")[..12], "x").unwrap_err().to_string().contains("ends inside"));
+        assert!(
+            read(&with_text("{'descr': '<f8'")[..12], "x").unwrap_err().to_string().contains("ends inside")
+        );
     }
 
     proptest! {

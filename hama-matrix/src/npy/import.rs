@@ -52,7 +52,8 @@ impl Source {
     fn check_length(&self, length: u64) -> Result<()> {
         let Header { rows, cols, data_offset, numbers, .. } = self.header;
         let size = numbers.size_bytes() as u64;
-        let wanted = rows.checked_mul(cols).and_then(|n| n.checked_mul(size)).and_then(|n| n.checked_add(data_offset));
+        let wanted =
+            rows.checked_mul(cols).and_then(|n| n.checked_mul(size)).and_then(|n| n.checked_add(data_offset));
         if wanted == Some(length) {
             return Ok(());
         }
@@ -101,7 +102,8 @@ impl Source {
             let bytes = &mut line[..valid.rows as usize * size];
             self.read((first_col + col) * self.header.rows + first_row, bytes)?;
             for (row, from) in bytes.chunks(size).enumerate() {
-                into[row * stride + col as usize] = self.number(from, first_row + row as u64, first_col + col)?;
+                into[row * stride + col as usize] =
+                    self.number(from, first_row + row as u64, first_col + col)?;
             }
         }
         Ok(())
@@ -111,7 +113,9 @@ impl Source {
     fn read(&self, element: u64, bytes: &mut [u8]) -> Result<()> {
         let offset = self.header.data_offset + element * self.header.numbers.size_bytes() as u64;
         let read = self.file.read_exact_at(bytes, offset);
-        read.map_err(|e| Error::io(format!("cannot read {} bytes at {offset} of {}", bytes.len(), self.what), e))
+        read.map_err(|e| {
+            Error::io(format!("cannot read {} bytes at {offset} of {}", bytes.len(), self.what), e)
+        })
     }
 
     fn number<T: Scalar>(&self, bytes: &[u8], row: u64, col: u64) -> Result<T> {

@@ -61,7 +61,13 @@ pub struct Estimate {
 impl Estimate {
     /// prologue + max(compute, g h, I/O) + l a superstep + tail: reading, sending and writing run beside the
     /// kernel.
-    pub(super) fn of(problem: &Problem, loops: &Loops, cuts: &Cuts, memory_bytes: u64, rates: &Rates) -> Self {
+    pub(super) fn of(
+        problem: &Problem,
+        loops: &Loops,
+        cuts: &Cuts,
+        memory_bytes: u64,
+        rates: &Rates,
+    ) -> Self {
         let word = problem.element.size_bytes() as f64;
         let [a, b, c] = problem.elements().map(|elements| elements * word);
         let (repeat_a, repeat_b) = cuts.repeats(loops.stationary);
@@ -98,7 +104,9 @@ impl Estimate {
 /// Seconds that the kernel of the largest brick computes: no plan on this grid takes less.
 pub(super) fn compute_s(problem: &Problem, grid: Grid, rates: &Rates) -> f64 {
     let (tile, tiles) = (problem.tile(), problem.tiles());
-    let longest = |parts, tiles, tile, extent: u64| (Runs::at_most(parts, tiles).longest() * tile).min(extent) as f64;
+    let longest = |parts: u64, tiles: u64, tile: u64, extent: u64| {
+        (Runs::at_most(parts, tiles).longest() * tile).min(extent) as f64
+    };
     let flop = 2.0
         * longest(grid.m, tiles.m, tile.m, problem.m)
         * longest(grid.n, tiles.n, tile.n, problem.n)

@@ -42,14 +42,22 @@ impl MemoryUse {
             let share = own_share(rows, cols, sharers);
             // Of a resident operand, the panel that is being multiplied is counted with the strip.
             let panels = if resident > 0 { 1 } else { 2 };
-            product([panels.min(cuts.steps()), rows * cols, tile])
-                .saturating_add(product([u64::from(cuts.steps() > 2), share, tile]))
+            product([panels.min(cuts.steps()), rows * cols, tile]).saturating_add(product([
+                u64::from(cuts.steps() > 2),
+                share,
+                tile,
+            ]))
         };
         MemoryUse {
             sums_bytes: piece.saturating_mul(cuts.pieces().min(2)),
             resident_bytes: resident_a.saturating_add(resident_b),
-            panels_bytes: held(piece_rows, panel, loops.grid.n, tile_a, resident_a)
-                .saturating_add(held(panel, piece_cols, loops.grid.m, tile_b, resident_b)),
+            panels_bytes: held(piece_rows, panel, loops.grid.n, tile_a, resident_a).saturating_add(held(
+                panel,
+                piece_cols,
+                loops.grid.m,
+                tile_b,
+                resident_b,
+            )),
             reduce_bytes: product([loops.grid.k - 1, summed_tiles(loops, piece_rows, piece_cols), tile_c]),
         }
     }

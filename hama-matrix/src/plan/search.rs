@@ -164,7 +164,8 @@ fn candidates(
 
 /// Lengths of a run worth trying: those that cut it into 1, 2, 3, 4, 6, 8, 12, 16, ... nearly equal parts.
 fn lengths(run: u64) -> Vec<u64> {
-    let counts = (0..u64::BITS - 1).flat_map(|power| [1 << power, 3 << power]).take_while(|count| *count < run * 2);
+    let counts =
+        (0..u64::BITS - 1).flat_map(|power| [1 << power, 3 << power]).take_while(|count| *count < run * 2);
     let mut lengths: Vec<u64> = counts.map(|count| run.div_ceil(count)).collect();
     lengths.sort_unstable_by(|a, b| b.cmp(a));
     lengths.dedup();

@@ -162,7 +162,13 @@ fn part(run: &Range<u64>, length: u64, index: u64) -> Range<u64> {
 }
 
 /// The sharers take turns reading, so that each reads an equal part.
-fn push_needs(needs: &mut Vec<Need>, operand: Operand, rows: &Range<u64>, cols: &Range<u64>, sharers: &[u64]) {
+fn push_needs(
+    needs: &mut Vec<Need>,
+    operand: Operand,
+    rows: &Range<u64>,
+    cols: &Range<u64>,
+    sharers: &[u64],
+) {
     for row in rows.clone() {
         for col in cols.clone() {
             let turn = ((row + col) % sharers.len() as u64) as usize;

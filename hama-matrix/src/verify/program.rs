@@ -97,8 +97,12 @@ impl<T: Scalar> Freivalds<T> {
         let (cols, rows) = (self.problem.tiles().n as usize, self.valid_k(inner));
         let mut image = peer.pool().take(cols * (rows + 1) * size_of::<f64>())?;
         for col in 0..cols {
-            let tile = read::<T>(b, self.problem.stored(Operand::B, TileIndex { row: inner, col: col as u64 }), peer)?;
-            let tile = oriented(b, &tile, self.problem.transpose_b);
+            let tile = read::<T>(
+                b,
+                self.problem.stored(Operand::B, TileIndex { row: inner, col: col as u64 }),
+                peer,
+            )?;
+            let tile = oriented::<T>(b, &tile, self.problem.transpose_b);
             let mut y = [vec![0.0; rows]];
             tile.apply(&[&self.signs(col as u64)], &mut y);
             image.elements_mut::<f64>()[col * rows..(col + 1) * rows].copy_from_slice(&y[0]);
@@ -128,7 +132,7 @@ impl<T: Scalar> Freivalds<T> {
         for inner in 0..self.problem.tiles().k {
             let image = images.get(&inner).ok_or_else(|| Error::internal("an image has not arrived"))?;
             let tile = read::<T>(a, self.problem.stored(Operand::A, TileIndex { row, col: inner }), peer)?;
-            let tile = oriented(a, &tile, self.problem.transpose_a);
+            let tile = oriented::<T>(a, &tile, self.problem.transpose_a);
             let ys: Vec<&[f64]> = (0..norms.len()).map(|col| image.of(col)).collect();
             tile.apply(&ys, &mut expected);
             tile.add_row_squares(&mut squares);
@@ -137,7 +141,7 @@ impl<T: Scalar> Freivalds<T> {
         for (col, (expected, norm)) in expected.iter().zip(norms).enumerate() {
             let tile = read::<T>(c, TileIndex { row, col: col as u64 }, peer)?;
             let mut sums = [vec![0.0; rows]];
-            oriented(c, &tile, false).apply(&[&self.signs(col as u64)], &mut sums);
+            oriented::<T>(c, &tile, false).apply(&[&self.signs(col as u64)], &mut sums);
             for index in 0..rows {
                 let norms = squares[index].sqrt() * norm;
                 let first = (row * self.problem.tile().m + index as u64, col as u64);
@@ -159,7 +163,11 @@ impl<T: Scalar> Freivalds<T> {
             return Verification { compared: 1, ..none };
         }
         let worst = difference / rounding::<T>(norms, self.problem.k, self.valid_n(place.1) as u64);
-        if worst <= 1.0 { Verification { compared: 1, worst, ..none } } else { Verification { worst, ..wrong } }
+        if worst <= 1.0 {
+            Verification { compared: 1, worst, ..none }
+        } else {
+            Verification { worst, ..wrong }
+        }
     }
 }
 

@@ -1,0 +1,4 @@
+//! Tests of matrices through the public interface.
+
+mod fixture;
+mod products;

@@ -1,0 +1,51 @@
+//! Products against an independent computation.
+
+use hama_core::TransportKind;
+use hama_matrix::{DenseMatrix, Hama, Scalar, Seed};
+
+use crate::fixture::{check_product, hama};
+
+const TRANSPORTS: [TransportKind; 1] = [TransportKind::Memory];
+
+/// Square, tall, wide, k-heavy, vectors, primes, tiles that do not divide: m, k, n.
+const SHAPES: [(u64, u64, u64); 12] = [
+    (1, 1, 1),
+    (1, 300, 1),
+    (1, 5, 1100),
+    (1031, 3, 1),
+    (64, 64, 64),
+    (97, 101, 103),
+    (1500, 20, 30),
+    (20, 30, 1500),
+    (20, 2500, 30),
+    (1100, 1100, 1100),
+    (1797, 64, 64),
+    (2049, 1, 1025),
+];
+
+fn random<T: Scalar>(hama: &Hama, name: &str, shape: (u64, u64), seed: u64) -> DenseMatrix<T> {
+    DenseMatrix::random(hama, name, shape, Seed(seed)).unwrap()
+}
+
+fn every_shape<T: Scalar>(peers: usize, transport: TransportKind) {
+    let hama = hama(peers, transport);
+    for (index, (m, k, n)) in SHAPES.into_iter().enumerate() {
+        let what = format!("{m} x {k} x {n}, {peers} peers, {transport:?}, {}", T::TYPE);
+        let a: DenseMatrix<T> = random(&hama, &format!("a{index}"), (m, k), 1);
+        let b: DenseMatrix<T> = random(&hama, &format!("b{index}"), (k, n), 2);
+        let c = a.mult(&b).unwrap().save(format!("c{index}")).unwrap();
+        check_product(&a, &b, &c, &what);
+        assert!(hama_matrix::verify(&a, &b, &c).unwrap().passed, "{what}");
+    }
+}
+
+#[test]
+fn every_shape_on_every_number_of_peers_over_both_transports() {
+    for peers in [1, 2, 3, 7] {
+        for transport in TRANSPORTS {
+            every_shape::<f64>(peers, transport);
+        }
+    }
+    every_shape::<f32>(2, TransportKind::Memory);
+    every_shape::<f32>(3, TransportKind::Memory);
+}
