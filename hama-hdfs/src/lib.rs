@@ -33,6 +33,7 @@
 //! # }
 //! ```
 
+mod attributes;
 mod checked;
 mod element;
 mod extent;

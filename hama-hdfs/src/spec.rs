@@ -42,6 +42,7 @@ pub struct TableSpec {
     /// How many blocks along each dimension, where it is blocked.
     pub blocking: Option<Extent>,
     /// What its user wants to know of it; part of the Zarr array too.
+    #[serde(with = "crate::attributes")]
     pub attributes: BTreeMap<String, serde_json::Value>,
 }
 
