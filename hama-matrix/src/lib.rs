@@ -17,6 +17,8 @@ mod random;
 mod read_ahead;
 mod save_as;
 mod scalar;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tile;
 mod verify;
 mod write_behind;

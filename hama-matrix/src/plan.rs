@@ -145,3 +145,6 @@ impl Cuts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,8 @@ pub struct Rates {
     pub read_bytes_per_s: f64,
     /// Bytes that all peers of a host together write to the store.
     pub write_bytes_per_s: f64,
+    /// Bytes that a peer copies and checksums while its kernel waits for the core.
+    pub touch_bytes_per_s: f64,
     /// g: seconds for a byte from one peer to another; 0 where references are handed over.
     pub seconds_per_byte: f64,
     /// l: seconds of a superstep.
@@ -30,6 +32,7 @@ impl Default for Rates {
             flop_per_s: 50e9,
             read_bytes_per_s: 3e9,
             write_bytes_per_s: 1e9,
+            touch_bytes_per_s: 2e9,
             seconds_per_byte: 0.0,
             superstep_s: 50e-6,
             fixed_s: 0.02,
@@ -59,8 +62,8 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// prologue + max(compute, g h, I/O) + l a superstep + tail: reading, sending and writing run beside the
-    /// kernel.
+    /// prologue + max(compute + touch, g h, I/O) + l a superstep + tail: reading, sending and writing run beside
+    /// the kernel, but the bytes of all that are touched on the same cores.
     pub(super) fn of(
         problem: &Problem,
         loops: &Loops,
@@ -85,7 +88,9 @@ impl Estimate {
         let last_piece = c / cuts.pieces().max(1) as f64;
         let prologue_s = first_panel / rates.read_bytes_per_s + rates.fixed_s;
         let tail_s = last_piece / rates.write_bytes_per_s;
-        let beside = compute_s.max(received_bytes * rates.seconds_per_byte).max(io_s);
+        let touched = (read_bytes + c) / (m * n * k) + c / (m * n) * (k - 1.0);
+        let busy_s = compute_s + touched / rates.touch_bytes_per_s;
+        let beside = busy_s.max(received_bytes * rates.seconds_per_byte).max(io_s);
         // Fresh memory costs, so of two equal plans the smaller one is faster.
         let fresh_s = memory_bytes as f64 / 10e9;
         Estimate {

@@ -1,0 +1,204 @@
+//! Plans as values: every product is computed once, every tile comes from one reader, memory is kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hama_core::ErrorKind;
+use hama_hdfs::{ElementType, Extent, TableSpec, TileIndex};
+use proptest::prelude::*;
+
+use super::*;
+use crate::problem::Operand;
+
+fn problem(m: u64, n: u64, k: u64) -> Problem {
+    let extent = |rows, cols| Extent { rows, cols };
+    Problem::new(ElementType::F64, (extent(m, k), false), (extent(k, n), false)).unwrap()
+}
+
+fn resources(peers: u64, memory_bytes: u64) -> Resources {
+    Resources { peers, memory_bytes, rates: Rates::default(), kernel: KernelId::GemmFma, grid: None }
+}
+
+/// Walks through a plan as the peers do, and checks what it must hold.
+fn check(plan: &Plan) {
+    let tiles = plan.problem.tiles();
+    let mut products = BTreeSet::new();
+    let mut reads = BTreeMap::new();
+    let mut held: Vec<BTreeSet<(Operand, TileIndex)>> = vec![BTreeSet::new(); plan.peer_count()];
+    for step in (0..plan.step_count()).map(|index| plan.step(index)) {
+        let mut readers = BTreeMap::new();
+        for peer in 0..plan.grid.peer_count() {
+            let work = plan.work(peer, step);
+            let needs = plan.needs(peer, step);
+            for need in &needs {
+                assert!(need.sharers.contains(&peer) && need.sharers.contains(&need.reader));
+                assert!(held[peer as usize].insert((need.operand, need.tile)), "{need:?} is held already");
+                // All that share a tile agree about who reads it and who gets it.
+                let known = readers.entry((need.operand, need.tile)).or_insert_with(|| need.clone());
+                assert_eq!(known, need);
+            }
+            for row in work.rows.clone() {
+                for col in work.cols.clone() {
+                    for inner in work.inner.clone() {
+                        assert!(
+                            products.insert((row, col, inner)),
+                            "({row}, {col}, {inner}) is computed twice"
+                        );
+                        let held = &held[peer as usize];
+                        assert!(held.contains(&(Operand::A, TileIndex { row, col: inner })));
+                        assert!(held.contains(&(Operand::B, TileIndex { row: inner, col })));
+                    }
+                }
+            }
+            if !work.is_empty() {
+                let ends = plan.ends_strip(peer, step);
+                held[peer as usize].retain(|(operand, tile)| {
+                    let inner = if *operand == Operand::A { tile.col } else { tile.row };
+                    !work.inner.contains(&inner) || (plan.keeps(*operand) && !ends)
+                });
+            }
+        }
+        for key in readers.into_keys() {
+            *reads.entry(key).or_insert(0) += 1;
+        }
+    }
+    assert_eq!(products.len() as u64, tiles.m * tiles.n * tiles.k, "all products are computed");
+    assert!(held.iter().all(BTreeSet::is_empty), "nothing is held at the end");
+    let (repeat_a, repeat_b) = plan.loops().cuts(&plan.problem).repeats(plan.stationary);
+    for ((operand, _), count) in reads {
+        assert!(count <= if operand == Operand::A { repeat_a } else { repeat_b }, "read {count} times");
+    }
+    check_shards(plan);
+}
+
+/// Every shard lies in one brick and one piece, and is written by a peer of that brick.
+fn check_shards(plan: &Plan) {
+    let spec = TableSpec::new(plan.problem.shape(), plan.problem.element).unwrap();
+    let spec = spec.with_shard(plan.shard).unwrap();
+    for shard in spec.shards() {
+        let writer = plan.brick(plan.writer(shard));
+        let pieces: BTreeSet<(u64, u64)> = spec
+            .tiles_of(shard)
+            .map(|tile| {
+                assert!(writer.rows.contains(&tile.row) && writer.cols.contains(&tile.col));
+                let (row, col) = (tile.row - writer.rows.start, tile.col - writer.cols.start);
+                (row / plan.piece.rows, col / plan.piece.cols)
+            })
+            .collect();
+        assert_eq!(pieces.len(), 1, "{shard:?} crosses a piece of {:?}", plan.loops());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn plans_of_any_product_hold(
+        m in 1u64..9000,
+        n in 1u64..9000,
+        k in 1u64..9000,
+        peers in 1u64..13,
+        memory in 27u32..34,
+    ) {
+        let (problem, resources) = (problem(m, n, k), resources(peers, 1 << memory));
+        match plan(problem, &resources) {
+            Ok(plan) => {
+                prop_assert!(plan.grid.peer_count() <= peers);
+                prop_assert!(plan.memory.total_bytes() * plan.grid.peer_count() <= resources.memory_bytes);
+                prop_assert!(plan.estimate.read_bytes + plan.estimate.written_bytes >= plan.bounds.moved_bytes * 0.999);
+                check(&plan);
+            }
+            Err(error) => {
+                prop_assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+                let alone = smallest_memory(&problem, Grid { m: 1, n: 1, k: 1 });
+                prop_assert!(alone > resources.memory_bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn every_grid_stationary_piece_and_panel_holds(
+        m in 1u64..8, n in 1u64..8, k in 1u64..8,
+        grid_m in 1u64..4, grid_n in 1u64..4, grid_k in 1u64..4,
+        rows in 1u64..5, cols in 1u64..5, panel in 1u64..4,
+        stationary in prop_oneof![Just(Stationary::A), Just(Stationary::B), Just(Stationary::C)],
+    ) {
+        let problem = problem(m * 1024, n * 1024, k * 1024);
+        let grid = Grid { m: grid_m, n: grid_n, k: grid_k };
+        let given = Resources { grid: Some(grid), ..resources(27, 1 << 40) };
+        let Ok(made) = plan(problem, &given) else { return Ok(()) };
+        let (piece, shard) = (Extent { rows, cols }, Extent { rows: 1, cols: 1 });
+        check(&Plan { stationary, piece, panel, shard, ..made });
+    }
+}
+
+#[test]
+fn the_same_arguments_give_the_same_plan() {
+    let make = || plan(problem(8000, 5000, 3000), &resources(7, 1 << 30)).unwrap();
+    assert_eq!(make(), make());
+}
+
+#[test]
+fn a_plan_survives_being_saved() {
+    let made = plan(problem(8000, 5000, 3000), &resources(7, 1 << 30)).unwrap();
+    let back: Plan = serde_json::from_str(&serde_json::to_string(&made).unwrap()).unwrap();
+    assert_eq!(made, back);
+}
+
+#[test]
+fn two_peers_split_a_square_product_without_reading_anything_twice() {
+    let made = plan(problem(4000, 4000, 4000), &resources(2, 6 << 30)).unwrap();
+    assert_eq!(made.grid.peer_count(), 2);
+    assert_eq!(made.grid.k, 1);
+    assert_eq!(made.estimate.read_bytes, 256e6);
+}
+
+#[test]
+fn a_long_inner_dimension_is_cut() {
+    let made = plan(problem(100, 100, 100_000), &resources(4, 1 << 30)).unwrap();
+    assert!(made.grid.k > 1 && made.grid.m == 1 && made.grid.n == 1, "{}", made.grid);
+}
+
+#[test]
+fn peers_that_would_not_help_stay_idle() {
+    let made = plan(problem(10, 10, 10), &resources(7, 1 << 30)).unwrap();
+    assert_eq!(made.grid.peer_count(), 1);
+}
+
+#[test]
+fn too_little_memory_says_how_much_is_needed_and_that_suffices() {
+    let problem = problem(40_000, 40_000, 40_000);
+    let given = Resources { grid: Some(Grid { m: 2, n: 1, k: 1 }), ..resources(2, 64 << 20) };
+    let error = plan(problem, &given).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+    let text = error.to_string();
+    assert!(
+        text.starts_with(
+            "--memory 64MiB is too small for a (40000 x 40000) by b (40000 x 40000) with 2 peers"
+        )
+    );
+    assert!(text.ends_with("or --peers 1"), "{text}");
+    let memory_bytes = smallest_memory(&problem, Grid { m: 2, n: 1, k: 1 });
+    assert!(text.contains(&crate::bytes::format_bytes(memory_bytes)));
+    assert!(plan(problem, &Resources { memory_bytes, ..given }).is_ok());
+    assert!(plan(problem, &Resources { memory_bytes: memory_bytes - 1, ..given }).is_err());
+}
+
+#[test]
+fn grids_that_cannot_be_filled_are_refused() {
+    let given = |grid| Resources { grid: Some(grid), ..resources(8, 1 << 40) };
+    let refused = |grid| plan(problem(4000, 4000, 4000), &given(grid)).unwrap_err().to_string();
+    assert!(refused(Grid { m: 3, n: 1, k: 1 }).contains("cuts 4 tiles along m into 3 runs"));
+    assert!(refused(Grid { m: 5, n: 1, k: 1 }).contains("try 4"));
+    assert!(refused(Grid { m: 3, n: 3, k: 1 }).contains("has 9 peers, but 8 are given"));
+    assert!(refused(Grid { m: u64::MAX, n: 2, k: 2 }).contains("peers"));
+}
+
+#[test]
+fn a_plan_prints_what_it_does() {
+    let made = plan(problem(4000, 4000, 4000), &resources(2, 6 << 30)).unwrap();
+    let text = made.to_string();
+    for part in ["product ", "grid ", "order ", "memory ", "store ", "peers ", "time ", "at least"] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+    assert_eq!(made.walk().to_string().lines().count() as u64, made.step_count() * made.grid.peer_count());
+}

@@ -1,0 +1,62 @@
+//! For benches: the kernel alone, without tables, messages or supersteps.
+
+use std::time::{Duration, Instant};
+
+use hama_core::Result;
+use hama_core::pool::{Buffer, Pool};
+use hama_hdfs::tile_extent;
+
+use crate::kernel::{self, View};
+use crate::random::{Seed, fill_row};
+use crate::scalar::Scalar;
+
+/// Seconds that `threads` threads take to multiply two n x n matrices of tiles in memory by the kernel of this
+/// host: what a product from file to file is measured against. Rows of tiles are shared out in turns.
+///
+/// # Errors
+/// `OutOfMemory` where the three matrices do not fit.
+pub fn multiply_in_memory<T: Scalar>(n: usize, threads: usize) -> Result<Duration> {
+    let tile = tile_extent(n as u64) as usize;
+    let count = n.div_ceil(tile);
+    let pool = Pool::new(usize::MAX >> 1);
+    let matrix = |seed| -> Result<Vec<Buffer>> {
+        (0..count * count).map(|index| filled::<T>(&pool, tile, Seed(seed + index as u64))).collect()
+    };
+    let (a, b, mut c) = (matrix(1)?, matrix(1 << 32)?, matrix(1 << 33)?);
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        let mut rows: Vec<Vec<_>> = (0..threads).map(|_| Vec::new()).collect();
+        for (row, tiles) in c.chunks_mut(count).enumerate() {
+            rows[row % threads].push((row, tiles));
+        }
+        for rows in rows {
+            let (a, b) = (&a, &b);
+            scope.spawn(move || {
+                for (row, tiles) in rows {
+                    for (col, c) in tiles.iter_mut().enumerate() {
+                        for inner in 0..count {
+                            let a = view::<T>(&a[row * count + inner], n, tile, (row, inner));
+                            let b = view::<T>(&b[inner * count + col], n, tile, (inner, col));
+                            kernel::multiply(c.elements_mut::<T>(), tile, a, b, inner > 0);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    Ok(start.elapsed())
+}
+
+/// What of tile (row, col) lies inside an n x n matrix.
+fn view<T: Scalar>(buffer: &Buffer, n: usize, tile: usize, (row, col): (usize, usize)) -> View<'_, T> {
+    let valid = |index: usize| tile.min(n - index * tile);
+    View::of_tile(buffer.elements(), valid(row), valid(col), tile)
+}
+
+fn filled<T: Scalar>(pool: &Pool, tile: usize, seed: Seed) -> Result<Buffer> {
+    let mut buffer = pool.take(tile * tile * size_of::<T>())?;
+    for (row, elements) in buffer.elements_mut::<T>().chunks_mut(tile).enumerate() {
+        fill_row(seed, row as u64, 0, elements);
+    }
+    Ok(buffer)
+}
