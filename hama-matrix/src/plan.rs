@@ -10,9 +10,11 @@ mod memory;
 mod search;
 pub(crate) mod steps;
 
+use hama_core::{Error, ErrorKind, Result};
 use hama_hdfs::Extent;
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::format_bytes;
 use crate::grid::{Grid, Runs};
 use crate::kernel::KernelId;
 use crate::problem::Problem;
@@ -77,6 +79,34 @@ impl Plan {
         usize::try_from(self.grid.peer_count()).expect("a plan has no more peers than were given")
     }
 
+    /// Whether it is a plan of `problem` that this host can run within `memory_bytes`: one that was saved may
+    /// come from another host, or be damaged.
+    ///
+    /// # Errors
+    /// `Invalid` where it is of another product, another kernel, or no plan; `OutOfMemory` where it needs more.
+    pub fn check(&self, problem: &Problem, memory_bytes: u64) -> Result<()> {
+        let wrong = |why: String| Err(Error::invalid(format!("cannot run the plan: {why}")));
+        if self.problem != *problem {
+            return wrong(format!("it is of {}, not of {problem}", self.problem));
+        }
+        let kernel = KernelId::of_this_host();
+        if self.kernel != kernel {
+            return wrong(format!("it was made for the kernel {}, and this host runs {kernel}", self.kernel));
+        }
+        if !self.loops().are_valid(problem) {
+            return wrong(format!("its loop bounds do not fit {problem}"));
+        }
+        let cuts = self.loops().cuts(problem);
+        let peer = MemoryUse::of(problem, &self.loops(), &cuts).total_bytes();
+        let needed = peer.saturating_mul(self.grid.peer_count());
+        if needed > memory_bytes {
+            let (needed, given) = (format_bytes(needed), format_bytes(memory_bytes));
+            let message = format!("cannot run the plan: it needs {needed}, and {given} are given");
+            return Err(Error::new(ErrorKind::OutOfMemory, message));
+        }
+        Ok(())
+    }
+
     fn loops(&self) -> Loops {
         Loops {
             grid: self.grid,
@@ -110,6 +140,22 @@ struct Cuts {
 }
 
 impl Loops {
+    fn are_valid(&self, problem: &Problem) -> bool {
+        let (grid, tiles) = (self.grid, problem.tiles());
+        let fills = |count: u64, tiles| count > 0 && Runs::at_most(count, tiles).count() == count;
+        let bounds = [self.piece.rows, self.piece.cols, self.panel, self.shard.rows, self.shard.cols];
+        if bounds.contains(&0)
+            || !fills(grid.m, tiles.m)
+            || !fills(grid.n, tiles.n)
+            || !fills(grid.k, tiles.k)
+        {
+            return false;
+        }
+        let cuts = self.cuts(problem);
+        search::shard_fits(grid.m, cuts.rows, self.piece.rows, self.shard.rows)
+            && search::shard_fits(grid.n, cuts.cols, self.piece.cols, self.shard.cols)
+    }
+
     fn cuts(&self, problem: &Problem) -> Cuts {
         let tiles = problem.tiles();
         let rows = Runs::at_most(self.grid.m, tiles.m).longest();

@@ -103,9 +103,14 @@ impl<T: Scalar> Product<T> {
         self.run_plan(self.plan()?, name)
     }
 
-    pub(crate) fn run_plan(&self, plan: Plan, name: impl Into<SaveAs>) -> Result<Finished<T>> {
+    /// Computes it by a plan that was made, perhaps saved, before.
+    ///
+    /// # Errors
+    /// Those of [`Plan::check`] and of [`save`](Self::save).
+    pub fn run_plan(&self, plan: Plan, name: impl Into<SaveAs>) -> Result<Finished<T>> {
         let start = Instant::now();
         let hama = self.a.hama();
+        plan.check(&self.problem, hama.memory())?;
         let mut spec = TableSpec::new(self.problem.shape(), T::TYPE)?.with_shard(plan.shard)?;
         if let (Some((rows, _)), Some((_, cols))) = (self.a.blocks(), self.b.blocks()) {
             spec = spec.with_blocking(Some(Extent { rows, cols }))?;

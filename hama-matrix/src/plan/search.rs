@@ -187,13 +187,15 @@ fn shard(problem: &Problem, grid: Grid, brick: &Cuts, piece: Extent) -> Extent {
         .unwrap_or(Extent { rows: 1, cols: 1 })
 }
 
-/// The lengths of shards along a dimension: bricks begin at multiples of `brick` where there are several,
-/// and the pieces of a brick at multiples of `piece` where there are several.
 fn shard_lengths(bricks: u64, brick: u64, piece: u64) -> Vec<u64> {
-    let aligned = |length: &u64| {
-        (bricks == 1 || brick.is_multiple_of(*length)) && (piece >= brick || piece.is_multiple_of(*length))
-    };
-    (1..=piece.min(brick).min(SHARD_TILES_MAX)).filter(aligned).collect()
+    let most = piece.min(brick).min(SHARD_TILES_MAX);
+    (1..=most).filter(|&length| shard_fits(bricks, brick, piece, length)).collect()
+}
+
+/// Whether shards of `length` tiles along a dimension cross neither a brick nor a piece: bricks begin at
+/// multiples of `brick` where there are several, and the pieces of a brick at multiples of `piece`.
+pub(super) fn shard_fits(bricks: u64, brick: u64, piece: u64, length: u64) -> bool {
+    (bricks == 1 || brick.is_multiple_of(length)) && (piece >= brick || piece.is_multiple_of(length))
 }
 
 fn too_little_memory(problem: &Problem, resources: &Resources) -> Error {

@@ -22,6 +22,5 @@ pub(super) fn rounding<T: Scalar>(norms: f64, k: u64, cols: u64) -> f64 {
 
 /// Whether an element of that size may overflow without being wrong.
 pub(super) fn may_overflow<T: Scalar>(norms: f64) -> bool {
-    // Not `norms >= T::LARGEST`: a NaN may as well.
-    !(norms < T::LARGEST)
+    norms >= T::LARGEST
 }

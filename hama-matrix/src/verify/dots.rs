@@ -22,9 +22,10 @@ fn add<T: Scalar>(row: &[T], factor: f64, y: &mut [f64]) {
     y.iter_mut().zip(row).for_each(|(y, a)| *y += a.to_f64() * factor);
 }
 
-/// The sum of squares.
-pub(super) fn square<T: Scalar>(row: &[T]) -> f64 {
-    row.iter().map(|a| a.to_f64() * a.to_f64()).sum()
+/// The square of a finite element, else NaN: so an infinite sum of squares is one that overflowed.
+fn square<T: Scalar>(element: T) -> f64 {
+    let element = element.to_f64();
+    if element.is_finite() { element * element } else { f64::NAN }
 }
 
 /// A tile as it lies in its table, with the orientation that it enters the product in.
@@ -61,14 +62,14 @@ impl<'a, T: Scalar> Oriented<'a, T> {
     pub(super) fn add_row_squares(&self, squares: &mut [f64]) {
         for (index, row) in self.stored_rows().enumerate() {
             match self.transposed {
-                false => squares[index] += square(row),
-                true => squares.iter_mut().zip(row).for_each(|(s, a)| *s += a.to_f64() * a.to_f64()),
+                false => squares[index] += row.iter().copied().map(square).sum::<f64>(),
+                true => squares.iter_mut().zip(row).for_each(|(sum, &a)| *sum += square(a)),
             }
         }
     }
 
     /// The sum of the squares of all elements.
     pub(super) fn squares(&self) -> f64 {
-        self.stored_rows().map(square).sum()
+        self.stored_rows().flatten().copied().map(square).sum()
     }
 }

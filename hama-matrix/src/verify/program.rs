@@ -154,8 +154,11 @@ impl<T: Scalar> Freivalds<T> {
     fn judge(&self, expected: f64, sum: f64, norms: f64, place: (u64, u64)) -> Verification {
         let none = Verification::none();
         let wrong = Verification { passed: false, wrong: 1, first_wrong: Some(place), ..none };
-        if !expected.is_finite() || !sum.is_finite() || !norms.is_finite() {
-            let alike = expected.is_finite() == sum.is_finite() || may_overflow::<T>(norms);
+        if may_overflow::<T>(norms) {
+            return Verification { non_finite: 1, ..none };
+        }
+        if !expected.is_finite() || !sum.is_finite() || norms.is_nan() {
+            let alike = expected.is_finite() == sum.is_finite();
             return if alike { Verification { non_finite: 1, ..none } } else { wrong };
         }
         let difference = (expected - sum).abs();

@@ -46,3 +46,6 @@ pub(crate) fn check_product<T: Scalar>(
         assert!((c.to_f64() - expected).abs() <= *bound, "{what}: element {at:?} is {c}, not {expected}");
     }
 }
+
+/// How bytes travel between peers: every test of a product runs over both.
+pub(crate) const TRANSPORTS: [TransportKind; 1] = [TransportKind::Memory];

@@ -3,9 +3,7 @@
 use hama_core::TransportKind;
 use hama_matrix::{DenseMatrix, Hama, Scalar, Seed};
 
-use crate::fixture::{check_product, hama};
-
-const TRANSPORTS: [TransportKind; 1] = [TransportKind::Memory];
+use crate::fixture::{TRANSPORTS, check_product, hama};
 
 /// Square, tall, wide, k-heavy, vectors, primes, tiles that do not divide: m, k, n.
 const SHAPES: [(u64, u64, u64); 12] = [
