@@ -44,7 +44,7 @@ fn ended(program: Endless, end: impl Fn(&JobHandle<()>, &Cancel, &Cancel)) -> Ve
     let ended = |transport| {
         let (all, one) = (Cancel::new(), Cancel::new());
         let runner = LocalRunner::new(Pool::new(1 << 20)).with_transport(transport).with_cancel(all.clone());
-        let job = runner.run(&program).cancel(one.clone()).submit(3).unwrap();
+        let job = runner.run(&program).cancel(one.clone()).submit(3).expect("it starts");
         thread::sleep(Duration::from_millis(50));
         let begun = Instant::now();
         end(&job, &all, &one);
