@@ -38,6 +38,12 @@ pub enum TransportKind {
     Memory,
     /// Bundles and payloads are framed, checksummed and acknowledged over socket pairs, as between hosts.
     Framed,
+    /// As `Framed`, over connections that lose, double, delay, damage and replay frames: for tests.
+    #[cfg(feature = "testing")]
+    Faulty {
+        /// Decides what goes wrong.
+        seed: u64,
+    },
 }
 
 impl LocalRunner {
@@ -151,13 +157,18 @@ impl<P: Bsp> Run<'_, P> {
 
 impl LocalRunner {
     fn connect(&self, count: u32, job: JobId, abort: &Abort) -> Result<Vec<Box<dyn Transport>>> {
+        let common = || framed::Common {
+            job,
+            host: self.host.clone(),
+            pool: self.pool.clone(),
+            abort: abort.clone(),
+            repeat_after: framed::REPEAT_AFTER,
+        };
         match self.transport {
             TransportKind::Memory => Ok(boxed(memory::connect(count))),
-            TransportKind::Framed => {
-                let (host, pool) = (self.host.clone(), self.pool.clone());
-                let common = framed::Common { job, host, pool, abort: abort.clone() };
-                Ok(boxed(framed::connect(count, &common)?))
-            }
+            TransportKind::Framed => Ok(boxed(framed::connect(count, &common())?)),
+            #[cfg(feature = "testing")]
+            TransportKind::Faulty { seed } => Ok(boxed(framed::faulty::connect(count, common(), seed)?)),
         }
     }
 }

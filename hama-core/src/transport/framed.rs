@@ -6,17 +6,21 @@
 //! stays where it is.
 
 mod fault;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod faulty;
 mod frame;
 mod header;
 mod incoming;
-mod io;
+mod io_thread;
 mod outgoing;
 mod protocol;
 mod shared;
 mod socket;
 
+use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crate::abort::Abort;
 use crate::cancel::OnCancel;
@@ -28,7 +32,7 @@ use crate::pool::{Payload, Pool};
 use crate::transport::{Arrived, Transport};
 use frame::Frame;
 use header::Route;
-use io::{Io, Wire};
+use io_thread::{Io, Wire};
 use shared::{Gathering, Goodbye, Item, Shared};
 use socket::Socket;
 
@@ -48,6 +52,9 @@ pub(crate) struct Endpoint {
     _wake: OnCancel,
 }
 
+/// How long a frame that nobody acknowledges waits before it is sent again. Between healthy processes none is.
+pub(crate) const REPEAT_AFTER: Duration = Duration::from_secs(5);
+
 /// What all ends of a job have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Common {
@@ -55,6 +62,8 @@ pub(crate) struct Common {
     pub(crate) host: Host,
     pub(crate) pool: Pool,
     pub(crate) abort: Abort,
+    /// Frames that nobody acknowledges for so long are sent again.
+    pub(crate) repeat_after: Duration,
 }
 
 /// The ends for `count` peers of this process, by index.
@@ -62,18 +71,27 @@ pub(crate) struct Common {
 /// # Errors
 /// `Unavailable` when the system refuses sockets or threads.
 pub(crate) fn connect(count: u32, common: &Common) -> Result<Vec<Endpoint>> {
-    let wires = wires(count).map_err(|error| {
+    connect_by(count, common, Socket::pair)
+}
+
+/// The same by connections that `pair` makes.
+pub(crate) fn connect_by(
+    count: u32,
+    common: &Common,
+    pair: impl FnMut() -> io::Result<(Socket, Socket)>,
+) -> Result<Vec<Endpoint>> {
+    let wires = wires(count, pair).map_err(|error| {
         let sockets = u64::from(count) * u64::from(count - 1);
         Error::io(format!("cannot connect {count} peers by {sockets} sockets"), error)
     })?;
     (0..).zip(wires).map(|(index, wires)| Endpoint::start(index, count, wires, common)).collect()
 }
 
-fn wires(count: u32) -> std::io::Result<Vec<Vec<Wire>>> {
+fn wires(count: u32, mut pair: impl FnMut() -> io::Result<(Socket, Socket)>) -> io::Result<Vec<Vec<Wire>>> {
     let mut wires: Vec<Vec<Wire>> = (0..count).map(|_| Vec::new()).collect();
     for one in 0..count {
         for other in one + 1..count {
-            let (near, far) = Socket::pair()?;
+            let (near, far) = pair()?;
             wires[one as usize].push(Wire::new(PeerId::from_index(other), near));
             wires[other as usize].push(Wire::new(PeerId::from_index(one), far));
         }
@@ -90,9 +108,9 @@ impl Endpoint {
             .collect();
         let refused = |error| Error::io(format!("cannot start the io thread of peer {index}"), error);
         let (waker, woken_by) = Socket::pair().map_err(refused)?;
-        let Common { host, pool, abort, .. } = common.clone();
+        let Common { host, pool, abort, repeat_after, .. } = common.clone();
         let shared = Arc::new(Shared::new(routes, me, host, pool, abort, waker));
-        let io = Io { shared: Arc::clone(&shared), woken_by, wires };
+        let io = Io { shared: Arc::clone(&shared), woken_by, wires, repeat_after };
         let io =
             thread::Builder::new().name(format!("peer-{index}-io")).spawn(|| io.run()).map_err(refused)?;
         let _wake = wake_on_abort(&shared);

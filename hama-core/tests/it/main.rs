@@ -5,4 +5,5 @@ mod cancel;
 mod collectives;
 mod exchange;
 mod failures;
+mod faulty;
 mod travel;

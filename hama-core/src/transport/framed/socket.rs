@@ -36,11 +36,14 @@ impl Socket {
     /// Both ends of a new connection.
     pub(crate) fn pair() -> io::Result<(Socket, Socket)> {
         let (one, other) = UnixStream::pair()?;
-        for end in [&one, &other] {
-            end.set_nonblocking(true)?;
-            sockopt::set_socket_send_buffer_size(end, BUFFER_BYTES)?;
-        }
-        Ok((Socket(one), Socket(other)))
+        Ok((Socket::of(one)?, Socket::of(other)?))
+    }
+
+    /// One end of a connection that there is.
+    pub(crate) fn of(stream: UnixStream) -> io::Result<Socket> {
+        stream.set_nonblocking(true)?;
+        sockopt::set_socket_send_buffer_size(&stream, BUFFER_BYTES)?;
+        Ok(Socket(stream))
     }
 
     /// Reads what is there, up to the length of `bytes`, which is not empty.

@@ -6,23 +6,11 @@ use super::receiver::{Receiver, Verdict};
 use super::sender::Sender;
 use crate::ids::{JobId, PeerId};
 use crate::message::bundler::Totals;
+use crate::transport::framed::faulty::Random;
 use crate::transport::framed::frame::Frame;
 use crate::transport::framed::header::{HEADER_BYTES, Header, Kind, Route, body_crc};
 
 const SUPERSTEPS: u64 = 4;
-
-struct Random(u64);
-
-impl Random {
-    /// A number below `n`: splitmix64.
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
-}
 
 struct Node {
     sender: Sender,

@@ -16,9 +16,6 @@ use crate::transport::framed::protocol::receiver::Verdict;
 use crate::transport::framed::shared::{Goodbye, Item, Shared};
 use crate::transport::framed::socket::{self, Moved, Ready, Socket};
 
-const TICK_MS: u32 = 1000;
-// Frames that nobody acknowledges for so long are sent again.
-const REPEAT_AFTER: Duration = Duration::from_secs(5);
 // How long a goodbye may take.
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
 
@@ -41,6 +38,7 @@ pub(crate) struct Io {
     pub(crate) shared: Arc<Shared>,
     pub(crate) woken_by: Socket,
     pub(crate) wires: Vec<Wire>,
+    pub(crate) repeat_after: Duration,
 }
 
 impl Wire {
@@ -79,7 +77,8 @@ impl Io {
                     break;
                 }
             }
-            self.wait(if more { 0 } else { TICK_MS })?;
+            let tick_ms = (self.repeat_after.as_millis() / 2).min(1000) as u32;
+            self.wait(if more { 0 } else { tick_ms })?;
             self.read()?;
             self.repeat();
         }
@@ -139,7 +138,7 @@ impl Io {
             let sender = &mut state.link(wire.other).sender;
             if sender.is_done() || sender.has_more() {
                 wire.heard = Instant::now();
-            } else if wire.heard.elapsed() > REPEAT_AFTER {
+            } else if wire.heard.elapsed() > self.repeat_after {
                 tracing::warn!(
                     peer = self.shared.me.index(),
                     to = wire.other.index(),
