@@ -29,8 +29,12 @@ impl Abort {
     }
 
     /// Ends the job with `error`, caused by `peer` or from outside, unless it is ended already.
+    ///
+    /// Where a program has cancelled its own job, what comes after that is a consequence.
     pub(crate) fn end(&self, peer: Option<PeerId>, error: Error) {
-        self.cause().get_or_insert(Cause { peer, error: Some(error) });
+        if !self.0.cancel.is_cancelled() {
+            self.cause().get_or_insert(Cause { peer, error: Some(error) });
+        }
         self.0.cancel.cancel();
     }
 
@@ -81,6 +85,7 @@ mod tests {
     fn a_job_that_cancels_itself_has_no_cause() {
         let abort = Abort::new();
         abort.cancel().cancel();
+        abort.end(Some(PeerId::from_index(1)), Error::invalid("late"));
         assert_eq!(abort.check().unwrap_err().to_string(), "the job was cancelled");
         assert_eq!(abort.take().kind(), ErrorKind::Cancelled);
     }

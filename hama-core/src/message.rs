@@ -3,4 +3,5 @@
 pub(crate) mod bundle;
 pub(crate) mod bundler;
 pub(crate) mod codec;
+pub(crate) mod compress;
 pub(crate) mod inbox;

@@ -95,7 +95,13 @@ impl<M> Outbox<M> {
         }
         self.encoded.clear();
         codec::encode(message, "a message", &mut self.encoded)?;
-        to.iter().try_for_each(|&to| self.post(to, payload))
+        let payload_bytes = payload.map(|payload| payload.len() as u64);
+        for &to in to {
+            if let Some(full) = self.bundler.push(to.index(), &self.encoded, payload_bytes) {
+                self.hand_over(to, full)?;
+            }
+        }
+        payload.map_or(Ok(()), |payload| self.hand_over_payload(to, payload))
     }
 
     /// Hands over what is left of the superstep and waits until every destination has all of it.
@@ -140,24 +146,17 @@ impl<M> Outbox<M> {
         }
     }
 
-    fn post(&mut self, to: PeerId, payload: Option<&Payload>) -> Result<()> {
-        let payload_bytes = payload.map(|payload| payload.len() as u64);
-        let full = self.bundler.push(to.index(), &self.encoded, payload_bytes);
-        if let Some(payload) = payload {
-            let started = Instant::now();
-            self.transport.send_payload(self.context.superstep(), to, payload.clone())?;
-            self.context.add_send(started.elapsed());
-        }
-        match full {
-            Some(bundle) => self.hand_over(to, bundle),
-            None => Ok(()),
-        }
-    }
-
     fn hand_over(&mut self, to: PeerId, bundle: Vec<u8>) -> Result<()> {
         tracing::trace!(to = to.index(), bytes = bundle.len(), "bundle");
         let started = Instant::now();
         self.transport.send_bundle(self.context.superstep(), to, bundle)?;
+        self.context.add_send(started.elapsed());
+        Ok(())
+    }
+
+    fn hand_over_payload(&mut self, to: &[PeerId], payload: &Payload) -> Result<()> {
+        let started = Instant::now();
+        self.transport.send_payload(self.context.superstep(), to, payload)?;
         self.context.add_send(started.elapsed());
         Ok(())
     }

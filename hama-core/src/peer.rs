@@ -134,15 +134,20 @@ impl<M> Peer<M> {
 
     /// Ends the peer's part of the job: its program has returned.
     pub(crate) fn leave(mut self) -> Result<(Context, Vec<SuperstepRecord>)> {
-        self.outbox.check_empty("returning").map_err(|error| error.at(self.at()))?;
+        // Before the peer's end of the transport closes: that would look like a cause of its own.
+        self.try_leave().map_err(|error| self.end_job(error))?;
+        Ok((self.outbox.into_context(), self.records))
+    }
+
+    fn try_leave(&mut self) -> Result<()> {
+        self.outbox.check_empty("returning")?;
         let wait = Instant::now();
-        let vote = Vote { ending: Ending::Return, halt: true, messages: 0 };
-        let result = self.barrier.wait(self.id(), self.superstep(), vote);
-        result.map_err(|error| error.at(self.at()))?;
         let mut record = self.outbox.take_record(wait - self.started);
+        let vote = Vote { ending: Ending::Return, halt: true, messages: 0 };
+        self.barrier.wait(self.id(), self.superstep(), vote)?;
         record.wait = wait.elapsed();
         self.keep(record);
-        Ok((self.outbox.into_context(), self.records))
+        Ok(())
     }
 
     fn try_end_superstep<T>(
@@ -181,7 +186,7 @@ impl<M> Peer<M> {
 
     /// Ends the job with an error that no peer can go on after, even if the program hides it. Returns it for
     /// the program.
-    fn end_job(&self, error: Error) -> Error {
+    pub(crate) fn end_job(&self, error: Error) -> Error {
         let error = error.at(self.at());
         self.abort.end(Some(self.id()), error.twin());
         error

@@ -11,7 +11,7 @@ use crate::runner::outcome::Outcome;
 use crate::runner::threads::{LocalRunner, TransportKind};
 
 /// All transports of the local runner.
-pub const TRANSPORTS: [TransportKind; 1] = [TransportKind::Memory];
+pub const TRANSPORTS: [TransportKind; 2] = [TransportKind::Memory, TransportKind::Framed];
 
 const DEADLINE: Duration = Duration::from_secs(60);
 const POOL_BYTES: usize = 256 << 20;

@@ -1,5 +1,6 @@
 //! The seam between peers: how bundles and payloads get from one to the others.
 
+pub(crate) mod framed;
 pub(crate) mod memory;
 
 use crate::error::{Error, Result};
@@ -13,8 +14,8 @@ pub(crate) trait Transport: Send {
     /// Hands over a sealed bundle. It may block until there is room.
     fn send_bundle(&mut self, superstep: u64, to: PeerId, bundle: Vec<u8>) -> Result<()>;
 
-    /// Hands over a payload. It may block until there is room.
-    fn send_payload(&mut self, superstep: u64, to: PeerId, payload: Payload) -> Result<()>;
+    /// Hands a payload over to each of `to`. It may block until there is room.
+    fn send_payload(&mut self, superstep: u64, to: &[PeerId], payload: &Payload) -> Result<()>;
 
     /// Tells every destination what was sent to it, and returns when each of them has all of it.
     fn finish(&mut self, superstep: u64, totals: &[Totals]) -> Result<()>;

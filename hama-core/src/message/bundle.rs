@@ -9,6 +9,9 @@ use crate::message::codec::MESSAGE_BYTES_MAX;
 /// A bundle of this many bytes is closed and sent.
 pub(crate) const BUNDLE_BYTES_SEALED: usize = 4 << 20;
 
+/// The most bytes that a bundle can have: one message more than a bundle that is not closed yet.
+pub(crate) const BUNDLE_BYTES_MAX: usize = BUNDLE_BYTES_SEALED + HEAD_BYTES_MAX + MESSAGE_BYTES_MAX;
+
 // 16 MiB << 1 has 26 bits.
 const HEAD_BYTES_MAX: usize = 4;
 

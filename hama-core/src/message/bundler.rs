@@ -2,6 +2,9 @@
 
 use crate::message::bundle::{self, BUNDLE_BYTES_SEALED};
 
+/// How many bytes totals have on the wire.
+pub(crate) const TOTALS_BYTES: usize = 40;
+
 /// What one peer has sent to another in one superstep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
@@ -19,6 +22,24 @@ impl Totals {
 
     pub(crate) fn is_nothing(&self) -> bool {
         *self == Totals::default()
+    }
+
+    /// The bytes that stand for it on the wire.
+    pub(crate) fn to_bytes(self) -> [u8; TOTALS_BYTES] {
+        let mut bytes = [0; TOTALS_BYTES];
+        let fields = [self.messages, self.bundles, self.bundle_bytes, self.payloads, self.payload_bytes];
+        for (chunk, field) in bytes.chunks_exact_mut(8).zip(fields) {
+            chunk.copy_from_slice(&field.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// The totals that these bytes stand for.
+    pub(crate) fn from_bytes(bytes: &[u8; TOTALS_BYTES]) -> Totals {
+        let (fields, _) = bytes.as_chunks::<8>();
+        let [messages, bundles, bundle_bytes, payloads, payload_bytes] =
+            std::array::from_fn(|index| u64::from_le_bytes(fields[index]));
+        Totals { messages, bundles, bundle_bytes, payloads, payload_bytes }
     }
 
     pub(crate) fn add(&mut self, other: &Totals) {
@@ -96,6 +117,16 @@ mod tests {
     use super::*;
     use crate::message::bundle::Messages;
     use proptest::prelude::*;
+
+    #[test]
+    fn totals_on_the_wire_are_pinned() {
+        let totals =
+            Totals { messages: 1, bundles: 2, bundle_bytes: 3, payloads: 4, payload_bytes: 0x0506_0708 };
+        let bytes = totals.to_bytes();
+        assert_eq!(bytes[..9], [1, 0, 0, 0, 0, 0, 0, 0, 2]);
+        assert_eq!(bytes[32..], [8, 7, 6, 5, 0, 0, 0, 0]);
+        assert_eq!(Totals::from_bytes(&bytes), totals);
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]

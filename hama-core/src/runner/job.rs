@@ -11,7 +11,6 @@ use tracing::Span;
 use crate::abort::Abort;
 use crate::bsp::Bsp;
 use crate::cancel::OnCancel;
-use crate::context::Context;
 use crate::error::{At, BoxError, Error, ErrorKind, Result};
 use crate::ids::{JobId, PeerId};
 use crate::message::codec;
@@ -138,16 +137,9 @@ fn try_run_peer<P: Bsp>(program: &[u8], seat: Seat) -> Result<PeerOutcome<P::Out
     let program = decoded.map_err(|error| {
         Error::new(ErrorKind::Program, format!("program {} cannot travel", P::NAME)).with_source(error)
     })?;
-    let abort = seat.abort.clone();
     let mut peer = Peer::new(seat);
-    let output = caught::<P, P::Output>(|| program.bsp(&mut peer)).map_err(|error| {
-        // Before the peer's end of the transport closes: that would look like a cause of its own.
-        let error = error.at(peer.at());
-        abort.end(Some(peer.id()), error.twin());
-        error
-    })?;
+    let output = caught::<P, P::Output>(|| program.bsp(&mut peer)).map_err(|error| peer.end_job(error))?;
     let (context, records) = peer.leave()?;
-    let context: Context = context;
     Ok(PeerOutcome { output, counters: context.take_counters(), supersteps: context.superstep(), records })
 }
 

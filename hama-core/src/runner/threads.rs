@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
+use crate::abort::Abort;
 use crate::barrier::Barrier;
 use crate::barrier::threads::ThreadBarrier;
 use crate::bsp::Bsp;
 use crate::cancel::{Cancel, OnCancel};
 use crate::context::Place;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{Host, PeerId};
+use crate::ids::{Host, JobId, PeerId};
 use crate::metrics::Progress;
 use crate::peer::Seat;
 use crate::pool::Pool;
 use crate::runner::job::{Job, JobHandle};
 use crate::runner::outcome::Outcome;
-use crate::transport::{Transport, memory};
+use crate::transport::{Transport, framed, memory};
 
 /// The most peers that one job may have in one process.
 pub const PEERS_MAX: usize = 4096;
@@ -35,6 +36,14 @@ pub enum TransportKind {
     /// References are handed over.
     #[default]
     Memory,
+    /// Bundles and payloads are framed, checksummed and acknowledged over socket pairs, as between hosts.
+    Framed,
+    /// As `Framed`, over connections that lose, double, delay, damage and replay frames: for tests.
+    #[cfg(feature = "testing")]
+    Faulty {
+        /// Decides what goes wrong.
+        seed: u64,
+    },
 }
 
 impl LocalRunner {
@@ -128,7 +137,7 @@ impl<P: Bsp> Run<'_, P> {
     fn seats(&self, job: &Job<P>, count: usize) -> Result<Vec<Seat>> {
         let abort = job.abort();
         let barrier: Arc<dyn Barrier> = Arc::new(ThreadBarrier::new(count, abort));
-        let transports = self.runner.connect(count as u32)?;
+        let transports = self.runner.connect(count as u32, job.id(), abort)?;
         let seat = |(index, transport)| Seat {
             place: Place {
                 id: PeerId::from_index(index),
@@ -147,13 +156,25 @@ impl<P: Bsp> Run<'_, P> {
 }
 
 impl LocalRunner {
-    fn connect(&self, count: u32) -> Result<Vec<Box<dyn Transport>>> {
+    fn connect(&self, count: u32, job: JobId, abort: &Abort) -> Result<Vec<Box<dyn Transport>>> {
+        let common = || framed::Common {
+            job,
+            host: self.host.clone(),
+            pool: self.pool.clone(),
+            abort: abort.clone(),
+            repeat_after: framed::REPEAT_AFTER,
+        };
         match self.transport {
-            TransportKind::Memory => {
-                Ok(memory::connect(count).into_iter().map(|end| Box::new(end) as Box<_>).collect())
-            }
+            TransportKind::Memory => Ok(boxed(memory::connect(count))),
+            TransportKind::Framed => Ok(boxed(framed::connect(count, &common())?)),
+            #[cfg(feature = "testing")]
+            TransportKind::Faulty { seed } => Ok(boxed(framed::faulty::connect(count, common(), seed)?)),
         }
     }
+}
+
+fn boxed<T: Transport + 'static>(ends: Vec<T>) -> Vec<Box<dyn Transport>> {
+    ends.into_iter().map(|end| Box::new(end) as Box<dyn Transport>).collect()
 }
 
 fn ended_by<P: Bsp>(cancel: &Cancel, job: &Job<P>) -> OnCancel {

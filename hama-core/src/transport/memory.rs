@@ -49,8 +49,10 @@ impl Transport for Endpoint {
         Ok(())
     }
 
-    fn send_payload(&mut self, superstep: u64, to: PeerId, payload: Payload) -> Result<()> {
-        self.deposit(superstep, to, |arrived| arrived.payloads.push(payload));
+    fn send_payload(&mut self, superstep: u64, to: &[PeerId], payload: &Payload) -> Result<()> {
+        for &to in to {
+            self.deposit(superstep, to, |arrived| arrived.payloads.push(payload.clone()));
+        }
         Ok(())
     }
 

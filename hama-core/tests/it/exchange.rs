@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Every peer sends messages of many sizes to all, with payloads now and then, for some supersteps.
 #[derive(Serialize, Deserialize)]
-struct AllToAll;
+pub(crate) struct AllToAll;
 
 fn payload(peer: &Context, len: usize, byte: u8) -> Result<Payload, BoxError> {
     let mut buffer = peer.pool().take(len)?;

@@ -1,3 +1,9 @@
 //! The engine as its users see it: every test runs on every transport.
+#![expect(clippy::panic, reason = "programs that panic are among what is tested")]
 
+mod cancel;
+mod collectives;
 mod exchange;
+mod failures;
+mod faulty;
+mod travel;

@@ -1,0 +1,257 @@
+//! A transport over sockets: every bundle and payload is framed, checksummed, acknowledged, and sent again where it
+//! is lost.
+//!
+//! Between every two peers is a connection. A peer's own thread hands frames to the protocol's state (`shared`) and
+//! waits there for acknowledgements; its io thread moves them in and out of the sockets. What a peer sends to itself
+//! stays where it is.
+
+mod fault;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod faulty;
+mod frame;
+mod header;
+mod incoming;
+mod io_thread;
+mod outgoing;
+mod protocol;
+mod shared;
+mod socket;
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::abort::Abort;
+use crate::cancel::OnCancel;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{Host, JobId, PeerId};
+use crate::message::bundler::Totals;
+use crate::message::compress::decompress;
+use crate::pool::{Payload, Pool};
+use crate::transport::{Arrived, Transport};
+use frame::Frame;
+use header::Route;
+use io_thread::{Io, Wire};
+use shared::{Gathering, Goodbye, Item, Shared};
+use socket::Socket;
+
+/// A peer that has this much in bundles on the way to another waits for acknowledgements before it sends more.
+/// Payloads do not count: they take no memory of their own.
+const KEPT_BYTES_MAX: u64 = 16 << 20;
+
+/// One peer's end.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    shared: Arc<Shared>,
+    route: Route,
+    peer_count: u32,
+    // Of what the peer sends to itself.
+    sequence: u64,
+    io: Option<JoinHandle<()>>,
+    _wake: OnCancel,
+}
+
+/// How long a frame that nobody acknowledges waits before it is sent again. Between healthy processes none is.
+pub(crate) const REPEAT_AFTER: Duration = Duration::from_secs(5);
+
+/// What all ends of a job have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Common {
+    pub(crate) job: JobId,
+    pub(crate) host: Host,
+    pub(crate) pool: Pool,
+    pub(crate) abort: Abort,
+    /// Frames that nobody acknowledges for so long are sent again.
+    pub(crate) repeat_after: Duration,
+}
+
+/// The ends for `count` peers of this process, by index.
+///
+/// # Errors
+/// `Unavailable` when the system refuses sockets or threads.
+pub(crate) fn connect(count: u32, common: &Common) -> Result<Vec<Endpoint>> {
+    connect_by(count, common, Socket::pair)
+}
+
+/// The same by connections that `pair` makes.
+pub(crate) fn connect_by(
+    count: u32,
+    common: &Common,
+    pair: impl FnMut() -> io::Result<(Socket, Socket)>,
+) -> Result<Vec<Endpoint>> {
+    let wires = wires(count, pair).map_err(|error| {
+        let sockets = u64::from(count) * u64::from(count - 1);
+        Error::io(format!("cannot connect {count} peers by {sockets} sockets"), error)
+    })?;
+    (0..).zip(wires).map(|(index, wires)| Endpoint::start(index, count, wires, common)).collect()
+}
+
+fn wires(count: u32, mut pair: impl FnMut() -> io::Result<(Socket, Socket)>) -> io::Result<Vec<Vec<Wire>>> {
+    let mut wires: Vec<Vec<Wire>> = (0..count).map(|_| Vec::new()).collect();
+    for one in 0..count {
+        for other in one + 1..count {
+            let (near, far) = pair()?;
+            wires[one as usize].push(Wire::new(PeerId::from_index(other), near));
+            wires[other as usize].push(Wire::new(PeerId::from_index(one), far));
+        }
+    }
+    Ok(wires)
+}
+
+impl Endpoint {
+    fn start(index: u32, count: u32, wires: Vec<Wire>, common: &Common) -> Result<Endpoint> {
+        let me = PeerId::from_index(index);
+        let route = Route { job: common.job, attempt: 0, epoch: 0, sender: me, destination: me };
+        let routes = (0..count)
+            .map(|other| (other != index).then(|| Route { destination: PeerId::from_index(other), ..route }))
+            .collect();
+        let refused = |error| Error::io(format!("cannot start the io thread of peer {index}"), error);
+        let (waker, woken_by) = Socket::pair().map_err(refused)?;
+        let Common { host, pool, abort, repeat_after, .. } = common.clone();
+        let shared = Arc::new(Shared::new(routes, me, host, pool, abort, waker));
+        let io = Io { shared: Arc::clone(&shared), woken_by, wires, repeat_after };
+        let io =
+            thread::Builder::new().name(format!("peer-{index}-io")).spawn(|| io.run()).map_err(refused)?;
+        let _wake = wake_on_abort(&shared);
+        Ok(Endpoint { shared, route, peer_count: count, sequence: 0, io: Some(io), _wake })
+    }
+
+    /// Hands a frame to the link to `to`, once there is room.
+    fn push(&mut self, to: PeerId, frame: Frame) -> Result<()> {
+        let mut state = self.shared.lock();
+        state.superstep = frame.header.superstep;
+        loop {
+            self.shared.abort.check()?;
+            let link = state.link(to);
+            if link.has_left {
+                return Err(left(self.shared.me, to));
+            }
+            if link.sender.kept_bytes() < KEPT_BYTES_MAX {
+                link.sender.push(frame);
+                break;
+            }
+            state = self.shared.wait(state);
+        }
+        drop(state);
+        self.shared.wake();
+        Ok(())
+    }
+
+    fn keep(&mut self, superstep: u64, item: Item) {
+        self.sequence += 1;
+        let mut state = self.shared.lock();
+        state.gathering(superstep, self.shared.me).items.insert(self.sequence, item);
+    }
+}
+
+impl Transport for Endpoint {
+    fn send_bundle(&mut self, superstep: u64, to: PeerId, bundle: Vec<u8>) -> Result<()> {
+        if to == self.shared.me {
+            self.keep(superstep, Item::Bundle { bytes: bundle, compressed_from: None });
+            return Ok(());
+        }
+        self.push(to, Frame::bundle(self.route, superstep, bundle))
+    }
+
+    fn send_payload(&mut self, superstep: u64, to: &[PeerId], payload: &Payload) -> Result<()> {
+        // One checksum for all destinations.
+        let frame = Frame::payload(self.route, superstep, payload.clone());
+        for &to in to {
+            if to == self.shared.me {
+                self.keep(superstep, Item::Payload(payload.clone()));
+            } else {
+                self.push(to, frame.clone())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, superstep: u64, totals: &[Totals]) -> Result<()> {
+        for (index, &told) in (0..).zip(totals) {
+            let to = PeerId::from_index(index);
+            if to == self.shared.me {
+                self.shared.lock().gathering(superstep, to).told = Some(told);
+            } else {
+                self.push(to, Frame::end_of_step(self.route, superstep, told))?;
+            }
+        }
+        let mut state = self.shared.lock();
+        while state.links.iter().flatten().any(|link| !link.sender.is_done()) {
+            self.shared.abort.check()?;
+            state = self.shared.wait(state);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, superstep: u64) -> Result<Vec<Arrived>> {
+        let mut gathered = {
+            let mut state = self.shared.lock();
+            state.superstep = superstep + 1;
+            state.links.iter_mut().flatten().for_each(|link| link.receiver.advance(superstep + 1));
+            state.arrived.remove(&superstep).unwrap_or_default()
+        };
+        let mut arrived = Vec::new();
+        for from in (0..self.peer_count).map(PeerId::from_index) {
+            let gathering = gathered.remove(&from).unwrap_or_default();
+            let from = gathering.into_arrived(from, self.shared.me, superstep)?;
+            from.check(self.shared.me, superstep)?;
+            if !from.told.is_nothing() {
+                arrived.push(from);
+            }
+        }
+        Ok(arrived)
+    }
+}
+
+impl Gathering {
+    fn into_arrived(self, from: PeerId, to: PeerId, superstep: u64) -> Result<Arrived> {
+        let Some(told) = self.told else {
+            return Err(Error::data(format!(
+                "peer {from} did not tell peer {to} the end of superstep {superstep}"
+            )));
+        };
+        let mut arrived = Arrived { told, ..Arrived::new(from) };
+        for item in self.items.into_values() {
+            match item {
+                Item::Bundle { bytes, compressed_from: Some(raw) } => {
+                    arrived.bundles.push(decompress(&bytes, raw)?)
+                }
+                Item::Bundle { bytes, compressed_from: None } => arrived.bundles.push(bytes),
+                Item::Payload(payload) => arrived.payloads.push(payload),
+            }
+        }
+        Ok(arrived)
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        {
+            let mut state = self.shared.lock();
+            state.closing = true;
+            state.links.iter_mut().flatten().for_each(|link| link.goodbye = Goodbye::Due);
+        }
+        self.shared.wake();
+        if let Some(io) = self.io.take() {
+            // It catches its own panics.
+            let _ = io.join();
+        }
+    }
+}
+
+fn wake_on_abort(shared: &Arc<Shared>) -> OnCancel {
+    let weak = Arc::downgrade(shared);
+    shared.abort.cancel().on_cancel(move || {
+        if let Some(shared) = weak.upgrade() {
+            // With the lock held nobody is between looking and waiting.
+            drop(shared.lock());
+            shared.changed.notify_all();
+            shared.wake();
+        }
+    })
+}
+
+fn left(me: PeerId, other: PeerId) -> Error {
+    Error::new(ErrorKind::PeerLost, format!("peer {me} cannot send to peer {other}: it left"))
+}

@@ -1,0 +1,244 @@
+//! The receiving half of a link: says of each frame whether it is wanted, and what to answer.
+
+use std::collections::BTreeSet;
+
+use crate::transport::framed::header::{Header, Kind, Route};
+use crate::transport::framed::protocol::Violation;
+
+// Frames that come too early are remembered by number: a bound for a sender that leaves a gap for ever.
+const WINDOW: u64 = 4096;
+
+/// What has arrived of one route.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    route: Route,
+    // The superstep that this peer is in: frames of it and of the next may come.
+    superstep: u64,
+    // The first sequence that is missing.
+    next: u64,
+    // The ones beyond it that have arrived.
+    early: BTreeSet<u64>,
+    answer: Answer,
+    // The last missing sequence that was asked for.
+    asked_for: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Answer {
+    due: bool,
+    resend: bool,
+}
+
+/// What to do with a frame, by its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Read the body; if its checksum is right, deliver it.
+    Deliver,
+    /// It says something about the frames that go the other way.
+    Control,
+    /// Skip the body.
+    Skip(Unwanted),
+}
+
+/// Why a frame is not wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unwanted {
+    /// It has arrived before.
+    Duplicate,
+    /// It is of an earlier attempt or epoch.
+    Stale,
+    /// It is of another job, another route, or an attempt or epoch that this peer does not know.
+    Foreign,
+    /// It is too far ahead of one that is missing.
+    Early,
+}
+
+impl Receiver {
+    /// For frames of `route`, from superstep 0.
+    pub(crate) fn new(route: Route) -> Receiver {
+        Receiver {
+            route,
+            superstep: 0,
+            next: 0,
+            early: BTreeSet::new(),
+            answer: Answer::default(),
+            asked_for: None,
+        }
+    }
+
+    /// Says whether a frame is wanted.
+    pub(crate) fn judge(&mut self, header: &Header) -> Result<Verdict, Violation> {
+        if let Some(unwanted) = self.unwanted_route(&header.route) {
+            return Ok(Verdict::Skip(unwanted));
+        }
+        if matches!(header.kind, Kind::Ack | Kind::Goodbye) {
+            return Ok(Verdict::Control);
+        }
+        if header.sequence < self.next || self.early.contains(&header.sequence) {
+            // Its acknowledgement was lost.
+            self.answer.due = true;
+            return Ok(Verdict::Skip(Unwanted::Duplicate));
+        }
+        if header.sequence - self.next > WINDOW {
+            self.ask();
+            return Ok(Verdict::Skip(Unwanted::Early));
+        }
+        if header.superstep < self.superstep || header.superstep > self.superstep + 1 {
+            return Err(Violation::Superstep {
+                from: self.route.sender,
+                sequence: header.sequence,
+                superstep: header.superstep,
+                current: self.superstep,
+            });
+        }
+        Ok(Verdict::Deliver)
+    }
+
+    /// A frame that was wanted is there, whole.
+    pub(crate) fn delivered(&mut self, header: &Header) {
+        self.answer.due = true;
+        if header.sequence > self.next {
+            self.early.insert(header.sequence);
+            self.ask();
+            return;
+        }
+        self.next += 1;
+        while self.early.remove(&self.next) {
+            self.next += 1;
+        }
+    }
+
+    /// The body of a frame that was wanted is damaged.
+    pub(crate) fn damaged(&mut self) {
+        self.asked_for = None;
+        self.ask();
+    }
+
+    /// What is to be told to the sender, if there is something.
+    pub(crate) fn take_ack(&mut self) -> Option<Header> {
+        let answer = std::mem::take(&mut self.answer);
+        let header = Header::new(Kind::Ack, self.route.back(), self.superstep, self.next, &[]);
+        answer.due.then_some(Header { resend: answer.resend, ..header })
+    }
+
+    /// This peer is now in `superstep`.
+    pub(crate) fn advance(&mut self, superstep: u64) {
+        self.superstep = superstep;
+    }
+
+    fn unwanted_route(&self, route: &Route) -> Option<Unwanted> {
+        if *route == self.route {
+            return None;
+        }
+        let ours = Route { attempt: self.route.attempt, epoch: self.route.epoch, ..*route } == self.route;
+        let older = route.attempt <= self.route.attempt && route.epoch <= self.route.epoch;
+        Some(if ours && older { Unwanted::Stale } else { Unwanted::Foreign })
+    }
+
+    /// Asks for what is missing, once.
+    fn ask(&mut self) {
+        if self.asked_for != Some(self.next) {
+            self.asked_for = Some(self.next);
+            self.answer = Answer { due: true, resend: true };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{JobId, PeerId};
+
+    fn route() -> Route {
+        Route {
+            job: JobId::from_bytes([1; 16]),
+            attempt: 3,
+            epoch: 5,
+            sender: PeerId::from_index(1),
+            destination: PeerId::from_index(2),
+        }
+    }
+
+    fn bundle(sequence: u64, superstep: u64) -> Header {
+        Header::new(Kind::Bundle, route(), superstep, sequence, b"x")
+    }
+
+    fn deliver(receiver: &mut Receiver, sequence: u64) {
+        assert_eq!(receiver.judge(&bundle(sequence, 0)), Ok(Verdict::Deliver));
+        receiver.delivered(&bundle(sequence, 0));
+    }
+
+    fn ack(receiver: &mut Receiver) -> Option<(u64, bool)> {
+        receiver.take_ack().map(|ack| (ack.sequence, ack.resend))
+    }
+
+    #[test]
+    fn frames_are_accepted_in_any_order_and_once() {
+        let mut receiver = Receiver::new(route());
+        assert_eq!(ack(&mut receiver), None);
+        deliver(&mut receiver, 0);
+        assert_eq!(ack(&mut receiver), Some((1, false)));
+        deliver(&mut receiver, 3);
+        assert_eq!(ack(&mut receiver), Some((1, true)));
+        deliver(&mut receiver, 2);
+        // Frame 1 was asked for already.
+        assert_eq!(ack(&mut receiver), Some((1, false)));
+        for twice in [0, 2, 3] {
+            let verdict = receiver.judge(&bundle(twice, 0));
+            assert_eq!(verdict, Ok(Verdict::Skip(Unwanted::Duplicate)));
+        }
+        deliver(&mut receiver, 1);
+        assert_eq!(ack(&mut receiver), Some((4, false)));
+        assert_eq!(ack(&mut receiver), None);
+    }
+
+    #[test]
+    fn a_damaged_frame_is_asked_for_each_time() {
+        let mut receiver = Receiver::new(route());
+        for _ in 0..2 {
+            receiver.damaged();
+            assert_eq!(ack(&mut receiver), Some((0, true)));
+        }
+        deliver(&mut receiver, 0);
+        assert_eq!(ack(&mut receiver), Some((1, false)));
+    }
+
+    #[test]
+    fn frames_of_other_routes_and_times_are_skipped() {
+        let mut receiver = Receiver::new(route());
+        let mut judge = |route: Route| receiver.judge(&Header { route, ..bundle(0, 0) });
+        let stale = Ok(Verdict::Skip(Unwanted::Stale));
+        let foreign = Ok(Verdict::Skip(Unwanted::Foreign));
+        assert_eq!(judge(Route { attempt: 2, ..route() }), stale);
+        assert_eq!(judge(Route { epoch: 4, ..route() }), stale);
+        assert_eq!(judge(Route { attempt: 4, ..route() }), foreign);
+        assert_eq!(judge(Route { epoch: 6, ..route() }), foreign);
+        assert_eq!(judge(Route { job: JobId::from_bytes([2; 16]), ..route() }), foreign);
+        assert_eq!(judge(Route { sender: PeerId::from_index(3), ..route() }), foreign);
+        assert_eq!(judge(Route { attempt: 2, ..route().back() }), foreign);
+        assert_eq!(judge(route()), Ok(Verdict::Deliver));
+    }
+
+    #[test]
+    fn frames_of_other_supersteps_are_a_violation_but_repetitions_are_not() {
+        let mut receiver = Receiver::new(route());
+        deliver(&mut receiver, 0);
+        receiver.advance(5);
+        assert_eq!(receiver.judge(&bundle(0, 0)), Ok(Verdict::Skip(Unwanted::Duplicate)));
+        assert_eq!(receiver.judge(&bundle(1, 5)), Ok(Verdict::Deliver));
+        assert_eq!(receiver.judge(&bundle(1, 6)), Ok(Verdict::Deliver));
+        let says = receiver.judge(&bundle(1, 4)).unwrap_err().to_string();
+        assert_eq!(says, "peer 1 sent frame 1 of superstep 4 in superstep 5");
+        assert!(receiver.judge(&bundle(1, 7)).is_err());
+    }
+
+    #[test]
+    fn frames_far_ahead_are_skipped() {
+        let mut receiver = Receiver::new(route());
+        for far in [WINDOW + 1, u64::MAX] {
+            assert_eq!(receiver.judge(&bundle(far, 0)), Ok(Verdict::Skip(Unwanted::Early)));
+        }
+        assert_eq!(ack(&mut receiver), Some((0, true)));
+        assert_eq!(receiver.judge(&bundle(WINDOW, 0)), Ok(Verdict::Deliver));
+    }
+}

@@ -1,0 +1,166 @@
+//! What a peer's thread and its io thread share: the links to the other peers, and what has arrived.
+
+use std::collections::BTreeMap;
+use std::io::IoSlice;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::abort::Abort;
+use crate::error::At;
+use crate::ids::{Host, PeerId};
+use crate::message::bundler::Totals;
+use crate::pool::{Payload, Pool};
+use crate::transport::framed::frame::Frame;
+use crate::transport::framed::header::Route;
+use crate::transport::framed::protocol::receiver::Receiver;
+use crate::transport::framed::protocol::sender::Sender;
+use crate::transport::framed::socket::{Moved, Socket};
+
+/// One peer's side of a transport.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) me: PeerId,
+    pub(crate) host: Host,
+    pub(crate) pool: Pool,
+    pub(crate) abort: Abort,
+    state: Mutex<State>,
+    /// Something was acknowledged, or the job ended.
+    pub(crate) changed: Condvar,
+    // Its other end wakes the io thread.
+    waker: Socket,
+    is_woken: AtomicBool,
+}
+
+/// What changes.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// By peer; there is none to itself.
+    pub(crate) links: Vec<Option<Link>>,
+    /// By superstep and sender.
+    pub(crate) arrived: BTreeMap<u64, BTreeMap<PeerId, Gathering>>,
+    pub(crate) superstep: u64,
+    /// The peer is done.
+    pub(crate) closing: bool,
+}
+
+/// The protocol's state towards one other peer.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) sender: Sender,
+    pub(crate) receiver: Receiver,
+    pub(crate) goodbye: Goodbye,
+    /// The other peer said goodbye.
+    pub(crate) has_left: bool,
+}
+
+/// How far this peer's goodbye to another is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goodbye {
+    NotDue,
+    Due,
+    Said,
+}
+
+/// What has arrived from one sender in one superstep.
+#[derive(Debug, Default)]
+pub(crate) struct Gathering {
+    /// By sequence: they may arrive in any order.
+    pub(crate) items: BTreeMap<u64, Item>,
+    pub(crate) told: Option<Totals>,
+}
+
+/// A bundle or a payload as it arrived.
+#[derive(Debug)]
+pub(crate) enum Item {
+    Bundle { bytes: Vec<u8>, compressed_from: Option<usize> },
+    Payload(Payload),
+}
+
+impl Shared {
+    /// For the peer `me` of `count`; whoever has the other end of `waker` is woken.
+    pub(crate) fn new(
+        routes: Vec<Option<Route>>,
+        me: PeerId,
+        host: Host,
+        pool: Pool,
+        abort: Abort,
+        waker: Socket,
+    ) -> Shared {
+        let links = routes.into_iter().map(|route| route.map(Link::new)).collect();
+        let state = State { links, arrived: BTreeMap::new(), superstep: 0, closing: false };
+        Shared {
+            me,
+            host,
+            pool,
+            abort,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            waker,
+            is_woken: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a change.
+    pub(crate) fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the io thread look at the state.
+    pub(crate) fn wake(&self) {
+        if !self.is_woken.swap(true, Ordering::AcqRel) {
+            // It fails where the io thread is gone or woken already: both are fine.
+            let _: std::io::Result<Moved> = self.waker.write(&[IoSlice::new(&[1])]);
+        }
+    }
+
+    /// The io thread is awake and is about to look at the state.
+    pub(crate) fn awake(&self) {
+        self.is_woken.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn at(&self) -> At {
+        At { host: self.host.clone(), peer: self.me, superstep: self.lock().superstep }
+    }
+}
+
+impl State {
+    /// What has arrived from a sender in a superstep.
+    pub(crate) fn gathering(&mut self, superstep: u64, from: PeerId) -> &mut Gathering {
+        self.arrived.entry(superstep).or_default().entry(from).or_default()
+    }
+
+    /// The link to another peer of the job.
+    pub(crate) fn link(&mut self, other: PeerId) -> &mut Link {
+        self.links[other.index()].as_mut().expect("asked for other peers of the job only")
+    }
+}
+
+impl Link {
+    fn new(route: Route) -> Link {
+        Link {
+            sender: Sender::new(route),
+            receiver: Receiver::new(route.back()),
+            goodbye: Goodbye::NotDue,
+            has_left: false,
+        }
+    }
+
+    /// The next frame to write: acknowledgements first, the goodbye last.
+    pub(crate) fn give(&mut self) -> Option<Frame> {
+        if let Some(ack) = self.receiver.take_ack() {
+            return Some(Frame::control(ack));
+        }
+        if let Some(frame) = self.sender.give() {
+            return Some(frame);
+        }
+        if self.goodbye == Goodbye::Due {
+            self.goodbye = Goodbye::Said;
+            return Some(Frame::goodbye(self.sender.route()));
+        }
+        None
+    }
+}
