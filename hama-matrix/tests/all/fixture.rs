@@ -48,4 +48,4 @@ pub(crate) fn check_product<T: Scalar>(
 }
 
 /// How bytes travel between peers: every test of a product runs over both.
-pub(crate) const TRANSPORTS: [TransportKind; 1] = [TransportKind::Memory];
+pub(crate) const TRANSPORTS: [TransportKind; 2] = [TransportKind::Memory, TransportKind::Framed];

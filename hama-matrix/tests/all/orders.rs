@@ -9,7 +9,7 @@ use ndarray::Array2;
 use crate::fixture::{TRANSPORTS, check_product, fresh, hama, on};
 
 /// 3 x 4 x 2 tiles along m, k, n, the last ones not full.
-const SHAPE: (u64, u64, u64) = (2100, 3100, 1200);
+const SHAPE: (u64, u64, u64) = (2050, 3080, 1030);
 
 fn operands(hama: &Hama) -> (DenseMatrix<f32>, DenseMatrix<f32>) {
     let (m, k, n) = SHAPE;
@@ -42,7 +42,10 @@ fn every_order_gives_the_same_bits_for_the_same_p_k() {
         let mut first: Option<Vec<u32>> = None;
         for (m, n) in [(1, 1), (3, 1), (1, 2)] {
             let grid = Grid { m, n, k };
-            for plan in orders(&product.clone().grid(grid).plan().unwrap()) {
+            let plans = orders(&product.clone().grid(grid).plan().unwrap());
+            // All orders on one grid, and one of each kind on the others.
+            let every = if (m, n) == (1, 1) { 1 } else { 4 };
+            for plan in plans.into_iter().step_by(every) {
                 let what = format!("{grid} {} {:?} {}", plan.stationary, plan.piece, plan.panel);
                 let c = product.run_plan(plan, replace("c")).unwrap().matrix;
                 let found = bits(&c.to_ndarray().unwrap());

@@ -45,5 +45,5 @@ fn every_shape_on_every_number_of_peers_over_both_transports() {
         }
     }
     every_shape::<f32>(2, TransportKind::Memory);
-    every_shape::<f32>(3, TransportKind::Memory);
+    every_shape::<f32>(3, TransportKind::Framed);
 }
