@@ -1,0 +1,3 @@
+//! The `hama` command.
+
+fn main() {}
