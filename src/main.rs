@@ -1,3 +1,7 @@
 //! The `hama` command.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}
