@@ -33,7 +33,7 @@ const LICENCES: [&str; 11] = [
 const PLACES: [(&str, &str); 7] = [
     ("bincode", "hama-core/src/message/codec.rs"),
     ("lz4_flex", "hama-core/src/message/compress.rs"),
-    ("gemm", "hama-matrix/src/multiply/kernel"),
+    ("gemm", "hama-matrix/src/kernel"),
     ("clap", "src/cli"),
     ("ctrlc", "src/cli/interrupt.rs"),
     ("indicatif", "src/cli/progress.rs"),
@@ -49,7 +49,8 @@ fn crates_depend_on_each_other_in_one_line() {
         let package = metadata.packages().find(|package| package["name"] == name).unwrap();
         for dependency in list(&package["dependencies"]) {
             let used = text(&dependency["name"]);
-            if dependency["path"].is_string() {
+            // A crate's tests may want its own features.
+            if dependency["path"].is_string() && used != name {
                 assert!(allowed.contains(&used), "{name} must not depend on {used}");
             }
         }
