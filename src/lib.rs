@@ -31,3 +31,14 @@ pub use hama_hdfs as table;
 pub use hama_matrix::*;
 /// The crate whose arrays go in and come out.
 pub use ndarray;
+
+/// The code of these pages compiles, and runs where it can.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/quick-start.md")]
+    struct QuickStart;
+    #[doc = include_str!("../docs/bsp-in-ten-minutes.md")]
+    struct BspInTenMinutes;
+}
