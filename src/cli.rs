@@ -1,0 +1,159 @@
+//! The command line: what may be typed, and which verb answers.
+
+mod analysis;
+mod blocking;
+mod check;
+mod demo;
+mod export;
+mod failure;
+mod import;
+mod info;
+mod interrupt;
+mod list;
+mod log;
+mod made;
+mod multiply;
+mod names;
+mod output;
+mod path;
+mod progress;
+mod random;
+mod remove;
+mod resident;
+mod session;
+mod show;
+mod size;
+mod span;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use failure::Failure;
+use output::Output;
+use size::Size;
+
+const EXAMPLES: &str = "\
+Examples:
+  hama demo                                              see all of it work, in ./hama-data
+  hama matrix random a --rows 4000 --cols 2000           make a matrix
+  hama matrix multiply a b --output c --verify           multiply two
+  hama matrix --help                                     everything that can be done with a matrix
+
+Exit status: 0 done, 1 failed, 2 wrong use, 3 exists or conflict, 4 unreachable,
+5 damaged or not verified, 130 interrupted.";
+
+/// Multiplies matrices that are larger than memory, in tables that others can open.
+#[derive(Parser)]
+#[command(name = "hama", version, max_term_width = 110, after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The options that every verb has, before it and after it.
+#[derive(Args)]
+pub(crate) struct Global {
+    /// Where the tables lie: a folder, or a URL such as file:./hama-data [default: $HAMA_STORE, else ./hama-data]
+    #[arg(long, global = true, value_name = "URL", help_heading = "Options of every command")]
+    pub(crate) store: Option<String>,
+    /// The most memory to use, such as 2GiB or 512MiB [default: a quarter of what this machine has]
+    #[arg(long, global = true, value_name = "SIZE", help_heading = "Options of every command")]
+    pub(crate) memory: Option<Size>,
+    /// Answer with one JSON document on standard output, errors too
+    #[arg(long, global = true, help_heading = "Options of every command")]
+    pub(crate) json: bool,
+    /// No progress, and no warnings
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Options of every command")]
+    pub(crate) quiet: bool,
+    /// Say on standard error what is being done; twice for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Options of every command")]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make, multiply, look at and exchange matrices
+    #[command(subcommand, after_help = EXAMPLES)]
+    Matrix(Matrix),
+    Demo(demo::Demo),
+}
+
+#[derive(Subcommand)]
+enum Matrix {
+    Random(random::Random),
+    Multiply(Box<multiply::Multiply>),
+    Blocking(blocking::Blocking),
+    List(list::List),
+    Info(info::Info),
+    Show(show::Show),
+    Path(path::Path),
+    Import(import::Import),
+    Export(export::Export),
+    Check(check::Check),
+    Remove(remove::Remove),
+}
+
+/// Reads the command line, runs what it says, and ends with its exit status.
+pub(crate) fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    // A command line that cannot be read is answered in the form that it asks for, as far as one can tell.
+    let json = arguments
+        .iter()
+        .skip(1)
+        .take_while(|argument| *argument != "--")
+        .any(|argument| argument == "--json");
+    match Cli::try_parse_from(&arguments) {
+        Ok(cli) => {
+            log::start(&cli.global);
+            let mut output = Output::new(cli.command.name(), cli.global.json);
+            let outcome = cli.command.run(&cli.global, &mut output);
+            output.end(outcome)
+        }
+        Err(error) if json && error.use_stderr() => Output::new("", true).end(Err(Failure::of_usage(&error))),
+        Err(error) => output::usage(&error),
+    }
+}
+
+impl Command {
+    fn name(&self) -> &'static str {
+        match self {
+            Command::Demo(_) => "demo",
+            Command::Matrix(verb) => match verb {
+                Matrix::Random(_) => "matrix random",
+                Matrix::Multiply(_) => "matrix multiply",
+                Matrix::Blocking(_) => "matrix blocking",
+                Matrix::List(_) => "matrix list",
+                Matrix::Info(_) => "matrix info",
+                Matrix::Show(_) => "matrix show",
+                Matrix::Path(_) => "matrix path",
+                Matrix::Import(_) => "matrix import",
+                Matrix::Export(_) => "matrix export",
+                Matrix::Check(_) => "matrix check",
+                Matrix::Remove(_) => "matrix remove",
+            },
+        }
+    }
+
+    fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
+        match self {
+            Command::Demo(demo) => demo.run(global, output),
+            Command::Matrix(verb) => match verb {
+                Matrix::Random(verb) => verb.run(global, output),
+                Matrix::Multiply(verb) => verb.run(global, output),
+                Matrix::Blocking(verb) => verb.run(global, output),
+                Matrix::List(verb) => verb.run(global, output),
+                Matrix::Info(verb) => verb.run(global, output),
+                Matrix::Show(verb) => verb.run(global, output),
+                Matrix::Path(verb) => verb.run(global, output),
+                Matrix::Import(verb) => verb.run(global, output),
+                Matrix::Export(verb) => verb.run(global, output),
+                Matrix::Check(verb) => verb.run(global, output),
+                Matrix::Remove(verb) => verb.run(global, output),
+            },
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! How a command fails: with an error, an exit status that follows from its kind, and what to try next.
+
+use hama::{Error, ErrorKind};
+use serde_json::{Value, json};
+
+/// An error, and what its reader may try.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    error: Error,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// The same with what to try.
+    pub(crate) fn or_try(mut self, hint: impl Into<String>) -> Failure {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The error of a command line that cannot be read.
+    pub(crate) fn of_usage(error: &clap::Error) -> Failure {
+        let text = error.render().to_string();
+        let message = text.split("\n\n").next().unwrap_or_default();
+        let message = message.strip_prefix("error: ").unwrap_or(message);
+        let message: Vec<&str> = message.split_whitespace().collect();
+        Failure::from(Error::invalid(message.join(" "))).or_try("--help")
+    }
+
+    /// The exit status: 1 failed, 2 wrong use, 3 exists or conflict, 4 unreachable, 5 damaged, 130 interrupted.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self.error.kind() {
+            ErrorKind::Invalid => 2,
+            ErrorKind::Exists | ErrorKind::Conflict => 3,
+            ErrorKind::Unavailable => 4,
+            ErrorKind::Data => 5,
+            ErrorKind::Cancelled => 130,
+            _ => 1,
+        }
+    }
+
+    /// What a person reads.
+    pub(crate) fn text(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("hama: {}\n  try: {hint}\n", self.error),
+            None => format!("hama: {}\n", self.error),
+        }
+    }
+
+    /// What a program reads.
+    pub(crate) fn json(&self) -> Value {
+        let at = self
+            .error
+            .place()
+            .map(|at| json!({ "host": at.host.name(), "peer": at.peer.index(), "superstep": at.superstep }));
+        json!({
+            "kind": self.error.kind().name(),
+            "message": self.error.to_string(),
+            "at": at,
+            "try": self.hint,
+        })
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure { error, hint: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_status_follows_the_kind() {
+        let code = |kind| Failure::from(Error::new(kind, "")).exit_code();
+        let expected = [
+            (ErrorKind::Invalid, 2),
+            (ErrorKind::NotFound, 1),
+            (ErrorKind::Exists, 3),
+            (ErrorKind::Conflict, 3),
+            (ErrorKind::Unavailable, 4),
+            (ErrorKind::OutOfMemory, 1),
+            (ErrorKind::OutOfSpace, 1),
+            (ErrorKind::Data, 5),
+            (ErrorKind::Cancelled, 130),
+            (ErrorKind::Program, 1),
+            (ErrorKind::PeerLost, 1),
+            (ErrorKind::Internal, 1),
+        ];
+        for (kind, exit_code) in expected {
+            assert_eq!(code(kind), exit_code, "{kind:?}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! `hama matrix info`: what a matrix is and where it lies.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use hama::table::{Extent, Table};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Global;
+use super::failure::Failure;
+use super::output::Output;
+use super::session::{Access, Session};
+use super::size::Size;
+
+/// Say what a matrix is: shape, element type, tiles, shards, blocks, version, and where it lies
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  hama matrix info demo-c")]
+pub(crate) struct Info {
+    /// The matrix
+    name: String,
+}
+
+impl Info {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
+        let session = Session::open(global, Access::Existing)?;
+        let table = session.table(&self.name)?;
+        output.report(&InfoReport { table: Summary::of(&session, &table), details: Details::of(&table) })
+    }
+}
+
+/// A table in a line: what every answer about one has.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Summary {
+    pub(crate) name: String,
+    pub(crate) rows: u64,
+    pub(crate) cols: u64,
+    pub(crate) dtype: &'static str,
+    pub(crate) bytes: u64,
+    pub(crate) version: u64,
+    pub(crate) path: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Details {
+    generation: String,
+    tile: Extent,
+    tiles: Extent,
+    shard_tiles: Extent,
+    shards: usize,
+    blocks: Option<Extent>,
+    attributes: BTreeMap<String, Value>,
+}
+
+#[derive(Serialize)]
+struct InfoReport {
+    #[serde(flatten)]
+    table: Summary,
+    #[serde(flatten)]
+    details: Details,
+}
+
+impl Summary {
+    pub(crate) fn of(session: &Session, table: &Table) -> Summary {
+        let spec = table.spec();
+        let path = session.hama.store().local_path(&table.values_path());
+        Summary {
+            name: table.name().to_string(),
+            rows: spec.shape.rows,
+            cols: spec.shape.cols,
+            dtype: spec.element.name(),
+            bytes: table.bytes(),
+            version: table.version(),
+            path: path.map(|path| path.display().to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} x {} {}, {}", self.name, self.rows, self.cols, self.dtype, Size(self.bytes))
+    }
+}
+
+impl Details {
+    fn of(table: &Table) -> Details {
+        let spec = table.spec();
+        Details {
+            generation: table.generation().to_string(),
+            tile: spec.tile,
+            tiles: spec.tile_grid(),
+            shard_tiles: spec.shard,
+            shards: table.shards().len(),
+            blocks: spec.blocking,
+            attributes: spec.attributes.clone(),
+        }
+    }
+}
+
+impl fmt::Display for InfoReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (table, details) = (&self.table, &self.details);
+        writeln!(f, "name        {}", table.name)?;
+        writeln!(f, "shape       {} x {} {}", table.rows, table.cols, table.dtype)?;
+        writeln!(f, "size        {} ({} bytes)", Size(table.bytes), table.bytes)?;
+        writeln!(f, "tiles       {} of {} elements", details.tiles, details.tile)?;
+        writeln!(f, "shards      {} of up to {} tiles", details.shards, details.shard_tiles)?;
+        match details.blocks {
+            Some(blocks) => writeln!(f, "blocks      {blocks}")?,
+            None => writeln!(f, "blocks      none")?,
+        }
+        writeln!(f, "version     {} (generation {})", table.version, details.generation)?;
+        for (key, value) in &details.attributes {
+            writeln!(f, "attribute   {key} = {value}")?;
+        }
+        match &table.path {
+            Some(path) => writeln!(f, "path        {path}"),
+            None => Ok(()),
+        }
+    }
+}

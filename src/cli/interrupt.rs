@@ -1,0 +1,22 @@
+//! Ctrl-C: the first ends the command cleanly, the second at once.
+
+use hama::Cancel;
+
+use super::output::warn;
+
+const EXIT_CODE: i32 = 130;
+
+/// From now on Ctrl-C (and SIGTERM, SIGHUP) asks `cancel` for the end, and a second one ends the process where it stands.
+pub(crate) fn ends(cancel: Cancel) {
+    let installed = ctrlc::set_handler(move || {
+        if cancel.is_cancelled() {
+            std::process::exit(EXIT_CODE);
+        }
+        warn("\nhama: interrupted, cleaning up; once more to end at once\n");
+        cancel.cancel();
+    });
+    if let Err(error) = installed {
+        // The system's own way stays: the process ends at once, and the next command cleans up.
+        tracing::warn!(%error, "cannot catch interrupts");
+    }
+}

@@ -1,0 +1,206 @@
+//! `hama matrix multiply`: the product of two matrices, planned, run, and verified.
+
+use std::fmt;
+
+use hama::{AnyMatrix, DenseMatrix, Error, ErrorKind, Finished, Grid, Plan, Product, Scalar, Verification};
+use serde::Serialize;
+
+use super::Global;
+use super::analysis::Analysis;
+use super::failure::Failure;
+use super::info::Summary;
+use super::output::Output;
+use super::progress::{Task, Unit};
+use super::resident;
+use super::session::{Access, Session, taken, target};
+use super::size::Size;
+
+const EXAMPLES: &str = "\
+Examples:
+  hama matrix multiply a b --output c --verify
+  hama matrix multiply a a --transpose-a --output gram --peers 2 --memory 1GiB
+  hama matrix multiply a b --explain                         only say how, write nothing
+
+Between threads of this process, files of the store and no service; within --memory.";
+
+/// Multiply two matrices
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Multiply {
+    /// The left matrix
+    a: String,
+    /// The right matrix
+    b: String,
+    /// The name of the product
+    #[arg(short, long, value_name = "NAME", required_unless_present = "explain")]
+    output: Option<String>,
+    /// Take the left matrix transposed
+    #[arg(long)]
+    transpose_a: bool,
+    /// Take the right matrix transposed
+    #[arg(long)]
+    transpose_b: bool,
+    /// How many peers may work on it [default: one a core]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    peers: Option<usize>,
+    /// The grid of peers along the product's rows, its columns and the inner dimension [default: the best one]
+    #[arg(long, value_name = "MxNxK")]
+    grid: Option<Grid>,
+    /// Print the plan and write nothing; with -v every step of it
+    #[arg(long, conflicts_with_all = ["analyze", "verify", "replace"])]
+    explain: bool,
+    /// Run the plan and print what was measured beside what was planned
+    #[arg(long)]
+    analyze: bool,
+    /// Verify the product (Freivalds' test) when it is done
+    #[arg(long)]
+    verify: bool,
+    /// Replace the matrix that has the product's name
+    #[arg(long)]
+    replace: bool,
+}
+
+/// A product that is there, and how it was made.
+#[derive(Serialize)]
+pub(crate) struct MultiplyReport {
+    pub(crate) output: Summary,
+    pub(crate) seconds: f64,
+    pub(crate) gflop_per_s: f64,
+    pub(crate) memory_bytes_peak: Option<u64>,
+    pub(crate) verification: Option<Verification>,
+    pub(crate) plan: Plan,
+    pub(crate) analysis: Option<Analysis>,
+}
+
+#[derive(Serialize)]
+struct ExplainReport {
+    plan: Plan,
+    #[serde(skip)]
+    steps: bool,
+}
+
+impl Multiply {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
+        let peers = self.peers;
+        let session = Session::open_with(global, Access::Existing, |builder| match peers {
+            Some(peers) => builder.peers(peers),
+            None => builder,
+        })?;
+        match (session.matrix(&self.a)?, session.matrix(&self.b)?) {
+            (AnyMatrix::F64(a), AnyMatrix::F64(b)) => self.multiply(&session, a, b, global, output),
+            (AnyMatrix::F32(a), AnyMatrix::F32(b)) => self.multiply(&session, a, b, global, output),
+            (a, b) => Err(Error::invalid(format!(
+                "cannot multiply {} ({}) by {} ({}): their elements differ in type",
+                self.a,
+                a.table().spec().element,
+                self.b,
+                b.table().spec().element
+            ))
+            .into()),
+        }
+    }
+
+    fn multiply<T: Scalar>(
+        &self,
+        session: &Session,
+        a: DenseMatrix<T>,
+        b: DenseMatrix<T>,
+        global: &Global,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
+        let a = if self.transpose_a { a.t() } else { a };
+        let b = if self.transpose_b { b.t() } else { b };
+        let mut product = a.mult(&b)?;
+        if let Some(grid) = self.grid {
+            product = product.grid(grid);
+        }
+        let Some(name) = self.output.as_ref().filter(|_| !self.explain) else {
+            return output.report(&ExplainReport { plan: product.plan()?, steps: global.verbose > 0 });
+        };
+        let finished = run(session, &product, name, self.replace)?;
+        let verification = if self.verify { Some(verify(session, &a, &b, &finished)?) } else { None };
+        output.report(&MultiplyReport::of(session, finished, verification, self.analyze))
+    }
+}
+
+/// Runs a product with progress.
+pub(crate) fn run<T: Scalar>(
+    session: &Session,
+    product: &Product<T>,
+    name: &str,
+    replace: bool,
+) -> Result<Finished<T>, Failure> {
+    let total = product.plan()?.flop();
+    let shown = session.show(Task { label: "multiplying".into(), total, unit: Unit::Flop });
+    let finished = product.run(target(name, replace)).map_err(taken);
+    drop(shown);
+    finished
+}
+
+/// Verifies a product with progress.
+///
+/// # Errors
+/// `Data` where it is not a times b. The table stays for whoever wants to know why.
+pub(crate) fn verify<T: Scalar>(
+    session: &Session,
+    a: &DenseMatrix<T>,
+    b: &DenseMatrix<T>,
+    finished: &Finished<T>,
+) -> Result<Verification, Failure> {
+    let c = &finished.matrix;
+    let total = [a, b, c].map(|matrix| matrix.table().bytes()).iter().sum();
+    let shown = session.show(Task { label: "verifying".into(), total, unit: Unit::Bytes });
+    let verification = hama::verify(a, b, c)?;
+    drop(shown);
+    if verification.passed {
+        return Ok(verification);
+    }
+    let message = format!("{} is not {} times {}: {verification}", c.name(), a.name(), b.name());
+    Err(Failure::from(Error::new(ErrorKind::Data, message)).or_try(format!("hama matrix check {}", c.name())))
+}
+
+impl MultiplyReport {
+    pub(crate) fn of<T: Scalar>(
+        session: &Session,
+        finished: Finished<T>,
+        verification: Option<Verification>,
+        analyze: bool,
+    ) -> MultiplyReport {
+        let memory_bytes_peak = resident::bytes_peak();
+        MultiplyReport {
+            output: Summary::of(session, finished.matrix.table()),
+            seconds: finished.seconds,
+            gflop_per_s: finished.plan.flop() as f64 / finished.seconds.max(1e-9) / 1e9,
+            memory_bytes_peak,
+            verification,
+            analysis: analyze
+                .then(|| Analysis::of(&finished.plan, finished.records, finished.seconds, memory_bytes_peak)),
+            plan: finished.plan,
+        }
+    }
+}
+
+impl fmt::Display for MultiplyReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.output)?;
+        write!(f, "{:.3} s, {:.1} GFLOP/s", self.seconds, self.gflop_per_s)?;
+        if let Some(bytes) = self.memory_bytes_peak {
+            write!(f, ", {} of memory at most", Size(bytes))?;
+        }
+        writeln!(f)?;
+        if let Some(verification) = &self.verification {
+            writeln!(f, "{verification}")?;
+        }
+        match &self.analysis {
+            Some(analysis) => write!(f, "\n{}\n\n{analysis}", self.plan),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for ExplainReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.plan)?;
+        if self.steps { write!(f, "\n{}", self.plan.walk()) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,51 @@
+//! `hama matrix remove`: matrices that go.
+
+use std::fmt;
+
+use hama::table::{self, TableName};
+use hama::{Error, ErrorKind};
+use serde::Serialize;
+
+use super::Global;
+use super::failure::Failure;
+use super::output::Output;
+use super::session::{Access, Session};
+
+/// Remove matrices, without asking
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  hama matrix remove demo-a demo-b demo-c")]
+pub(crate) struct Remove {
+    /// The matrices
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct RemoveReport {
+    removed: Vec<String>,
+}
+
+impl Remove {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
+        let session = Session::open(global, Access::Existing)?;
+        let names: Vec<TableName> =
+            self.names.iter().map(|name| TableName::new(name)).collect::<hama::Result<_>>()?;
+        let there = table::list(&**session.hama.store())?;
+        if let Some(missing) = names.iter().find(|name| !there.contains(name)) {
+            let error =
+                Error::new(ErrorKind::NotFound, format!("cannot remove {missing}: there is no such matrix"));
+            return Err(session.unknown(missing.as_str(), error));
+        }
+        for name in &names {
+            table::remove(&**session.hama.store(), name)
+                .map_err(|error| session.unknown(name.as_str(), error))?;
+        }
+        output.report(&RemoveReport { removed: self.names })
+    }
+}
+
+impl fmt::Display for RemoveReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.removed.iter().try_for_each(|name| writeln!(f, "removed {name}"))
+    }
+}

@@ -1,0 +1,110 @@
+//! The store of a command, opened with the options of every command.
+
+use std::sync::Arc;
+
+use hama::table::{self, Table, TableName};
+use hama::{AnyMatrix, Cancel, Error, ErrorKind, Hama, HamaBuilder, Progress, SaveAs};
+
+use super::failure::Failure;
+use super::progress::{self, Shown, Task};
+use super::{Global, interrupt, names};
+
+const VARIABLE: &str = "HAMA_STORE";
+/// Where the tables lie when nothing else is said.
+const STORE: &str = "./hama-data";
+
+/// What a command does to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It needs what is there.
+    Existing,
+    /// It writes, and makes the store where there is none.
+    Create,
+}
+
+/// An open store, a meter of what is done there, and the end that Ctrl-C asks for.
+pub(crate) struct Session<'a> {
+    pub(crate) hama: Hama,
+    pub(crate) meter: Arc<Progress>,
+    pub(crate) cancel: Cancel,
+    global: &'a Global,
+}
+
+/// The store that the options, else the environment name.
+pub(crate) fn store_url(global: &Global) -> String {
+    let variable = || std::env::var(VARIABLE).ok().filter(|url| !url.is_empty());
+    global.store.clone().or_else(variable).unwrap_or_else(|| STORE.to_owned())
+}
+
+impl<'a> Session<'a> {
+    /// Opens the store; `set` has the last word on how.
+    pub(crate) fn open_with(
+        global: &'a Global,
+        access: Access,
+        set: impl FnOnce(HamaBuilder) -> HamaBuilder,
+    ) -> Result<Session<'a>, Failure> {
+        let (meter, cancel) = (Arc::new(Progress::new()), Cancel::new());
+        let mut builder = Hama::builder()
+            .store(store_url(global))
+            .create(access == Access::Create)
+            .cancel(cancel.clone())
+            .progress(Arc::clone(&meter));
+        if let Some(memory) = global.memory {
+            builder = builder.memory(memory.0);
+        }
+        let hama = set(builder).build().map_err(|error| {
+            let missing = error.kind() == ErrorKind::NotFound;
+            let failure = Failure::from(error);
+            if missing { failure.or_try("--store URL, or `hama demo`, which makes one") } else { failure }
+        })?;
+        interrupt::ends(cancel.clone());
+        Ok(Session { hama, meter, cancel, global })
+    }
+
+    /// Opens the store.
+    pub(crate) fn open(global: &'a Global, access: Access) -> Result<Session<'a>, Failure> {
+        Session::open_with(global, access, |builder| builder)
+    }
+
+    /// The matrix `name`.
+    pub(crate) fn matrix(&self, name: &str) -> Result<AnyMatrix, Failure> {
+        hama::open_any(&self.hama, name).map_err(|error| self.unknown(name, error))
+    }
+
+    /// The table `name`.
+    pub(crate) fn table(&self, name: &str) -> Result<Table, Failure> {
+        Table::open(self.hama.store(), &TableName::new(name)?).map_err(|error| self.unknown(name, error))
+    }
+
+    /// The failure of a name that cannot be opened, with the names that were perhaps meant.
+    pub(crate) fn unknown(&self, name: &str, error: Error) -> Failure {
+        let not_found = error.kind() == ErrorKind::NotFound;
+        let failure = Failure::from(error);
+        if !not_found {
+            return failure;
+        }
+        let tables = table::list(&**self.hama.store()).unwrap_or_default();
+        let near = names::near(name, tables.iter().map(TableName::as_str));
+        match near[..] {
+            [] => failure.or_try("`hama matrix list` shows what is there"),
+            _ => failure.or_try(near.join(" or ")),
+        }
+    }
+
+    /// Shows how far a task is until what it gives is dropped.
+    pub(crate) fn show(&self, task: Task) -> Shown {
+        progress::show(self.global, task, Arc::clone(&self.meter))
+    }
+}
+
+/// Where a result goes: a new name, or one whose table it may replace.
+pub(crate) fn target(name: &str, replace: bool) -> SaveAs {
+    if replace { hama::replace(name) } else { name.into() }
+}
+
+/// The failure of a name that is taken.
+pub(crate) fn taken(error: Error) -> Failure {
+    let exists = error.kind() == ErrorKind::Exists;
+    let failure = Failure::from(error);
+    if exists { failure.or_try("another name, or --replace") } else { failure }
+}

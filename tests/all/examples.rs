@@ -1,0 +1,29 @@
+//! The examples run and say what their documentation says.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::command::HAMA;
+
+/// Runs an example, which cargo has built beside the command, in a fresh folder.
+fn example(name: &str, arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Path::new(HAMA).with_file_name("examples").join(name);
+    let Output { status, stdout, stderr } =
+        Command::new(&program).current_dir(folder.path()).args(arguments).output().unwrap_or_else(|error| {
+            panic!("{} (`cargo build --examples` makes it): {error}", program.display())
+        });
+    assert!(status.success(), "{name}: {}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).unwrap()
+}
+
+#[test]
+fn matrix_multiply() {
+    let said = example("matrix_multiply", &[]);
+    assert!(said.contains("grid") && said.contains("4000 x 3000"), "{said}");
+}
+
+#[test]
+fn gram() {
+    assert!(example("gram", &[]).contains("equal"));
+}

@@ -1,0 +1,118 @@
+//! Commands that are ended in the middle.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::command::{Place, Reply};
+
+/// Long enough on any machine to be met in the middle.
+const SIZE: u64 = 3500;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn place() -> Place {
+    let place = Place::new();
+    place.random("a", SIZE, SIZE);
+    place
+}
+
+/// A multiplication that has begun to write its result.
+fn multiplying(place: &Place) -> Child {
+    let mut command = place.command("matrix multiply a a --output c");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let start = Instant::now();
+    while !place.stored("c/generations").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it began");
+        assert!(start.elapsed() < PATIENCE, "it never began");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+#[test]
+fn ctrl_c_ends_a_multiplication_and_leaves_nothing() {
+    let place = place();
+    let child = multiplying(&place);
+    send(&child, Signal::INT);
+    let start = Instant::now();
+    let reply = Reply::of("multiply", child.wait_with_output().unwrap());
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    reply.fails(130, &["cancelled"]);
+    assert_eq!(place.names(), ["a"]);
+    let left: Vec<_> = walk(&place.stored("c"));
+    assert!(left.is_empty(), "{left:?}");
+    place.ok("matrix multiply a a --output c");
+}
+
+#[test]
+fn a_second_ctrl_c_ends_at_once() {
+    let place = place();
+    let child = multiplying(&place);
+    send(&child, Signal::INT);
+    send(&child, Signal::TERM);
+    let status = child.wait_with_output().unwrap().status;
+    assert_eq!(status.code(), Some(130));
+    assert_eq!(place.names(), ["a"]);
+}
+
+#[test]
+fn kill_9_leaves_no_table_and_the_next_command_works() {
+    let place = place();
+    let mut child = multiplying(&place);
+    std::thread::sleep(Duration::from_millis(50));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(place.names(), ["a"]);
+    place.run("matrix info c").fails(1, &["c"]);
+    place.ok("matrix multiply a a --output c --verify");
+    place.ok("matrix check c");
+    let generations = std::fs::read_dir(place.stored("c/generations")).unwrap();
+    let folders = generations.filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
+    assert_eq!(folders, 1, "what the killed one left is collected");
+    assert_eq!(place.names(), ["a", "c"]);
+}
+
+#[test]
+fn kill_9_in_a_replacement_leaves_what_was_there() {
+    let place = place();
+    place.ok("matrix random c --rows 10 --cols 10");
+    let before = place.ok("matrix show c");
+    let mut child = place
+        .command("matrix multiply a a --output c --replace")
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    let generations = || {
+        std::fs::read_dir(place.stored("c/generations"))
+            .unwrap()
+            .filter(|e| e.as_ref().unwrap().path().is_dir())
+            .count()
+    };
+    while generations() < 2 {
+        assert!(child.try_wait().unwrap().is_none() && start.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(place.ok("matrix show c"), before);
+    place.ok("matrix check c");
+    place.ok("matrix multiply a a --output c --replace");
+}
+
+/// All files below a folder.
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    entries
+        .flat_map(|entry| {
+            let path = entry.unwrap().path();
+            if path.is_dir() { walk(&path) } else { vec![path] }
+        })
+        .collect()
+}

@@ -1,0 +1,18 @@
+//! The tests from outside: the workspace as it is cut, and the `hama` command as a person runs it.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
+
+mod bad_input;
+mod command;
+mod damage;
+mod demo;
+mod examples;
+mod interrupted;
+mod json;
+mod npy;
+mod oracle;
+mod output;
+mod python;
+mod speed;
+mod verbs;
+mod workspace;

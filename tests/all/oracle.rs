@@ -1,0 +1,26 @@
+//! Runs Python where the oracles are: zarr, dask, xarray, numpy and scikit-learn.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Runs a script in `folder` with arguments, and gives what it prints.
+///
+/// Where `HAMA_ORACLE_PYTHON` names no interpreter, it says so and gives nothing; under `CI` that is a failure.
+#[track_caller]
+pub(crate) fn python(folder: &Path, script: &str, arguments: &[&str]) -> Option<String> {
+    let Some(python) = std::env::var_os("HAMA_ORACLE_PYTHON") else {
+        assert!(std::env::var_os("CI").is_none(), "HAMA_ORACLE_PYTHON is not set: run `cargo xtask test`");
+        println!("SKIPPED: HAMA_ORACLE_PYTHON is not set; `cargo xtask test` sets it up");
+        return None;
+    };
+    let output = Command::new(python)
+        .current_dir(folder)
+        // Warnings of zarr about foreign objects would mean that the layout is not clean.
+        .args(["-W", "error::UserWarning", "-c", script])
+        .args(arguments)
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    Some(out.into_owned())
+}

@@ -1,0 +1,195 @@
+//! Every verb, used as it is meant.
+
+use serde_json::{Value, json};
+
+use crate::command::Place;
+
+#[test]
+fn random_makes_what_its_seed_says() {
+    let place = Place::new();
+    let made = place.ok("matrix random a --rows 30 --cols 20 --seed 7");
+    assert!(made.starts_with("a: 30 x 20 f64"), "{made}");
+    place.ok("--store file:./hama-data matrix random again --rows 30 --cols 20 --seed 7");
+    place.ok("matrix random other --rows 30 --cols 20 --seed 8");
+    place.ok("matrix random single --rows 30 --cols 20 --seed 7 --dtype f32");
+    let values =
+        |name: &str| place.json(&format!("matrix show {name} --rows .. --cols .."))["values"].clone();
+    assert_eq!(values("a"), values("again"));
+    assert_ne!(values("a"), values("other"));
+    assert_ne!(values("a"), values("single"));
+    let uniform = |value: &Value| (0.0..1.0).contains(&value.as_f64().unwrap());
+    for name in ["a", "single"] {
+        assert!(values(name).as_array().unwrap().iter().flat_map(|row| row.as_array().unwrap()).all(uniform));
+    }
+}
+
+#[test]
+fn a_corner_does_not_depend_on_the_shape() {
+    let place = Place::new();
+    place.random("a", 5, 5);
+    place.random("b", 1500, 2001);
+    let corner =
+        |name: &str| place.json(&format!("matrix show {name} --rows ..5 --cols ..5"))["values"].clone();
+    assert_eq!(corner("a"), corner("b"));
+}
+
+#[test]
+fn multiply_makes_the_product() {
+    let place = Place::new();
+    place.random("a", 30, 40);
+    place.random("b", 40, 20);
+    let said = place.ok("matrix multiply a b --output c --verify");
+    assert!(said.contains("c: 30 x 20 f64") && said.contains("GFLOP/s"), "{said}");
+    let values = |name: &str| -> Vec<Vec<f64>> {
+        let shown = place.json(&format!("matrix show {name} --rows .. --cols .."));
+        serde_json::from_value(shown["values"].clone()).unwrap()
+    };
+    let (a, b, c) = (values("a"), values("b"), values("c"));
+    for i in 0..30 {
+        for j in 0..20 {
+            let expected: f64 = (0..40).map(|k| a[i][k] * b[k][j]).sum();
+            // gamma_40 of the sum of products that are all below 1.
+            assert!((c[i][j] - expected).abs() <= 2.0 * 40.0 * 40.0 * f64::EPSILON, "{i} {j}");
+        }
+    }
+}
+
+#[test]
+fn multiply_takes_operands_transposed_of_any_type_and_grid() {
+    let place = Place::new();
+    place.ok("matrix random a --rows 1100 --cols 70 --seed 1 --dtype f32");
+    place.ok("matrix random b --rows 50 --cols 1100 --seed 2 --dtype f32");
+    let c = place
+        .json("matrix multiply a b --transpose-a --transpose-b --output c --verify --grid 1x1x2 --peers 3");
+    assert_eq!((&c["output"]["rows"], &c["output"]["cols"]), (&json!(70), &json!(50)));
+    assert_eq!(c["output"]["dtype"], "f32");
+    assert_eq!(c["verification"]["passed"], true);
+    assert_eq!(c["plan"]["grid"], json!({ "m": 1, "n": 1, "k": 2 }));
+}
+
+#[test]
+fn explain_writes_nothing() {
+    let place = Place::new();
+    place.random("a", 100, 100);
+    let plan = place.ok("matrix multiply a a --explain --memory 64MiB --peers 2");
+    assert!(plan.contains("grid") && plan.contains("memory") && plan.contains("64"), "{plan}");
+    assert!(place.ok("matrix multiply a a --explain -v").len() > plan.len());
+    place.ok("matrix multiply a a --explain --output c");
+    assert_eq!(place.names(), ["a"]);
+}
+
+#[test]
+fn analyze_puts_measured_beside_planned() {
+    let place = Place::new();
+    place.random("a", 1200, 1200);
+    let said = place.ok("matrix multiply a a --output c --analyze");
+    assert!(
+        said.contains("planned") && said.contains("measured") && said.contains("slowest supersteps"),
+        "{said}"
+    );
+    let json = place.json("matrix multiply a a --output c --analyze --replace");
+    let records = json["analysis"]["supersteps"].as_array().unwrap();
+    let work: u64 = records.iter().map(|record| record["work"].as_u64().unwrap()).sum();
+    assert!(work >= 2 * 1200 * 1200 * 1200, "{work}");
+    assert!(json["plan"]["estimate"]["total_s"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn a_result_replaces_its_own_operand() {
+    let place = Place::new();
+    place.ok("matrix random a --rows 20 --cols 20");
+    place.ok("matrix multiply a a --output square");
+    place.ok("matrix multiply a a --output a --replace --verify");
+    let values =
+        |name: &str| place.json(&format!("matrix show {name} --rows .. --cols .."))["values"].clone();
+    assert_eq!(values("a"), values("square"));
+}
+
+#[test]
+fn blocked_and_unblocked_give_the_same_product() {
+    let place = Place::new();
+    place.random("a", 50, 60);
+    place.random("bb", 60, 40);
+    place.ok("matrix multiply a bb --output c");
+    place.ok("matrix blocking a 4");
+    assert_eq!(place.json("matrix info a")["blocks"], json!([4, 4]));
+    place.ok("matrix multiply a bb --output d --verify");
+    let values =
+        |name: &str| place.json(&format!("matrix show {name} --rows .. --cols .."))["values"].clone();
+    assert_eq!(values("c"), values("d"));
+}
+
+#[test]
+fn list_info_path_and_check_say_what_is_there() {
+    let place = Place::new();
+    place.random("a", 30, 2000);
+    place.ok("matrix random single --rows 5 --cols 5 --dtype f32");
+    let list = place.ok("matrix list");
+    assert!(
+        list.starts_with("a ") && list.contains("30 x 2000  f64") && list.contains("5 x 5  f32"),
+        "{list}"
+    );
+    let info = place.ok("matrix info a");
+    assert!(info.contains("30 x 2000 f64") && info.contains("tiles       1 x 2 of 30 x 1000"), "{info}");
+    let path = place.ok("matrix path a");
+    assert!(std::path::Path::new(path.trim_end()).join("zarr.json").is_file(), "{path}");
+    assert_eq!(place.json("matrix info a")["path"], path.trim_end());
+    assert!(place.ok("matrix check a").contains("sound"));
+}
+
+#[test]
+fn show_takes_ranges() {
+    let place = Place::new();
+    place.random("a", 1030, 12);
+    let shown = place.json("matrix show a --rows 1022..1027 --cols 7");
+    assert_eq!((&shown["row_range"], &shown["col_range"]), (&json!([1022, 1027]), &json!([7, 8])));
+    let text = place.ok("matrix show a --rows 1028.. --cols ..2");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].contains("1030 x 12 f64") && lines[4].starts_with("1028  0."), "{text}");
+    assert_eq!(lines.len(), 6);
+    assert_eq!(place.ok("matrix show a").lines().count(), 4 + 8);
+}
+
+#[test]
+fn remove_removes() {
+    let place = Place::new();
+    place.random("a", 3, 3);
+    place.random("b", 3, 3);
+    place.random("c", 3, 3);
+    place.ok("matrix remove a c");
+    assert_eq!(place.names(), ["b"]);
+    assert!(!place.stored("a").exists());
+    place.random("a", 4, 4);
+}
+
+#[test]
+fn the_store_is_the_options_before_the_environments_before_the_default() {
+    let place = Place::new();
+    let run = |line: &str, variable: &str| {
+        let output = place.command(line).env("HAMA_STORE", variable).output().unwrap();
+        crate::command::Reply::of(line, output).ok()
+    };
+    run("matrix random default --rows 2 --cols 2", "");
+    run("matrix random variable --rows 2 --cols 2", "second");
+    run("matrix random before --rows 2 --cols 2 --store third", "second");
+    run("--store file:third matrix random after --rows 2 --cols 2", "second");
+    let names = |store: &str| {
+        let tables = place.json(&format!("matrix list --store {store}"))["tables"].clone();
+        tables.as_array().unwrap().iter().map(|table| table["name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("hama-data"), ["default"]);
+    assert_eq!(names("second"), ["variable"]);
+    assert_eq!(names("third"), ["after", "before"]);
+}
+
+#[test]
+fn memory_given_is_memory_kept() {
+    let place = Place::new();
+    place.random("a", 3000, 3000);
+    let plan = |line: &str| place.json(line)["plan"]["memory_given_bytes"].clone();
+    assert_eq!(plan("--memory 80MiB matrix multiply a a --explain"), 80 << 20);
+    assert!(plan("matrix multiply a a --explain").as_u64().unwrap() > 0);
+    let done = place.json("matrix multiply a a --output c --memory 64MiB --verify");
+    let peak = done["memory_bytes_peak"].as_u64().unwrap();
+    assert!(peak <= (64 + 64) << 20, "{} MiB of resident memory", peak >> 20);
+}
