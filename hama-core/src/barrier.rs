@@ -1,5 +1,7 @@
 //! The seam where all peers meet at the end of a superstep, and what they agree on there.
 
+#[cfg(test)]
+pub(crate) mod conformance;
 pub(crate) mod threads;
 
 use std::fmt;

@@ -1,5 +1,7 @@
 //! The seam between peers: how bundles and payloads get from one to the others.
 
+#[cfg(test)]
+pub(crate) mod conformance;
 pub(crate) mod framed;
 pub(crate) mod memory;
 

@@ -113,54 +113,10 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::barrier::Ending;
-    use crate::error::{Error, ErrorKind};
-
-    const VOTE: Vote = Vote { ending: Ending::Sync, halt: false, messages: 1 };
+    use crate::barrier::conformance;
 
     #[test]
-    fn nobody_passes_before_all_are_there() {
-        for count in [1usize, 2, 3, 7] {
-            let barrier = ThreadBarrier::new(count, &Abort::new());
-            let arrivals = AtomicU64::new(0);
-            thread::scope(|scope| {
-                for index in 0..count {
-                    let (barrier, arrivals) = (&barrier, &arrivals);
-                    scope.spawn(move || {
-                        for superstep in 0..200 {
-                            arrivals.fetch_add(1, Ordering::SeqCst);
-                            let peer = PeerId::from_index(index as u32);
-                            let tally = barrier.wait(peer, superstep, VOTE).unwrap();
-                            assert_eq!(tally, Tally { halt: false, messages: count as u64 });
-                            assert!(arrivals.load(Ordering::SeqCst) >= (superstep + 1) * count as u64);
-                        }
-                    });
-                }
-            });
-        }
-    }
-
-    #[test]
-    fn the_end_of_the_job_wakes_all() {
-        let abort = Abort::new();
-        let barrier = ThreadBarrier::new(3, &abort);
-        thread::scope(|scope| {
-            let waiting: Vec<_> = (0..2)
-                .map(|index| {
-                    scope.spawn({
-                        let barrier = &barrier;
-                        move || barrier.wait(PeerId::from_index(index), 0, VOTE)
-                    })
-                })
-                .collect();
-            thread::sleep(std::time::Duration::from_millis(20));
-            abort.end(Some(PeerId::from_index(2)), Error::invalid("enough"));
-            for thread in waiting {
-                let error = thread.join().unwrap().unwrap_err();
-                assert_eq!(error.kind(), ErrorKind::Cancelled);
-                assert_eq!(error.message(), "peer 2 ended the job");
-            }
-            assert!(barrier.wait(PeerId::from_index(2), 0, VOTE).is_err());
-        });
+    fn it_conforms() {
+        conformance::run(|count, abort| Arc::new(ThreadBarrier::new(count, abort)));
     }
 }

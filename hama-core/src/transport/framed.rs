@@ -16,6 +16,8 @@ mod outgoing;
 mod protocol;
 mod shared;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::sync::Arc;

@@ -74,3 +74,16 @@ impl Transport for Endpoint {
         Ok(arrived)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::conformance;
+
+    #[test]
+    fn it_conforms() {
+        conformance::run(|count, _| {
+            connect(count).into_iter().map(|end| Box::new(end) as Box<dyn Transport>).collect()
+        });
+    }
+}
