@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use hama::Scalar;
-use hama_matrix::testing::multiply_in_memory;
+use hama_matrix::in_memory::multiply_in_memory;
 
 fn kernel(criterion: &mut Criterion) {
     square::<f64>(criterion, "kernel/f64");

@@ -36,6 +36,7 @@ fn planner(criterion: &mut Criterion) {
         let problem = Problem::new(ElementType::F64, (extent, false), (extent, false)).expect("a product");
         let resources = Resources {
             peers,
+            hosts: peers.div_ceil(16),
             memory_bytes: peers << 30,
             rates: Rates::default(),
             kernel: KernelId::GemmFma,

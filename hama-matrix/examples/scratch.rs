@@ -12,7 +12,7 @@ fn main() {
     let p = a.mult(&b).unwrap();
     println!("{}", p.plan().unwrap());
     for _ in 0..4 {
-        let m = testing::multiply_in_memory::<f64>(n as usize, 2).unwrap().as_secs_f64();
+        let m = in_memory::multiply_in_memory::<f64>(n as usize, 2).unwrap().as_secs_f64();
         let t = std::time::Instant::now();
         let f = p.run(replace("c")).unwrap();
         let s = t.elapsed().as_secs_f64();

@@ -1,4 +1,27 @@
 //! Dense and blocked matrices in tables, planned and multiplied as supersteps.
+//!
+//! A [`DenseMatrix`] is a table of tiles on a store; a [`Product`] of two of them is a value that is planned
+//! first and then run: the [`Plan`] says which peer computes what, out of which tiles and in which order,
+//! within the memory given. [`verify`] checks a product for a small part of its work.
+//!
+//! ```
+//! use hama_matrix::{DenseMatrix, Hama, Seed, verify};
+//!
+//! # fn main() -> hama_core::Result<()> {
+//! let hama = Hama::builder().store("memory:example").memory(64 << 20).peers(2).build()?;
+//! let a = DenseMatrix::<f64>::random(&hama, "a", (40, 20), Seed(1))?;
+//! let b = DenseMatrix::<f64>::random(&hama, "b", (20, 30), Seed(2))?;
+//! let product = a.mult(&b)?;
+//! println!("{}", product.plan()?);
+//! let c = product.save("c")?;
+//! assert_eq!(c.shape(), (40, 30));
+//! assert!(verify(&a, &b, &c)?.passed);
+//!
+//! let expected = a.to_ndarray()?.dot(&b.to_ndarray()?);
+//! assert!((c.to_ndarray()? - expected).iter().all(|difference| difference.abs() < 1e-12));
+//! # Ok(())
+//! # }
+//! ```
 
 mod any;
 mod bytes;
@@ -7,6 +30,8 @@ mod fill;
 mod grid;
 mod hama;
 mod host_memory;
+#[cfg(feature = "testing")]
+pub mod in_memory;
 mod kernel;
 mod multiply;
 pub mod npy;
@@ -17,8 +42,6 @@ mod random;
 mod read_ahead;
 mod save_as;
 mod scalar;
-#[cfg(feature = "testing")]
-pub mod testing;
 mod tile;
 mod verify;
 mod write_behind;

@@ -75,6 +75,7 @@ impl<T: Scalar> Product<T> {
             self.problem,
             &Resources {
                 peers: self.peers as u64,
+                hosts: 1,
                 memory_bytes: hama.memory(),
                 rates: Rates::default(),
                 kernel: KernelId::of_this_host(),

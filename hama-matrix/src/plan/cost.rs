@@ -40,6 +40,22 @@ impl Default for Rates {
     }
 }
 
+/// How fast memory is used for the first time, on huge pages.
+const FRESH_BYTES_PER_S: f64 = 10e9;
+
+/// The hosts that peers are spread over, evenly, and what each does in a second.
+pub(super) struct Hosts<'a> {
+    pub(super) count: u64,
+    pub(super) rates: &'a Rates,
+}
+
+impl Hosts<'_> {
+    /// How many of them the peers of a grid use.
+    fn used(&self, grid: Grid) -> f64 {
+        self.count.min(grid.peer_count()).max(1) as f64
+    }
+}
+
 /// Bytes that move and seconds that it takes, as planned.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
@@ -69,8 +85,9 @@ impl Estimate {
         loops: &Loops,
         cuts: &Cuts,
         memory_bytes: u64,
-        rates: &Rates,
+        hosts: &Hosts<'_>,
     ) -> Self {
+        let rates = hosts.rates;
         let word = problem.element.size_bytes() as f64;
         let [a, b, c] = problem.elements().map(|elements| elements * word);
         let (repeat_a, repeat_b) = cuts.repeats(loops.stationary);
@@ -83,16 +100,17 @@ impl Estimate {
             + c / (m * n) * (1.0 - 1.0 / k);
         let compute_s = compute_s(problem, loops.grid, rates);
         let supersteps = cuts.steps() + 1 + u64::from(loops.grid.k > 1);
-        let io_s = read_bytes / rates.read_bytes_per_s + c / rates.write_bytes_per_s;
+        let hosts = hosts.used(loops.grid);
+        let io_s = (read_bytes / rates.read_bytes_per_s + c / rates.write_bytes_per_s) / hosts;
         let first_panel = read_bytes / cuts.steps().max(1) as f64;
         let last_piece = c / cuts.pieces().max(1) as f64;
-        let prologue_s = first_panel / rates.read_bytes_per_s + rates.fixed_s;
-        let tail_s = last_piece / rates.write_bytes_per_s;
+        let prologue_s = first_panel / rates.read_bytes_per_s / hosts + rates.fixed_s;
+        let tail_s = last_piece / rates.write_bytes_per_s / hosts;
         let touched = (read_bytes + c) / (m * n * k) + c / (m * n) * (k - 1.0);
         let busy_s = compute_s + touched / rates.touch_bytes_per_s;
         let beside = busy_s.max(received_bytes * rates.seconds_per_byte).max(io_s);
         // Fresh memory costs, so of two equal plans the smaller one is faster.
-        let fresh_s = memory_bytes as f64 / 10e9;
+        let fresh_s = memory_bytes as f64 / hosts / FRESH_BYTES_PER_S;
         Estimate {
             supersteps,
             received_bytes,
@@ -106,8 +124,21 @@ impl Estimate {
     }
 }
 
-/// Seconds that the kernel of the largest brick computes: no plan on this grid takes less.
-pub(super) fn compute_s(problem: &Problem, grid: Grid, rates: &Rates) -> f64 {
+/// Seconds that no plan on this grid takes less than: its kernels compute, every byte is read and written once
+/// and touched.
+pub(super) fn least_s(problem: &Problem, grid: Grid, hosts: &Hosts<'_>) -> f64 {
+    let word = problem.element.size_bytes() as f64;
+    let [a, b, c] = problem.elements().map(|elements| elements * word);
+    let Rates { read_bytes_per_s, write_bytes_per_s, touch_bytes_per_s, superstep_s, fixed_s, .. } =
+        *hosts.rates;
+    let busy_s =
+        compute_s(problem, grid, hosts.rates) + (a + b + c) / grid.peer_count() as f64 / touch_bytes_per_s;
+    let io_s = ((a + b) / read_bytes_per_s + c / write_bytes_per_s) / hosts.used(grid);
+    busy_s.max(io_s) + fixed_s + superstep_s
+}
+
+/// Seconds that the kernel of the largest brick computes.
+fn compute_s(problem: &Problem, grid: Grid, rates: &Rates) -> f64 {
     let (tile, tiles) = (problem.tile(), problem.tiles());
     let longest = |parts: u64, tiles: u64, tile: u64, extent: u64| {
         (Runs::at_most(parts, tiles).longest() * tile).min(extent) as f64

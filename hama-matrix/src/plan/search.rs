@@ -3,7 +3,7 @@
 use hama_core::{Error, ErrorKind, Result};
 use hama_hdfs::{Extent, SHARD_BYTES};
 
-use super::cost::compute_s;
+use super::cost::{Hosts, least_s};
 use super::{Bounds, Cuts, Estimate, Loops, MemoryUse, Plan, Rates, Stationary};
 use crate::bytes::format_bytes;
 use crate::grid::{Grid, Runs};
@@ -13,11 +13,16 @@ use crate::problem::{Box3, Problem};
 /// The most tiles of a shard along one dimension: more of them would fill it only with tiny tiles.
 const SHARD_TILES_MAX: u64 = 64;
 
+/// After so many grids that gave no better plan, the rest, whose least time is longer, is not tried.
+const GRIDS_IN_VAIN: u32 = 16;
+
 /// What a plan may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Resources {
     /// Peers, at least one.
     pub peers: u64,
+    /// Hosts that the peers are spread over, at least one.
+    pub hosts: u64,
     /// Bytes of buffers, of all peers together.
     pub memory_bytes: u64,
     /// What the machine does in a second.
@@ -28,26 +33,27 @@ pub struct Resources {
     pub grid: Option<Grid>,
 }
 
-/// The fastest plan of a product by the cost model. Pure: the same arguments give the same plan.
+/// A fast plan of a product by the cost model. Pure: the same arguments give the same plan.
 ///
 /// # Cost
-/// Milliseconds for a thousand peers: grids are tried in the order of the time that their kernels take, and
-/// no more once that exceeds the best plan found.
+/// Milliseconds for a thousand peers: grids are tried in the order of the least time that they can take, until
+/// that exceeds the best plan found, or a number of them in a row gave no better one.
 ///
 /// # Errors
 /// `Invalid` for a grid that the product or the peers cannot fill, `OutOfMemory` where no plan fits; the
 /// message names the memory that the smallest plan needs.
 pub fn plan(problem: Problem, resources: &Resources) -> Result<Plan> {
     let mut best: Option<(Loops, MemoryUse, Estimate)> = None;
+    let mut in_vain = 0;
     for (least_s, grid) in grids_by_time(&problem, resources)? {
-        if best.as_ref().is_some_and(|(_, _, estimate)| estimate.total_s <= least_s) {
+        let best_s = best.as_ref().map_or(f64::INFINITY, |(_, _, estimate)| estimate.total_s);
+        if best_s <= least_s || in_vain == GRIDS_IN_VAIN {
             break;
         }
-        let limit = resources.memory_bytes / grid.peer_count();
-        for candidate in candidates(&problem, grid, limit, &resources.rates) {
-            if best.as_ref().is_none_or(|(_, _, estimate)| candidate.2.total_s < estimate.total_s) {
-                best = Some(candidate);
-            }
+        match best_on_grid(&problem, grid, resources) {
+            Some(found) if found.2.total_s < best_s => (best, in_vain) = (Some(found), 0),
+            Some(_) => in_vain += 1,
+            None => (),
         }
     }
     let (loops, memory, estimate) = best.ok_or_else(|| too_little_memory(&problem, resources))?;
@@ -81,8 +87,8 @@ fn grids_by_time(problem: &Problem, resources: &Resources) -> Result<Vec<(f64, G
         Some(grid) => vec![checked(grid, problem, resources.peers)?],
         None => all_grids(problem.tiles(), resources.peers),
     };
-    let mut timed: Vec<_> =
-        grids.into_iter().map(|grid| (compute_s(problem, grid, &resources.rates), grid)).collect();
+    let hosts = resources.hosts();
+    let mut timed: Vec<_> = grids.into_iter().map(|grid| (least_s(problem, grid, &hosts), grid)).collect();
     // Of equals, fewer peers, then the fewest cuts of the inner dimension: those cost a reduction.
     timed.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| order(a.1).cmp(&order(b.1))));
     Ok(timed)
@@ -130,63 +136,91 @@ fn checked(grid: Grid, problem: &Problem, peers: u64) -> Result<Grid> {
     Ok(grid)
 }
 
-fn candidates(
-    problem: &Problem,
-    grid: Grid,
-    limit_bytes: u64,
-    rates: &Rates,
-) -> Vec<(Loops, MemoryUse, Estimate)> {
-    let mut found = Vec::new();
-    if smallest_memory(problem, grid) / grid.peer_count() > limit_bytes {
-        return found;
+impl Resources {
+    fn hosts(&self) -> Hosts<'_> {
+        Hosts { count: self.hosts, rates: &self.rates }
     }
-    let one = Extent { rows: 1, cols: 1 };
-    let whole = Loops { grid, stationary: Stationary::C, piece: one, panel: 1, shard: one }.cuts(problem);
-    for rows in lengths(whole.rows) {
-        for cols in lengths(whole.cols) {
-            let piece = Extent { rows, cols };
-            let shard = shard(problem, grid, &whole, piece);
-            for panel in lengths(whole.inner) {
-                for stationary in [Stationary::C, Stationary::A, Stationary::B] {
-                    let loops = Loops { grid, stationary, piece, panel, shard };
-                    let cuts = loops.cuts(problem);
-                    let memory = MemoryUse::of(problem, &loops, &cuts);
-                    if memory.total_bytes() <= limit_bytes {
-                        let total = memory.total_bytes() * grid.peer_count();
-                        found.push((loops, memory, Estimate::of(problem, &loops, &cuts, total, rates)));
-                    }
-                }
-            }
-        }
-    }
-    found
 }
 
-/// Lengths of a run worth trying: those that cut it into 1, 2, 3, 4, 6, 8, 12, 16, ... nearly equal parts.
-fn lengths(run: u64) -> Vec<u64> {
-    let counts =
-        (0..u64::BITS - 1).flat_map(|power| [1 << power, 3 << power]).take_while(|count| *count < run * 2);
-    let mut lengths: Vec<u64> = counts.map(|count| run.div_ceil(count)).collect();
-    lengths.sort_unstable_by(|a, b| b.cmp(a));
-    lengths.dedup();
-    lengths
+type Found = (Loops, MemoryUse, Estimate);
+
+fn best_on_grid(problem: &Problem, grid: Grid, resources: &Resources) -> Option<Found> {
+    let limit = resources.memory_bytes / grid.peer_count();
+    let one = Extent { rows: 1, cols: 1 };
+    let smallest = Loops { grid, stationary: Stationary::C, piece: one, panel: 1, shard: one };
+    let brick = smallest.cuts(problem);
+    let along = |count, brick, piece| (piece, shard_lengths(count, brick, piece));
+    let down: Vec<_> = lengths(brick.rows).map(|rows| along(grid.m, brick.rows, rows)).collect();
+    let across: Vec<_> = lengths(brick.cols).map(|cols| along(grid.n, brick.cols, cols)).collect();
+    let mut best: Option<Found> = None;
+    for (rows, down) in &down {
+        for (cols, across) in &across {
+            let piece = Extent { rows: *rows, cols: *cols };
+            let least = Loops { piece, ..smallest };
+            if MemoryUse::of(problem, &least, &least.cuts(problem)).total_bytes() > limit {
+                continue;
+            }
+            let shard = shard(problem, grid, &brick, (down, across));
+            let found = best_of_piece(problem, Loops { shard, ..least }, brick.inner, limit, resources);
+            best = best.into_iter().chain(found).reduce(faster);
+        }
+    }
+    best
+}
+
+/// The best panel and stationary matrix for pieces of this size.
+fn best_of_piece(
+    problem: &Problem,
+    loops: Loops,
+    inner: u64,
+    limit_bytes: u64,
+    resources: &Resources,
+) -> Option<Found> {
+    let kinds = [Stationary::C, Stationary::A, Stationary::B];
+    let orders =
+        lengths(inner).flat_map(|panel| kinds.map(|stationary| Loops { stationary, panel, ..loops }));
+    orders
+        .filter_map(|loops| {
+            let cuts = loops.cuts(problem);
+            let memory = MemoryUse::of(problem, &loops, &cuts);
+            if memory.total_bytes() > limit_bytes {
+                return None;
+            }
+            let total = memory.total_bytes() * loops.grid.peer_count();
+            Some((loops, memory, Estimate::of(problem, &loops, &cuts, total, &resources.hosts())))
+        })
+        .reduce(faster)
+}
+
+/// Of equals the first.
+fn faster(a: Found, b: Found) -> Found {
+    if b.2.total_s < a.2.total_s { b } else { a }
+}
+
+/// Lengths of a run worth trying, descending: those that cut it into 1, 2, 3, 4, 6, 8, 12, 16, ... nearly equal
+/// parts.
+fn lengths(run: u64) -> impl Iterator<Item = u64> {
+    // A run of one part, then of 2^i and 3 * 2^(i - 1) parts; the last part is a single thing.
+    let counts = std::iter::once(1).chain((1..63).flat_map(|power| [1u64 << power, 3u64 << (power - 1)]));
+    let mut last = u64::MAX;
+    counts
+        .map(move |count| run.div_ceil(count))
+        .take_while(move |&length| std::mem::replace(&mut last, length) > 1)
 }
 
 /// The largest shards that cross no brick and no piece, hold at most 128 MiB, and give each of the p_k peers
 /// of a brick one to write where there are enough tiles.
-fn shard(problem: &Problem, grid: Grid, brick: &Cuts, piece: Extent) -> Extent {
+fn shard(problem: &Problem, grid: Grid, brick: &Cuts, (down, across): (&[u64], &[u64])) -> Extent {
     let tile_bytes = problem.tile_bytes()[2].max(1);
     let most = (SHARD_BYTES / tile_bytes).clamp(1, (brick.rows * brick.cols).div_ceil(grid.k));
-    let rows = shard_lengths(grid.m, brick.rows, piece.rows);
-    let cols = shard_lengths(grid.n, brick.cols, piece.cols);
-    let fitting = rows.iter().flat_map(|&r| cols.iter().map(move |&c| Extent { rows: r, cols: c }));
-    fitting
-        .filter(|shard| shard.rows * shard.cols <= most)
-        // Of equally large ones the squarest.
-        .max_by_key(|shard| (shard.rows * shard.cols, shard.rows.min(shard.cols), shard.cols))
-        .unwrap_or(Extent { rows: 1, cols: 1 })
+    let widest = |rows: &u64| across.iter().rfind(|&&cols| rows * cols <= most);
+    let fitting = down.iter().filter_map(|rows| Some(Extent { rows: *rows, cols: *widest(rows)? }));
+    // Of equally large ones the squarest.
+    let size = |shard: &Extent| (shard.rows * shard.cols, shard.rows.min(shard.cols), shard.cols);
+    fitting.max_by_key(size).unwrap_or(Extent { rows: 1, cols: 1 })
 }
 
+/// The lengths of shards along a dimension that cross nothing, ascending.
 fn shard_lengths(bricks: u64, brick: u64, piece: u64) -> Vec<u64> {
     let most = piece.min(brick).min(SHARD_TILES_MAX);
     (1..=most).filter(|&length| shard_fits(bricks, brick, piece, length)).collect()

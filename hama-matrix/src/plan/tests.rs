@@ -15,7 +15,14 @@ fn problem(m: u64, n: u64, k: u64) -> Problem {
 }
 
 fn resources(peers: u64, memory_bytes: u64) -> Resources {
-    Resources { peers, memory_bytes, rates: Rates::default(), kernel: KernelId::GemmFma, grid: None }
+    Resources {
+        peers,
+        hosts: 1,
+        memory_bytes,
+        rates: Rates::default(),
+        kernel: KernelId::GemmFma,
+        grid: None,
+    }
 }
 
 /// Walks through a plan as the peers do, and checks what it must hold.
