@@ -27,3 +27,18 @@ fn matrix_multiply() {
 fn gram() {
     assert!(example("gram", &[]).contains("equal"));
 }
+
+#[test]
+fn hello_bsp() {
+    let said = example("hello_bsp", &["2"]);
+    assert_eq!(
+        said,
+        "peer 0 of 2 received \"hello from peer 1\"\npeer 1 of 2 received \"hello from peer 0\"\n"
+    );
+}
+
+#[test]
+fn pi() {
+    let said = example("pi", &["100000"]);
+    assert_eq!(said.matches("3.14").count(), 3, "{said}");
+}
