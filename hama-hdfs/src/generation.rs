@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 /// A generation of a table: elements that were written once and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct GenerationId(Uuid);
 
 impl GenerationId {
@@ -26,6 +26,20 @@ impl FromStr for GenerationId {
         let uuid = Uuid::try_parse(text).ok().filter(|uuid| uuid.to_string() == text);
         uuid.map(GenerationId)
             .ok_or_else(|| Error::invalid(format!("cannot use {text:.40?} as a generation: it is no uuid")))
+    }
+}
+
+impl TryFrom<String> for GenerationId {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<GenerationId> {
+        text.parse()
+    }
+}
+
+impl From<GenerationId> for String {
+    fn from(id: GenerationId) -> String {
+        id.to_string()
     }
 }
 

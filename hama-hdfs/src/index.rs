@@ -132,3 +132,6 @@ fn check_shard(spec: &TableSpec, record: &ShardRecord) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,6 +46,8 @@ mod shard;
 mod spec;
 pub mod store;
 mod table;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod url;
 mod zarr;
 

@@ -167,3 +167,64 @@ pub(crate) fn encode_index(tiles: &[Option<TileRecord>], tile_bytes: usize) -> V
     bytes.extend_from_slice(&crc32c.to_le_bytes());
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::element::ElementType;
+
+    /// 3 x 3 elements of f32 in tiles of 2 x 2, in one shard of 2 x 2 tiles.
+    fn spec() -> TableSpec {
+        let mut spec = TableSpec::new(Extent::new(3, 3), ElementType::F32).unwrap();
+        (spec.tile, spec.shard) = (Extent::new(2, 2), Extent::new(2, 2));
+        spec.validate().unwrap();
+        spec
+    }
+
+    fn tile(values: [f32; 4]) -> Vec<u8> {
+        values.iter().flat_map(|v| v.to_le_bytes()).collect()
+    }
+
+    #[test]
+    fn bytes_are_these() {
+        let spec = spec();
+        let mut plan = ShardPlan::new(&spec, ShardIndex::new(0, 0)).unwrap();
+        let last = plan.place(&spec, TileIndex::new(1, 1), &tile([9.0, 0.0, 0.0, 0.0])).unwrap();
+        // The CRC-32C is that of another implementation (google-crc32c).
+        assert_eq!(last.bytes()[..4], [0xd6, 0x2e, 0xd6, 0x2c]);
+        assert_eq!(last.bytes().len(), 4096 - 16);
+        assert!(last.bytes()[4..].iter().all(|byte| *byte == 0));
+        for (row, col) in [(0, 0), (0, 1)] {
+            assert!(!plan.is_complete());
+            plan.place(&spec, TileIndex::new(row, col), &tile([1.0; 4])).unwrap();
+        }
+        plan.place(&spec, TileIndex::new(1, 0), &tile([2.0; 4])).unwrap();
+        assert!(plan.is_complete());
+        let (index, len, tiles) = plan.finish().unwrap();
+        assert_eq!((len, tiles.len()), (4 * 4096 + 68, 4));
+        let golden = [
+            [0x00, 0x10, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0],
+            [0x00, 0x20, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0],
+            [0x00, 0x30, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0],
+            [0x00, 0x00, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0],
+        ];
+        assert_eq!(index[..64], golden.concat());
+        assert_eq!(index[64..], [0x8f, 0x97, 0x4a, 0xfe]);
+    }
+
+    #[test]
+    fn a_place_without_a_tile_is_all_ones() {
+        let index = encode_index(&[None], 16);
+        assert_eq!(index[..16], [0xff; 16]);
+        assert_eq!(index[16..], [0x10, 0x4c, 0x2f, 0xef]);
+    }
+
+    #[test]
+    fn slots_are_whole_pages_with_room_for_the_checksum() {
+        for (tile, slot) in
+            [(8, 4096), (4092, 4096), (4093, 8192), (8_000_000, 8_003_584), (8 << 20, (8 << 20) + 4096)]
+        {
+            assert_eq!(slot_bytes(tile), slot);
+        }
+    }
+}

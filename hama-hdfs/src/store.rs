@@ -81,11 +81,11 @@ pub trait Store: Send + Sync + Debug {
     fn lock(&self, path: &StorePath, lock: Lock) -> Result<Option<Box<dyn LockGuard>>>;
 
     /// Lets the link `link` lead to `target` in the same directory, whatever it led to before. A hint for people: on a
-    /// store without links it does nothing.
+    /// store without links it does nothing. Whether that changed something.
     ///
     /// # Errors
     /// `Exists` where `link` is no link.
-    fn point(&self, link: &StorePath, target: &StorePath) -> Result<()>;
+    fn point(&self, link: &StorePath, target: &StorePath) -> Result<bool>;
 
     /// The bytes that can still be written, where the store knows.
     ///
@@ -180,3 +180,6 @@ pub struct BlockHosts {
     /// The hosts, the best first.
     pub hosts: Vec<Host>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,3 +47,36 @@ fn bytes(value: &Value) -> Result<Vec<u8>> {
     bytes.push(b'\n');
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::element::ElementType;
+    use crate::extent::Extent;
+
+    #[test]
+    fn metadata_is_this() {
+        let mut spec = TableSpec::new(Extent::new(1797, 64), ElementType::F32).unwrap();
+        spec.attributes.insert("title".into(), "digits".into());
+        let found: Value = serde_json::from_slice(&values(&spec).unwrap()).unwrap();
+        let bytes_and_crc =
+            json!([{ "name": "bytes", "configuration": { "endian": "little" } }, { "name": "crc32c" }]);
+        let golden = json!({
+            "zarr_format": 3,
+            "node_type": "array",
+            "shape": [1797, 64],
+            "data_type": "float32",
+            "chunk_grid": { "name": "regular", "configuration": { "chunk_shape": [1808, 64] } },
+            "chunk_key_encoding": { "name": "default", "configuration": { "separator": "." } },
+            "fill_value": "NaN",
+            "codecs": [{ "name": "sharding_indexed", "configuration": {
+                "chunk_shape": [904, 64], "codecs": bytes_and_crc, "index_codecs": bytes_and_crc,
+                "index_location": "end" } }],
+            "dimension_names": ["row", "column"],
+            "attributes": { "title": "digits" },
+        });
+        assert_eq!(found, golden);
+        let group: Value = serde_json::from_slice(&group().unwrap()).unwrap();
+        assert_eq!(group, json!({ "zarr_format": 3, "node_type": "group", "attributes": {} }));
+    }
+}

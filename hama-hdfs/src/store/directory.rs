@@ -5,7 +5,7 @@ mod write;
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use hama_core::{Error, ErrorKind, Result};
@@ -106,7 +106,9 @@ impl Store for DirectoryStore {
     fn open(&self, path: &StorePath) -> Result<Box<dyn StoreReader>> {
         let place = self.place(path);
         let open = || {
-            let file = File::open(&place)?;
+            // Opening a pipe would wait for its other end.
+            let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+            let file = File::options().read(true).custom_flags(flags).open(&place)?;
             let meta = file.metadata()?;
             Ok((file, meta))
         };
@@ -167,7 +169,7 @@ impl Store for DirectoryStore {
         Ok(guard.map(|guard| Box::new(guard) as Box<dyn LockGuard>))
     }
 
-    fn point(&self, link: &StorePath, target: &StorePath) -> Result<()> {
+    fn point(&self, link: &StorePath, target: &StorePath) -> Result<bool> {
         let (Some(target_name), dir) = (target.as_str().strip_prefix(&prefix_of(link)), self.place(link))
         else {
             return Err(Error::invalid(format!("cannot let {link} lead to {target}: it is elsewhere")));
@@ -235,9 +237,11 @@ impl StoreReader for DirectoryReader {
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()> {
-        self.file.read_exact_at(into, offset).map_err(|e| {
-            let doing = format!("cannot read {} bytes at {offset} of {}", into.len(), self.place.display());
-            Error::io(doing, e)
-        })
+        let len = into.len();
+        let doing = || format!("cannot read {len} bytes at {offset} of {}", self.place.display());
+        if offset.checked_add(len as u64).is_none_or(|end| end > self.len) {
+            return Err(Error::data(format!("{}: it has {} bytes", doing(), self.len)));
+        }
+        self.file.read_exact_at(into, offset).map_err(|e| Error::io(doing(), e))
     }
 }

@@ -215,8 +215,8 @@ impl Store for MemoryStore {
         Ok(Some(Box::new(MemoryLock { file: Arc::clone(file), lock })))
     }
 
-    fn point(&self, _link: &StorePath, _target: &StorePath) -> Result<()> {
-        Ok(())
+    fn point(&self, _link: &StorePath, _target: &StorePath) -> Result<bool> {
+        Ok(false)
     }
 
     fn free_bytes(&self) -> Result<Option<u64>> {

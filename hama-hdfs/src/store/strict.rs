@@ -123,8 +123,8 @@ impl Store for StrictStore {
         self.files.lock(path, lock)
     }
 
-    fn point(&self, _link: &StorePath, _target: &StorePath) -> Result<()> {
-        Ok(())
+    fn point(&self, _link: &StorePath, _target: &StorePath) -> Result<bool> {
+        Ok(false)
     }
 
     fn free_bytes(&self) -> Result<Option<u64>> {

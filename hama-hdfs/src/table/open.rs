@@ -25,8 +25,17 @@ impl Table {
     /// `NotFound` where there is none; `Data` where its manifest or index is damaged, or of a newer hama; those of the
     /// store.
     pub fn open(store: &Arc<dyn Store>, name: &TableName) -> Result<Table> {
-        let (number, lock) = lock_latest(&**store, name)?;
-        Table::load(Arc::clone(store), name, number, Some(lock))
+        loop {
+            let (number, lock) = lock_latest(&**store, name)?;
+            let table = Table::load(Arc::clone(store), name, number, Some(lock))?;
+            // A writer that was killed between its commit and the link left that behind. It is a hint: where it cannot
+            // be repaired, it stays. Where somebody committed meanwhile, it must not lead back.
+            let layout = Layout::new(name);
+            match store.point(&layout.current(), &layout.generation(table.generation())) {
+                Ok(true) if Versions::list(&**store, &layout)?.latest() != Some(number) => {}
+                _ => return Ok(table),
+            }
+        }
     }
 
     /// Opens the version that a reference names, as a peer does for a client that holds the table open.

@@ -16,6 +16,9 @@ use crate::manifest::{MANIFEST_BYTES_MAX, Manifest};
 use crate::name::TableName;
 use crate::store::{Lock, LockGuard, Store};
 
+/// How often a writer begins anew because the table changed in the moments of beginning.
+const BEGIN_TRIES: usize = 100;
+
 /// What must be true of a table for a writer to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Base {
@@ -56,7 +59,7 @@ impl Pending {
         make: impl Fn(u64, GenerationId) -> Manifest,
     ) -> Result<Pending> {
         let layout = Layout::new(name);
-        for _ in 0..TRIES {
+        for _ in 0..BEGIN_TRIES {
             let latest = Versions::list(&**store, &layout)?.latest();
             check_base(name, base, latest)?;
             let id = GenerationId::random();

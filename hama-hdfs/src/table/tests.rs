@@ -1,5 +1,8 @@
 //! Tests of tables, over all stores.
 
+mod damage;
+mod faults;
+mod races;
 mod round_trip;
 
 use std::sync::Arc;

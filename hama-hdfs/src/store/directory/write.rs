@@ -5,11 +5,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::num::NonZeroU64;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use hama_core::{Error, Result};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
+use rustix::fs::{Advice, AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use uuid::Uuid;
 
@@ -22,10 +23,19 @@ pub(super) struct DirectoryWriter {
     file: File,
     place: PathBuf,
     temporary: Option<Temporary>,
+    /// How much was written, and how much of that is on its way to the disk.
+    written: u64,
+    started: u64,
 }
 
+/// How much is written before the system is asked to start with it. Otherwise it starts when the file is closed, and
+/// whoever closes it waits for all of it.
+const START_BYTES: u64 = 8 << 20;
+/// Files from this length on get their room beforehand: in one piece, and a full disk is noticed before the work.
+const RESERVED_BYTES_MIN: u64 = 1 << 20;
+
 impl DirectoryWriter {
-    pub(super) fn create(place: &Path, _len_hint: u64) -> io::Result<DirectoryWriter> {
+    pub(super) fn create(place: &Path, len_hint: u64) -> io::Result<DirectoryWriter> {
         let directory = place.parent().ok_or(io::ErrorKind::InvalidFilename)?;
         make_directory(directory)?;
         if fs::symlink_metadata(place).is_ok() {
@@ -40,7 +50,18 @@ impl DirectoryWriter {
             }
             Err(e) => return Err(e.into()),
         };
-        Ok(DirectoryWriter { file, place: place.to_owned(), temporary })
+        if len_hint >= RESERVED_BYTES_MIN {
+            reserve(&file, len_hint)?;
+        }
+        Ok(DirectoryWriter { file, place: place.to_owned(), temporary, written: 0, started: 0 })
+    }
+
+    /// Lets the system write what it has, without waiting. The pages stay in memory, since none of them is clean yet.
+    fn start(&mut self) {
+        let len = NonZeroU64::new(self.written - self.started);
+        // An advice: where it is not taken, the close does the work.
+        let _ = rustix::fs::fadvise(&self.file, self.started, len, Advice::DontNeed);
+        self.started = self.written;
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -57,7 +78,12 @@ impl StoreWriter for DirectoryWriter {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes).map_err(|e| {
             Error::io(format!("cannot write {} bytes of {}", bytes.len(), self.place.display()), e)
-        })
+        })?;
+        self.written += bytes.len() as u64;
+        if self.written - self.started >= START_BYTES {
+            self.start();
+        }
+        Ok(())
     }
 
     fn close(mut self: Box<Self>) -> Result<()> {
@@ -73,6 +99,14 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         // Nothing to be done about one that stays: it is not listed and goes with its directory.
         let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Gives the file its room, where the file system can.
+fn reserve(file: &File, len: u64) -> io::Result<()> {
+    match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, len) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+        other => Ok(other?),
     }
 }
 
@@ -99,15 +133,16 @@ pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Lets the link at `link` lead to `target`, in one step.
-pub(super) fn point(link: &Path, target: &Path) -> io::Result<()> {
+/// Lets the link at `link` lead to `target`, in one step. Whether it did not before.
+pub(super) fn point(link: &Path, target: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(link) {
         Ok(meta) if !meta.is_symlink() => return Err(io::ErrorKind::AlreadyExists.into()),
-        Ok(_) if fs::read_link(link)? == target => return Ok(()),
+        Ok(_) if fs::read_link(link)? == target => return Ok(false),
         _ => {}
     }
     let directory = link.parent().ok_or(io::ErrorKind::InvalidFilename)?;
     let temporary = Temporary(directory.join(format!("{UNFINISHED}{}", Uuid::new_v4())));
     std::os::unix::fs::symlink(target, &temporary.0)?;
-    fs::rename(&temporary.0, link)
+    fs::rename(&temporary.0, link)?;
+    Ok(true)
 }

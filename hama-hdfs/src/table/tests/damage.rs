@@ -1,0 +1,172 @@
+//! Damaged tables: every fault is an error that says where, and none is read as data.
+
+use hama_core::ErrorKind;
+use hama_core::cancel::Cancel;
+
+use super::*;
+use crate::store::CreateHint;
+use crate::table::files::read_whole;
+use crate::table::layout::Layout;
+use crate::{StorePath, remove};
+
+/// 3 x 1 tiles of 24 bytes, each a shard.
+fn small(store: &Arc<dyn Store>) -> Table {
+    let mut spec = spec(9, 1, ElementType::F64);
+    spec.tile = Extent::new(3, 1);
+    write_table(store, "t", spec.with_shard(Extent::new(1, 1)).unwrap(), 1, OnExists::Replace).unwrap()
+}
+
+fn shard(table: &Table, row: u64) -> StorePath {
+    table.values_path().child(&format!("c.{row}.0")).unwrap()
+}
+
+fn bytes(store: &Arc<dyn Store>, path: &StorePath) -> Vec<u8> {
+    read_whole(&**store, path, 1 << 30).unwrap()
+}
+
+/// Puts other bytes in a file's place, or none.
+fn put(store: &Arc<dyn Store>, path: &StorePath, bytes: Option<&[u8]>) {
+    while store.delete(path).is_err() {}
+    if let Some(bytes) = bytes {
+        let mut writer = store.create(path, CreateHint { len: 0, host: &Host::local() }).unwrap();
+        writer.write(bytes).unwrap();
+        // On the strict store the reply may be lost.
+        let _ = writer.close();
+    }
+}
+
+/// What reading tile (row, 0) says.
+fn refusal(table: &Table, row: u64) -> String {
+    let error = table.read_tile(TileIndex::new(row, 0), &mut vec![0; table.spec().tile_bytes()]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Data, "{error}");
+    error.to_string()
+}
+
+fn faults(table: &Table) -> Vec<String> {
+    let report = table.check(&|_| {}, &Cancel::new()).unwrap();
+    report.faults.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_flipped_byte_names_table_shard_tile_and_checksums() {
+    for test in stores() {
+        let table = small(&test.store);
+        let mut bad = bytes(&test.store, &shard(&table, 1));
+        bad[5] ^= 1;
+        put(&test.store, &shard(&table, 1), Some(&bad));
+        let (is, should) = (crc32c::crc32c(&bad[..24]), table.shards()[1].tiles[0].unwrap().crc32c);
+        let said = refusal(&table, 1);
+        let expected = format!(
+            "cannot read table t: tile (1, 0) in shard c.1.0 is damaged: its checksum is {is:08x} and should be \
+             {should:08x}"
+        );
+        assert_eq!(said, expected);
+        assert_eq!(faults(&table), [expected]);
+        verify(&table, 1).unwrap_err();
+    }
+}
+
+#[test]
+fn a_check_sees_what_no_read_does() {
+    for test in stores() {
+        let table = small(&test.store);
+        let good = bytes(&test.store, &shard(&table, 0));
+        for (at, what) in [
+            (24, "the checksum after tile (0, 0) in shard c.0.0"),
+            (4096, "the index of shard c.0.0"),
+            (4115, "the index"),
+        ] {
+            let mut bad = good.clone();
+            bad[at] ^= 0x80;
+            put(&test.store, &shard(&table, 0), Some(&bad));
+            let table = Table::open(&test.store, &name("t")).unwrap();
+            verify(&table, 1).unwrap();
+            let found = faults(&table);
+            assert!(found.len() == 1 && found[0].contains(what), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn swapped_shards_are_noticed() {
+    for test in stores() {
+        let table = small(&test.store);
+        let (one, two) = (bytes(&test.store, &shard(&table, 1)), bytes(&test.store, &shard(&table, 2)));
+        put(&test.store, &shard(&table, 1), Some(&two));
+        put(&test.store, &shard(&table, 2), Some(&one));
+        let crc = |row: usize| format!("{:08x}", table.shards()[row].tiles[0].unwrap().crc32c);
+        for (row, other) in [(1, 2), (2, 1)] {
+            let said = refusal(&table, row as u64);
+            assert!(
+                said.contains(&format!("table t: tile ({row}, 0) in shard c.{row}.0 is damaged")),
+                "{said}"
+            );
+            assert!(said.contains(&crc(row)) && said.contains(&crc(other)), "{said}");
+        }
+        assert_eq!(faults(&table).len(), 2);
+    }
+}
+
+#[test]
+fn missing_truncated_and_lengthened_shards_are_noticed() {
+    for test in stores() {
+        let table = small(&test.store);
+        let good = bytes(&test.store, &shard(&table, 2));
+        put(&test.store, &shard(&table, 2), None);
+        assert!(refusal(&table, 2).contains("table t: shard c.2.0 is missing"));
+        for len in [0, 1, 24, 4096, good.len() - 1] {
+            put(&test.store, &shard(&table, 2), Some(&good[..len]));
+            let said = refusal(&table, 2);
+            assert!(said.contains(&format!("shard c.2.0 has {len} bytes and should have 4116")), "{said}");
+        }
+        put(&test.store, &shard(&table, 2), Some(&[&good[..], b"x"].concat()));
+        assert!(refusal(&table, 2).contains("has 4117 bytes"));
+        assert_eq!(faults(&table).len(), 1);
+    }
+}
+
+#[test]
+fn a_damaged_manifest_or_index_is_an_error_and_can_be_replaced_or_removed() {
+    for test in stores() {
+        let layout = Layout::new(&name("t"));
+        for round in 0..6 {
+            let table = small(&test.store);
+            let index = layout.index(table.generation());
+            let path = if round < 3 { layout.manifest(table.version()) } else { index };
+            let mut bad = bytes(&test.store, &path);
+            drop(table);
+            match round % 3 {
+                0 => bad[60] ^= 4,
+                1 => bad.truncate(100),
+                _ => bad = vec![b' '; 2 << 20],
+            }
+            put(&test.store, &path, Some(&bad));
+            let error = Table::open(&test.store, &name("t")).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Data, "{error}");
+            assert!(error.to_string().contains(path.as_str()), "{error}");
+            put(&test.store, &path, None);
+            let gone = Table::open(&test.store, &name("t")).unwrap_err();
+            assert_eq!(gone.kind(), if round < 3 { ErrorKind::NotFound } else { ErrorKind::Data }, "{gone}");
+            put(&test.store, &path, Some(&bad));
+            if round == 5 {
+                remove(&*test.store, &name("t")).unwrap();
+                assert_eq!(test.store.list(&StorePath::root()).unwrap(), []);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_manifest_in_the_place_of_another_is_refused() {
+    for test in stores() {
+        let table = small(&test.store);
+        let layout = Layout::new(&name("t"));
+        let manifest = bytes(&test.store, &layout.manifest(table.version()));
+        put(&test.store, &layout.manifest(9), Some(&manifest));
+        let error = Table::open(&test.store, &name("t")).unwrap_err();
+        assert!(error.to_string().contains("manifest-00000009.json: it is of version 1"), "{error}");
+        put(&test.store, &Layout::new(&name("u")).manifest(1), Some(&manifest));
+        let error = Table::open(&test.store, &name("u")).unwrap_err();
+        assert!(error.to_string().contains("it is of a table t, not of u"), "{error}");
+    }
+}

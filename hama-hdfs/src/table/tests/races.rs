@@ -1,0 +1,234 @@
+//! Two who write one table, and those who read while somebody writes.
+
+use std::time::Instant;
+
+use hama_core::ErrorKind;
+
+use super::*;
+use crate::store::{EntryKind, Lock};
+use crate::table::layout::Layout;
+use crate::table::versions::Versions;
+use crate::{StorePath, remove};
+
+fn small() -> TableSpec {
+    spec(30, 20, ElementType::F64)
+}
+
+fn versions(store: &Arc<dyn Store>) -> Versions {
+    Versions::list(&**store, &Layout::new(&name("t"))).unwrap()
+}
+
+/// How many generations there are, each with its index.
+fn generations(store: &Arc<dyn Store>) -> usize {
+    let entries = store.list(&Layout::new(&name("t")).generations()).unwrap();
+    entries.iter().filter(|entry| entry.kind == EntryKind::Directory).count()
+}
+
+fn begin(store: &Arc<dyn Store>, on_exists: OnExists) -> TableWriter {
+    TableWriter::create(store, &name("t"), small(), on_exists).unwrap()
+}
+
+#[test]
+fn of_two_writers_one_wins() {
+    for test in stores() {
+        for (on_exists, kind) in
+            [(OnExists::Fail, ErrorKind::Exists), (OnExists::Replace, ErrorKind::Conflict)]
+        {
+            let (first, second) = (begin(&test.store, on_exists), begin(&test.store, on_exists));
+            let lost = write_shards(first.target(), 1).unwrap();
+            let won = write_shards(second.target(), 2).unwrap();
+            let table = second.commit(won).unwrap();
+            assert_eq!(first.commit(lost).unwrap_err().kind(), kind);
+            verify(&Table::open(&test.store, &name("t")).unwrap(), 2).unwrap();
+            assert_eq!(
+                versions(&test.store),
+                Versions { manifests: vec![table.version()], pendings: vec![] }
+            );
+            assert_eq!(generations(&test.store), 1);
+        }
+    }
+}
+
+#[test]
+fn a_number_that_a_live_writer_wants_is_not_free_again() {
+    for test in stores() {
+        let late = begin(&test.store, OnExists::Replace);
+        for seed in 1..4 {
+            write_table(&test.store, "t", small(), seed, OnExists::Replace).unwrap();
+        }
+        let shards = write_shards(late.target(), 9).unwrap();
+        assert_eq!(late.commit(shards).unwrap_err().kind(), ErrorKind::Conflict);
+        verify(&Table::open(&test.store, &name("t")).unwrap(), 3).unwrap();
+        write_table(&test.store, "t", small(), 4, OnExists::Replace).unwrap();
+        assert_eq!(versions(&test.store), Versions { manifests: vec![4], pendings: vec![] });
+        assert_eq!(generations(&test.store), 1);
+    }
+}
+
+#[test]
+fn many_writers_at_once_leave_one_whole_table() {
+    for test in stores() {
+        let store = &test.store;
+        let write = |seed| write_table(store, "t", small(), seed, OnExists::Replace);
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let writers: Vec<_> = (0..6).map(|seed| scope.spawn(move || write(seed))).collect();
+            writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+        });
+        let mut won: Vec<_> = results
+            .iter()
+            .enumerate()
+            .filter_map(|(seed, r)| Some((r.as_ref().ok()?.version(), seed)))
+            .collect();
+        won.sort_unstable();
+        for error in results.iter().filter_map(|result| result.as_ref().err()) {
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+        }
+        let (version, seed) = *won.last().unwrap();
+        let table = Table::open(store, &name("t")).unwrap();
+        assert_eq!(table.version(), version);
+        verify(&table, seed as u64).unwrap();
+        drop((results, table));
+        write_table(store, "t", small(), 9, OnExists::Replace).unwrap();
+        assert_eq!(
+            (versions(store).manifests.len(), versions(store).pendings.len(), generations(store)),
+            (1, 0, 1)
+        );
+    }
+}
+
+#[test]
+fn readers_see_whole_tables_while_others_write_and_remove() {
+    for test in stores() {
+        let store = &test.store;
+        let end = Instant::now() + std::time::Duration::from_millis(300);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(move || {
+                for seed in 0.. {
+                    drop(write_table(store, "t", small(), seed, OnExists::Replace).unwrap());
+                    if seed % 4 == 3 {
+                        // A reader may hold it.
+                        let _ = remove(&**store, &name("t"));
+                    }
+                    if Instant::now() > end {
+                        return;
+                    }
+                }
+            });
+            let read = move || {
+                while Instant::now() < end {
+                    match Table::open(store, &name("t")) {
+                        Ok(table) => {
+                            let mut tile = vec![0; table.spec().tile_bytes()];
+                            table.read_tile(TileIndex::new(0, 0), &mut tile).unwrap();
+                            verify(&table, f64::from_le_bytes(tile[..8].try_into().unwrap()) as u64).unwrap();
+                        }
+                        Err(e) => assert_eq!(e.kind(), ErrorKind::NotFound, "{e}"),
+                    }
+                }
+            };
+            let readers = [scope.spawn(read), scope.spawn(read)];
+            writer.join().unwrap();
+            readers.into_iter().for_each(|reader| reader.join().unwrap());
+        });
+    }
+}
+
+#[test]
+fn a_reader_keeps_what_it_opened() {
+    for test in stores() {
+        let old = write_table(&test.store, "t", small(), 1, OnExists::Fail).unwrap();
+        let clone = old.clone();
+        drop(old);
+        write_table(&test.store, "t", small(), 2, OnExists::Replace).unwrap();
+        write_table(&test.store, "t", small(), 3, OnExists::Replace).unwrap();
+        verify(&clone, 1).unwrap();
+        verify(&Table::open_ref(&clone.to_ref()).unwrap(), 1).unwrap();
+        assert_eq!((versions(&test.store).manifests, generations(&test.store)), (vec![1, 3], 2));
+        drop(clone);
+        let table = Table::open(&test.store, &name("t")).unwrap();
+        table.set_blocking(Some(Extent::new(2, 2))).unwrap();
+        // The version before is still open here.
+        assert_eq!((versions(&test.store).manifests, generations(&test.store)), (vec![3, 4], 1));
+    }
+}
+
+#[test]
+fn a_reference_to_what_is_gone_is_told() {
+    for test in stores() {
+        let old = write_table(&test.store, "t", small(), 1, OnExists::Fail).unwrap().to_ref();
+        remove(&*test.store, &name("t")).unwrap();
+        assert_eq!(Table::open_ref(&old).unwrap_err().kind(), ErrorKind::NotFound);
+        write_table(&test.store, "t", small(), 2, OnExists::Fail).unwrap();
+        let error = Table::open_ref(&old).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.message().contains("made anew"), "{error}");
+    }
+}
+
+#[test]
+fn an_abandoned_writer_leaves_nothing() {
+    for test in stores() {
+        let writer = begin(&test.store, OnExists::Fail);
+        write_shards(writer.target(), 1).unwrap();
+        drop(writer);
+        assert_eq!((versions(&test.store), generations(&test.store)), (Versions::default(), 0));
+        assert_eq!(crate::list(&*test.store).unwrap(), []);
+        write_table(&test.store, "t", small(), 2, OnExists::Fail).unwrap();
+    }
+}
+
+#[test]
+fn a_writer_whose_pending_file_is_gone_cannot_commit() {
+    for test in stores() {
+        let writer = begin(&test.store, OnExists::Fail);
+        let shards = write_shards(writer.target(), 1).unwrap();
+        let layout = Layout::new(&name("t"));
+        while test.store.delete(&layout.pending(writer.target().generation)).is_err() {}
+        let error = writer.commit(shards).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert!(error.message().contains("somebody ended this writer"), "{error}");
+        assert_eq!((versions(&test.store), generations(&test.store)), (Versions::default(), 0));
+    }
+}
+
+#[test]
+fn a_live_writer_is_left_alone_by_others_and_by_a_removal() {
+    for test in stores() {
+        write_table(&test.store, "t", small(), 1, OnExists::Fail).unwrap();
+        let writer = begin(&test.store, OnExists::Replace);
+        let shards = write_shards(writer.target(), 2).unwrap();
+        remove(&*test.store, &name("t")).unwrap();
+        assert_eq!(crate::list(&*test.store).unwrap(), []);
+        writer.commit(shards).unwrap();
+        verify(&Table::open(&test.store, &name("t")).unwrap(), 2).unwrap();
+    }
+}
+
+#[test]
+fn a_stale_link_is_repaired_by_whoever_opens() {
+    let test = &stores()[0];
+    let table = write_table(&test.store, "t", small(), 1, OnExists::Fail).unwrap();
+    let layout = Layout::new(&name("t"));
+    let link = test.store.local_path(&layout.current()).unwrap();
+    let right = std::fs::read_link(&link).unwrap();
+    assert_eq!(right.to_str().unwrap(), format!("generations/{}", table.generation()));
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("generations/gone", &link).unwrap();
+    Table::open(&test.store, &name("t")).unwrap();
+    assert_eq!(std::fs::read_link(&link).unwrap(), right);
+}
+
+#[test]
+fn somebody_elses_files_in_a_table_are_left_alone() {
+    for test in stores() {
+        write_table(&test.store, "t", small(), 1, OnExists::Fail).unwrap();
+        let notes = StorePath::new("t/notes.txt").unwrap();
+        crate::table::files::write_whole(&*test.store, &notes, b"mine").unwrap();
+        write_table(&test.store, "t", small(), 2, OnExists::Replace).unwrap();
+        remove(&*test.store, &name("t")).unwrap();
+        assert!(test.store.open(&notes).is_ok());
+        assert_eq!(crate::list(&*test.store).unwrap(), []);
+        assert!(test.store.lock(&notes, Lock::Exclusive).unwrap().is_some());
+        write_table(&test.store, "t", small(), 3, OnExists::Fail).unwrap();
+    }
+}
