@@ -14,7 +14,7 @@ use rustix::fs::{Advice, AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags
 use rustix::io::Errno;
 use uuid::Uuid;
 
-use super::{UNFINISHED, make_directory, sync_directory};
+use super::UNFINISHED;
 use crate::store::StoreWriter;
 
 /// A file that is being written.
@@ -37,7 +37,7 @@ const RESERVED_BYTES_MIN: u64 = 1 << 20;
 impl DirectoryWriter {
     pub(super) fn create(place: &Path, len_hint: u64) -> io::Result<DirectoryWriter> {
         let directory = place.parent().ok_or(io::ErrorKind::InvalidFilename)?;
-        make_directory(directory)?;
+        fs::create_dir_all(directory)?;
         if fs::symlink_metadata(place).is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -67,10 +67,9 @@ impl DirectoryWriter {
     fn finish(&mut self) -> io::Result<()> {
         self.file.sync_data()?;
         match self.temporary.take() {
-            Some(temporary) => rename_new(&temporary.0, &self.place)?,
-            None => link_new(&self.file, &self.place)?,
+            Some(temporary) => rename_new(&temporary.0, &self.place),
+            None => link_new(&self.file, &self.place),
         }
-        self.place.parent().map_or(Ok(()), sync_directory)
     }
 }
 
