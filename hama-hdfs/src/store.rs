@@ -28,7 +28,8 @@ pub trait Store: Send + Sync + Debug {
 
     /// Starts a file that will lie under `path`, whose directories are made where missing.
     ///
-    /// The file appears whole and durable under its name when [`StoreWriter::close`] returns Ok, and never before.
+    /// The file appears whole under its name when [`StoreWriter::close`] returns Ok, and never before. Its bytes are
+    /// durable then, its name is after [`sync`](Store::sync).
     ///
     /// # Errors
     /// `Exists` where something has the name, here or at the latest at the close; `Invalid` where it is not writable.
@@ -39,6 +40,12 @@ pub trait Store: Send + Sync + Debug {
     /// # Errors
     /// `NotFound`; `Invalid` where it is a directory or not readable.
     fn open(&self, path: &StorePath) -> Result<Box<dyn StoreReader>>;
+
+    /// Makes the names in a directory durable, not those in the directories below.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    fn sync(&self, dir: &StorePath) -> Result<()>;
 
     /// Gives the file `from` the name `to` in the same directory, atomically and durably; its locks stay with it.
     ///

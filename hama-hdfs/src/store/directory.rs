@@ -46,7 +46,7 @@ impl DirectoryStore {
     /// The same, the directory made where it is missing.
     pub(super) fn create(url: StoreUrl) -> Result<DirectoryStore> {
         let root = root_of(&url)?;
-        match make_directory(&root) {
+        match make_root(&root) {
             Ok(()) => DirectoryStore::open(url),
             Err(e) if matches!(e.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory) => {
                 Err(not_a_directory(&root))
@@ -71,19 +71,18 @@ fn not_a_directory(root: &Path) -> Error {
     Error::invalid(format!("cannot use {} as a store: it is no directory", root.display()))
 }
 
-/// Makes a directory with its parents, each durable in the one above it.
-fn make_directory(path: &Path) -> io::Result<()> {
+/// Makes the store's directory with those above it, each durable in the one above.
+fn make_root(path: &Path) -> io::Result<()> {
     match fs::create_dir(path) {
-        Ok(()) => {}
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+        Ok(()) => path.parent().map_or(Ok(()), sync_directory),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             let Some(parent) = path.parent() else { return Err(e) };
-            make_directory(parent)?;
-            return make_directory(path);
+            make_root(parent)?;
+            make_root(path)
         }
-        Err(e) => return Err(e),
+        Err(e) => Err(e),
     }
-    path.parent().map_or(Ok(()), sync_directory)
 }
 
 /// Makes the names in a directory durable.
@@ -117,6 +116,11 @@ impl Store for DirectoryStore {
             return Err(Error::invalid(format!("cannot read {}: it is no file", place.display())));
         }
         Ok(Box::new(DirectoryReader { file, len: meta.len(), place }))
+    }
+
+    fn sync(&self, dir: &StorePath) -> Result<()> {
+        let place = self.place(dir);
+        sync_directory(&place).map_err(|e| Error::io(format!("cannot sync {}", place.display()), e))
     }
 
     fn publish(&self, from: &StorePath, to: &StorePath) -> Result<()> {

@@ -95,6 +95,10 @@ impl Store for StrictStore {
         self.files.open(path)
     }
 
+    fn sync(&self, dir: &StorePath) -> Result<()> {
+        self.files.sync(dir)
+    }
+
     fn publish(&self, from: &StorePath, to: &StorePath) -> Result<()> {
         self.files.publish(from, to)?;
         self.chance.reply("renaming", from)

@@ -89,8 +89,10 @@ impl Pending {
             lock: None,
             state: State::Waiting,
         };
-        write_whole(&**store, &path, &pending.bytes)?;
-        pending.lock = match store.lock(&path, Lock::Shared) {
+        let locked =
+            write_whole(&**store, &path, &pending.bytes).and_then(|()| store.lock(&path, Lock::Shared));
+        pending.lock = match locked {
+            // Whoever removes the table takes its empty directory away; whoever collects takes what is not locked yet.
             Err(e) if e.kind() == ErrorKind::NotFound => None,
             other => other?,
         };

@@ -15,6 +15,7 @@ use crate::generation::GenerationId;
 use crate::index::{GenerationIndex, ShardRecord, check_shards};
 use crate::manifest::{Manifest, ManifestIds};
 use crate::name::TableName;
+use crate::path::StorePath;
 use crate::spec::TableSpec;
 use crate::store::{EntryKind, Store};
 use crate::url::StoreUrl;
@@ -100,6 +101,7 @@ impl TableWriter {
         let index = GenerationIndex { table: name.clone(), generation, shards };
         let layout = Layout::new(&name);
         write_whole(&*self.store, &layout.index(generation), &index.encode()?)?;
+        self.sync(&layout)?;
         let pending = self.pending.as_mut().expect("it is there until the commit");
         pending.publish()?;
         let (manifest, lock) = (pending.manifest().clone(), pending.take_lock());
@@ -110,6 +112,21 @@ impl TableWriter {
         collect_quietly(&*self.store, &name);
         tracing::info!(table = %name, version = manifest.number, shape = %spec.shape, "committed");
         Ok(Table::assemble(Arc::clone(&self.store), manifest, index, lock))
+    }
+
+    /// Makes the names on the way to every file of the generation durable. Publishing does that for the table's own
+    /// directory.
+    fn sync(&self, layout: &Layout) -> Result<()> {
+        let generation = self.target.generation;
+        for dir in [
+            layout.values(generation),
+            layout.generation(generation),
+            layout.generations(),
+            StorePath::root(),
+        ] {
+            self.store.sync(&dir)?;
+        }
+        Ok(())
     }
 
     /// Checks that the shards are the table's, and that their files are there.

@@ -157,6 +157,9 @@ fn lists_are_sorted(store: &dyn Store) {
     assert_eq!(seen, [("B", file, 1), ("a", EntryKind::Directory, 0), ("c.10", file, 1), ("c.9", file, 1)]);
     assert!(names(store, "").contains(&"list".to_owned()));
     assert_eq!(refused(store.list(&path("nowhere"))), ErrorKind::NotFound);
+    store.sync(&path("list/a")).expect("it is there");
+    store.sync(&path("")).expect("so is the store");
+    assert_eq!(refused(store.sync(&path("nowhere"))), ErrorKind::NotFound);
 }
 
 fn deletes_are_idempotent(store: &dyn Store) {

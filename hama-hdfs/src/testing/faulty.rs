@@ -101,6 +101,10 @@ impl Store for FaultyStore {
         Ok(Box::new(FaultyReader { reader, state: Arc::clone(&self.state) }))
     }
 
+    fn sync(&self, dir: &StorePath) -> Result<()> {
+        self.state.call(Call::Changes, || self.inner.sync(dir))
+    }
+
     fn publish(&self, from: &StorePath, to: &StorePath) -> Result<()> {
         self.state.call(Call::Commits, || self.inner.publish(from, to))
     }

@@ -14,7 +14,7 @@ use rustix::fs::{Advice, AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags
 use rustix::io::Errno;
 use uuid::Uuid;
 
-use super::{UNFINISHED, make_directory, sync_directory};
+use super::UNFINISHED;
 use crate::store::StoreWriter;
 
 /// A file that is being written.
@@ -33,23 +33,16 @@ pub(super) struct DirectoryWriter {
 const START_BYTES: u64 = 8 << 20;
 /// Files from this length on get their room beforehand: in one piece, and a full disk is noticed before the work.
 const RESERVED_BYTES_MIN: u64 = 1 << 20;
+/// How often a directory is made that somebody else deletes, since it is empty, before there is a file in it.
+const OPEN_TRIES: usize = 20;
 
 impl DirectoryWriter {
     pub(super) fn create(place: &Path, len_hint: u64) -> io::Result<DirectoryWriter> {
         let directory = place.parent().ok_or(io::ErrorKind::InvalidFilename)?;
-        make_directory(directory)?;
         if fs::symlink_metadata(place).is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let (file, temporary) = match unnamed(directory) {
-            Ok(file) => (file, None),
-            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => {
-                let temporary = Temporary(directory.join(format!("{UNFINISHED}{}", Uuid::new_v4())));
-                let file = File::options().write(true).create_new(true).open(&temporary.0)?;
-                (file, Some(temporary))
-            }
-            Err(e) => return Err(e.into()),
-        };
+        let (file, temporary) = open_new(directory)?;
         if len_hint >= RESERVED_BYTES_MIN {
             reserve(&file, len_hint)?;
         }
@@ -67,10 +60,9 @@ impl DirectoryWriter {
     fn finish(&mut self) -> io::Result<()> {
         self.file.sync_data()?;
         match self.temporary.take() {
-            Some(temporary) => rename_new(&temporary.0, &self.place)?,
-            None => link_new(&self.file, &self.place)?,
+            Some(temporary) => rename_new(&temporary.0, &self.place),
+            None => link_new(&self.file, &self.place),
         }
-        self.place.parent().map_or(Ok(()), sync_directory)
     }
 }
 
@@ -100,6 +92,32 @@ impl Drop for Temporary {
         // Nothing to be done about one that stays: it is not listed and goes with its directory.
         let _ = fs::remove_file(&self.0);
     }
+}
+
+/// A new file that is not listed in `directory`, which is made where missing.
+fn open_new(directory: &Path) -> io::Result<(File, Option<Temporary>)> {
+    for _ in 1..OPEN_TRIES {
+        match make_and_open(directory) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            other => return other,
+        }
+    }
+    make_and_open(directory)
+}
+
+fn make_and_open(directory: &Path) -> io::Result<(File, Option<Temporary>)> {
+    fs::create_dir_all(directory)?;
+    match unnamed(directory) {
+        Ok(file) => Ok((file, None)),
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => open_named(directory),
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn open_named(directory: &Path) -> io::Result<(File, Option<Temporary>)> {
+    let temporary = Temporary(directory.join(format!("{UNFINISHED}{}", Uuid::new_v4())));
+    let file = File::options().write(true).create_new(true).open(&temporary.0)?;
+    Ok((file, Some(temporary)))
 }
 
 /// Gives the file its room, where the file system can.
@@ -145,4 +163,47 @@ pub(super) fn point(link: &Path, target: &Path) -> io::Result<bool> {
     std::os::unix::fs::symlink(target, &temporary.0)?;
     fs::rename(&temporary.0, link)?;
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As on a file system without unnamed files.
+    fn named(place: &Path) -> Box<DirectoryWriter> {
+        let (file, temporary) = open_named(place.parent().unwrap()).unwrap();
+        Box::new(DirectoryWriter { file, place: place.to_owned(), temporary, written: 0, started: 0 })
+    }
+
+    fn names(directory: &Path) -> Vec<String> {
+        fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_file_with_a_temporary_name_appears_whole_or_not_at_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("a");
+        drop(named(&place));
+        assert_eq!(names(directory.path()), [""; 0]);
+        let mut first = named(&place);
+        let second = named(&place);
+        assert!(names(directory.path()).iter().all(|name| name.starts_with(UNFINISHED)));
+        first.write(b"1").unwrap();
+        first.close().unwrap();
+        assert_eq!(second.close().unwrap_err().kind(), hama_core::ErrorKind::Exists);
+        assert_eq!(names(directory.path()), ["a"]);
+        assert_eq!(fs::read(place).unwrap(), b"1");
+    }
+
+    #[test]
+    fn a_file_that_does_not_fit_is_refused_before_it_is_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = DirectoryWriter::create(&directory.path().join("a"), 1 << 50).unwrap_err();
+        let kind = hama_core::ErrorKind::of_io(&error);
+        assert_eq!(kind, hama_core::ErrorKind::OutOfSpace, "{error}");
+        assert_eq!(names(directory.path()), [""; 0]);
+    }
 }

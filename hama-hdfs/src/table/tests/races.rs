@@ -134,6 +134,32 @@ fn readers_see_whole_tables_while_others_write_and_remove() {
 }
 
 #[test]
+fn writers_and_removers_do_not_disturb_each_other() {
+    for test in stores() {
+        let store = &test.store;
+        std::thread::scope(|scope| {
+            let write = move |seed| {
+                for _ in 0..15 {
+                    match write_table(store, "t", small(), seed, OnExists::Replace) {
+                        Ok(table) => verify(&table, seed).unwrap(),
+                        Err(e) => assert_eq!(e.kind(), ErrorKind::Conflict, "{e}"),
+                    }
+                }
+            };
+            let writers = [scope.spawn(move || write(1)), scope.spawn(move || write(2))];
+            while writers.iter().any(|writer| !writer.is_finished()) {
+                if let Err(e) = remove(&**store, &name("t")) {
+                    assert!(matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Conflict), "{e}");
+                }
+            }
+        });
+        write_table(store, "t", small(), 3, OnExists::Replace).unwrap();
+        remove(&**store, &name("t")).unwrap();
+        assert_eq!(store.list(&StorePath::root()).unwrap(), []);
+    }
+}
+
+#[test]
 fn a_reader_keeps_what_it_opened() {
     for test in stores() {
         let old = write_table(&test.store, "t", small(), 1, OnExists::Fail).unwrap();

@@ -137,3 +137,31 @@ fn blocking_is_a_version_over_the_same_elements() {
         assert_eq!(blocked.set_blocking(None).unwrap().spec().blocking, None);
     }
 }
+
+/// The annotated bytes of the specification, with the zeros that it leaves out.
+fn specified_shard() -> Vec<u8> {
+    let text = include_str!("../../../../docs/table-format.md");
+    let mut bytes = Vec::new();
+    for line in text.lines() {
+        let Some((offset, rest)) = line.split_at_checked(8) else { continue };
+        let Ok(offset) = usize::from_str_radix(offset, 16) else { continue };
+        bytes.resize(offset, 0);
+        let hex = rest.split_whitespace().take(16).map_while(|word| match word.len() {
+            2 => u8::from_str_radix(word, 16).ok(),
+            _ => None,
+        });
+        bytes.extend(hex);
+    }
+    bytes
+}
+
+#[test]
+fn the_example_of_the_specification_is_what_is_written() {
+    for test in stores() {
+        let table = write_table(&test.store, "t", spec(2, 3, ElementType::F64), 1, OnExists::Fail).unwrap();
+        let path = table.values_path().child("c.0.0").unwrap();
+        let written = crate::table::files::read_whole(&*test.store, &path, 1 << 20).unwrap();
+        assert_eq!(written, specified_shard());
+        assert_eq!(written.len(), 4116);
+    }
+}
