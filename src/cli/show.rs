@@ -16,6 +16,8 @@ use super::span::Span;
 const ELEMENTS_MAX: u64 = 10_000;
 /// Rows and columns where nothing is said.
 const CORNER: u64 = 8;
+/// Beyond 2^53 not every whole number is one of f64.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -143,7 +145,7 @@ impl Notation {
     fn of(values: impl Iterator<Item = f64> + Clone) -> Notation {
         let finite = values.filter(|value| value.is_finite());
         let largest = finite.clone().fold(0.0f64, |largest, value| largest.max(value.abs()));
-        if largest < 1e15 && finite.clone().all(|value| value.fract() == 0.0) {
+        if largest <= WHOLE_MAX && finite.clone().all(|value| value.fract() == 0.0) {
             Notation::Whole
         } else if (1e-2..1e6).contains(&largest) {
             Notation::Fixed

@@ -18,6 +18,15 @@ fn example(name: &str, arguments: &[&str]) -> String {
 }
 
 #[test]
+fn every_example_runs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        assert!(!example(path.file_stem().unwrap().to_str().unwrap(), &[]).is_empty(), "{}", path.display());
+    }
+}
+
+#[test]
 fn matrix_multiply() {
     let said = example("matrix_multiply", &[]);
     assert!(said.contains("grid") && said.contains("4000 x 3000"), "{said}");

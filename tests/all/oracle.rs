@@ -1,5 +1,6 @@
 //! Runs Python where the oracles are: zarr, dask, xarray, numpy and scikit-learn.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -10,7 +11,9 @@ use std::process::Command;
 pub(crate) fn python(folder: &Path, script: &str, arguments: &[&str]) -> Option<String> {
     let Some(python) = std::env::var_os("HAMA_ORACLE_PYTHON") else {
         assert!(std::env::var_os("CI").is_none(), "HAMA_ORACLE_PYTHON is not set: run `cargo xtask test`");
-        println!("SKIPPED: HAMA_ORACLE_PYTHON is not set; `cargo xtask test` sets it up");
+        // Straight to standard error: what a test prints is shown only where it fails.
+        let text = b"SKIPPED: HAMA_ORACLE_PYTHON is not set; `cargo xtask test` sets it up\n";
+        std::io::stderr().write_all(text).unwrap();
         return None;
     };
     let output = Command::new(python)

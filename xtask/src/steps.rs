@@ -22,7 +22,7 @@ impl Steps {
         let status =
             command.status().map_err(|error| format!("{name}: cannot start {command:?}: {error}"))?;
         self.done.push((name.to_owned(), start.elapsed()));
-        if status.success() { Ok(()) } else { Err(format!("{name} failed ({status}): {command:?}")) }
+        if status.success() { Ok(()) } else { Err(format!("{name} failed ({status}): {}", line(command))) }
     }
 
     /// Says how long each step took.
@@ -34,6 +34,13 @@ impl Steps {
         }
         eprintln!("{:8.1} s  in all", total.as_secs_f64());
     }
+}
+
+/// A command as a person would type it.
+fn line(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default();
+    let words = std::iter::once(program).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 /// The workspace's folder.
