@@ -55,6 +55,8 @@ impl Totals {
 #[derive(Debug)]
 pub(crate) struct Bundler {
     open: Vec<Vec<u8>>,
+    // The lengths of the last bundles: the next are probably alike, and need not grow by copying.
+    expected: Vec<usize>,
     totals: Vec<Totals>,
     sealed_at: usize,
 }
@@ -66,7 +68,12 @@ impl Bundler {
     }
 
     fn with_limit(count: usize, sealed_at: usize) -> Bundler {
-        Bundler { open: vec![Vec::new(); count], totals: vec![Totals::default(); count], sealed_at }
+        Bundler {
+            open: vec![Vec::new(); count],
+            expected: vec![0; count],
+            totals: vec![Totals::default(); count],
+            sealed_at,
+        }
     }
 
     /// Adds a message. Returns the bundle where that makes it full.
@@ -77,8 +84,12 @@ impl Bundler {
             totals.payloads += 1;
             totals.payload_bytes += bytes;
         }
-        bundle::append(&mut self.open[to], body, payload_bytes.is_some());
-        if self.open[to].len() >= self.sealed_at { self.seal(to) } else { None }
+        let open = &mut self.open[to];
+        if open.capacity() == 0 {
+            open.reserve(self.expected[to]);
+        }
+        bundle::append(open, body, payload_bytes.is_some());
+        if open.len() >= self.sealed_at { self.seal(to) } else { None }
     }
 
     /// Closes the open bundle of a destination, if there is one.
@@ -87,6 +98,7 @@ impl Bundler {
             return None;
         }
         let bundle = std::mem::take(&mut self.open[to]);
+        self.expected[to] = bundle.len();
         self.totals[to].bundles += 1;
         self.totals[to].bundle_bytes += bundle.len() as u64;
         Some(bundle)

@@ -130,3 +130,31 @@ fn a_program_halts_when_all_say_so_and_no_message_is_pending() {
         assert_eq!(outcome.supersteps, 2 * peers + 1);
     }
 }
+
+/// Everybody sends more to everybody than any socket or queue holds, before anybody receives.
+#[derive(Serialize, Deserialize)]
+struct Flood;
+
+impl Bsp for Flood {
+    const NAME: &'static str = "flood";
+    type Message = Vec<u64>;
+    type Output = usize;
+
+    fn bsp(&self, peer: &mut Peer<Vec<u64>>) -> Result<usize, BoxError> {
+        let everybody: Vec<_> = peer.peers().collect();
+        for piece in 0..6u64 {
+            // 5 MiB that do not shrink: a bundle each, larger than the size at which one is closed.
+            let numbers =
+                (0..5 << 17).map(|i: u64| (i + piece) * (i + 7)).map(|i| i.wrapping_mul(i)).collect();
+            peer.send_many(&everybody, &numbers)?;
+        }
+        Ok(peer.sync()?.into_iter().map(|received| received.message.len()).sum())
+    }
+}
+
+#[test]
+fn peers_that_all_send_at_once_do_not_block_each_other() {
+    for trial in run(&Flood, [2, 3]) {
+        assert_eq!(trial.result.unwrap().outputs, vec![trial.peers * 6 * (5 << 17); trial.peers]);
+    }
+}
