@@ -17,8 +17,8 @@ use crate::runner::job::{Job, JobHandle};
 use crate::runner::outcome::Outcome;
 use crate::transport::{Transport, framed, memory};
 
-/// The most peers that one job may have in one process.
-pub const PEERS_MAX: usize = 4096;
+/// The most peers that one job may have in one process. Each keeps a bundle for each other.
+pub const PEERS_MAX: usize = 1024;
 
 /// Runs programs in this process, with a thread for each peer. Its clones share the pool.
 #[derive(Clone, Debug)]

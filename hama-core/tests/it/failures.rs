@@ -23,7 +23,6 @@ enum How {
     SendsTooMuch,
     SendsUnserialisable,
     SendsUnreadable,
-    HidesErrors,
 }
 
 /// A message that misbehaves on demand.
@@ -66,7 +65,7 @@ impl Bsp for Wrong {
         let mut received = 0;
         for step in 0..3 {
             peer.send_many(&everybody, &Note::Good(step))?;
-            if step == 1 && peer.index() == 1.min(peer.count() - 1) && self.0 != How::HidesErrors {
+            if step == 1 && peer.index() == 1.min(peer.count() - 1) {
                 self.go_wrong(peer)?;
                 if matches!(self.0, How::Returns | How::ReturnsUnsent) {
                     return Ok(received);
@@ -86,7 +85,7 @@ impl Wrong {
     fn go_wrong(&self, peer: &mut Peer<Note>) -> Result<(), BoxError> {
         let me = peer.peer(peer.index())?;
         match self.0 {
-            How::NotAtAll | How::HidesErrors | How::ReturnsUnsent => {}
+            How::NotAtAll | How::ReturnsUnsent => {}
             How::Fails => return Err("it did not work out".into()),
             How::FailsWithHama => Err(Error::new(ErrorKind::OutOfSpace, "the disk is full"))?,
             How::Panics => panic!("{} is too many", peer.count()),
