@@ -165,6 +165,16 @@ impl TableSpec {
         (self.tile.rows * self.tile.cols) as usize * self.element.size_bytes()
     }
 
+    /// The bytes of all shards' files.
+    pub fn stored_bytes(&self) -> u64 {
+        let tiles = self.tile_grid().count().unwrap_or(u64::MAX);
+        let shards = self.shard_grid().count().unwrap_or(u64::MAX);
+        let index = shard::index_bytes(shard::places(self)) as u64;
+        tiles
+            .saturating_mul(shard::slot_bytes(self.tile_bytes()))
+            .saturating_add(shards.saturating_mul(index))
+    }
+
     /// How many rows and columns of a tile lie inside the table; 0 x 0 where the tile does not.
     pub fn tile_valid(&self, tile: TileIndex) -> Extent {
         if !self.has_tile(tile) {

@@ -73,15 +73,15 @@ fn not_a_directory(root: &Path) -> Error {
 
 /// Makes the store's directory with those above it, each durable in the one above.
 fn make_root(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let Some(parent) = path.parent() else { return Err(io::ErrorKind::NotFound.into()) };
+    make_root(parent)?;
     match fs::create_dir(path) {
-        Ok(()) => path.parent().map_or(Ok(()), sync_directory),
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let Some(parent) = path.parent() else { return Err(e) };
-            make_root(parent)?;
-            make_root(path)
-        }
         Err(e) => Err(e),
+        Ok(()) => sync_directory(parent),
     }
 }
 

@@ -115,6 +115,13 @@ fn a_directory_without_permission_is_told() {
 }
 
 #[test]
+fn a_store_where_none_can_be_is_told() {
+    let url = StoreUrl::directory("/proc/hama/data".as_ref()).unwrap();
+    let error = create(&url).unwrap_err();
+    assert!(error.to_string().starts_with("cannot make a store at /proc/hama/data: "), "{error}");
+}
+
+#[test]
 fn a_linked_directory_is_a_store() {
     let (directory, store) = directory();
     store.create(&path("a/b"), hint(&Host::local())).unwrap().close().unwrap();

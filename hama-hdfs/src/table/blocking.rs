@@ -13,7 +13,10 @@ use crate::manifest::Manifest;
 
 impl Table {
     /// Commits a version of this table with so many blocks along rows and columns, or without blocking, over the same
-    /// elements. No element is moved.
+    /// elements.
+    ///
+    /// # Cost
+    /// One small file; no element is moved.
     ///
     /// # Errors
     /// `Invalid` where there are 0 blocks or more than elements; `Conflict` where this is no longer the latest

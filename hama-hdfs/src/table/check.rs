@@ -27,6 +27,9 @@ impl Table {
     /// Reads all tiles, the checksums that follow them and the shards' indexes, and compares them with the generation
     /// index. `progress` is told the bytes read so far, after each tile.
     ///
+    /// # Cost
+    /// Reads the table once, on this thread, through one tile of memory.
+    ///
     /// # Errors
     /// `Cancelled`; those of the store. Damage is no error of the check: it is in the report.
     pub fn check(&self, progress: &dyn Fn(u64), cancel: &Cancel) -> Result<CheckReport> {

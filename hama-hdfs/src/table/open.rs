@@ -21,6 +21,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 impl Table {
     /// Opens the latest version of a table. Its bytes stay as long as this or a clone does, whoever replaces it.
     ///
+    /// # Cost
+    /// Lists a directory and reads two files; the second has some 20 bytes for each tile, as the table then has in memory.
+    ///
     /// # Errors
     /// `NotFound` where there is none; `Data` where its manifest or index is damaged, or of a newer hama; those of the
     /// store.
@@ -39,6 +42,9 @@ impl Table {
     }
 
     /// Opens the version that a reference names, as a peer does for a client that holds the table open.
+    ///
+    /// # Cost
+    /// Reads the same two files as [`open`](Table::open).
     ///
     /// # Errors
     /// `NotFound` where it is not there any more; `Data` and those of the store as in [`open`](Table::open).

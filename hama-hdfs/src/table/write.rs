@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hama_core::{Error, Result};
+use hama_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
 use super::Table;
@@ -56,8 +56,8 @@ impl TableWriter {
     /// Begins to write a table. Shards are then written by [`ShardWriter`](super::ShardWriter)s, anywhere.
     ///
     /// # Errors
-    /// `Invalid` where the specification is; `Exists` where the name is taken and `on_exists` says so; those of the
-    /// store.
+    /// `Invalid` where the specification is; `Exists` where the name is taken and `on_exists` says so; `OutOfSpace`
+    /// where the store says that it has no room for the table; those of the store.
     pub fn create(
         store: &Arc<dyn Store>,
         name: &TableName,
@@ -65,6 +65,7 @@ impl TableWriter {
         on_exists: OnExists,
     ) -> Result<TableWriter> {
         spec.validate()?;
+        check_room(&**store, name, &spec)?;
         let base = match on_exists {
             OnExists::Fail => Base::Absent,
             OnExists::Replace => Base::Any,
@@ -88,7 +89,10 @@ impl TableWriter {
         &self.target
     }
 
-    /// Makes the table visible, with all of its shards at once.
+    /// Makes the table visible, with all of its shards at once, and clears the version before unless somebody reads it.
+    ///
+    /// # Cost
+    /// One file with some 20 bytes for each tile, two waits for the disk.
     ///
     /// # Errors
     /// `Invalid` where a shard is missing, there twice, or not what its record says; `Conflict` where somebody else
@@ -169,6 +173,20 @@ impl Drop for TableWriter {
             tracing::warn!(table = %self.target.name, %error, "the next writer has to clear an unfinished generation");
         }
     }
+}
+
+/// Checks that there is room for all shards, where the store knows: better before the work than after it.
+fn check_room(store: &dyn Store, name: &TableName, spec: &TableSpec) -> Result<()> {
+    let Ok(Some(free)) = store.free_bytes() else { return Ok(()) };
+    let needed = spec.stored_bytes();
+    if needed <= free {
+        return Ok(());
+    }
+    let store = store.url();
+    Err(Error::new(
+        ErrorKind::OutOfSpace,
+        format!("cannot write table {name} of {needed} bytes: the store {store} has room for {free}"),
+    ))
 }
 
 /// Now, by the clock of this host. Nothing is decided by it.

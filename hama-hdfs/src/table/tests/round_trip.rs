@@ -17,6 +17,7 @@ fn tables_of_odd_sizes_read_back() {
                     let spec = spec(rows, cols, element).with_shard(shard).unwrap();
                     let table = write_table(&test.store, "t", spec.clone(), 5, OnExists::Replace).unwrap();
                     verify(&table, 5).unwrap();
+                    assert_eq!(table.bytes(), spec.stored_bytes());
                     let opened = Table::open(&test.store, &name("t")).unwrap();
                     assert_eq!((opened.spec(), opened.version()), (&spec, table.version()));
                     verify(&Table::open_ref(&opened.to_ref()).unwrap(), 5).unwrap();
@@ -119,6 +120,17 @@ fn wrong_calls_are_refused() {
             ErrorKind::Exists
         );
     }
+}
+
+#[test]
+fn a_table_without_room_is_refused_before_the_work() {
+    let store = &stores()[0].store;
+    let side = 1 << 22;
+    let spec = spec(side, side, ElementType::F64);
+    let error = TableWriter::create(store, &name("t"), spec, OnExists::Fail).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutOfSpace);
+    assert!(error.message().starts_with("cannot write table t of 140"), "{error}");
+    assert_eq!(store.list(&crate::StorePath::root()).unwrap(), []);
 }
 
 #[test]
