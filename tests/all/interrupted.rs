@@ -14,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn place() -> Place {
     let place = Place::new();
     place.random("a", SIZE, SIZE);
+    place.random("small", 30, 30);
     place
 }
 
@@ -43,10 +44,10 @@ fn ctrl_c_ends_a_multiplication_and_leaves_nothing() {
     let reply = Reply::of("multiply", child.wait_with_output().unwrap());
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     reply.fails(130, &["cancelled"]);
-    assert_eq!(place.names(), ["a"]);
+    assert_eq!(place.names(), ["a", "small"]);
     let left: Vec<_> = walk(&place.stored("c"));
     assert!(left.is_empty(), "{left:?}");
-    place.ok("matrix multiply a a --output c");
+    place.ok("matrix multiply small small --output c");
 }
 
 #[test]
@@ -57,7 +58,7 @@ fn a_second_ctrl_c_ends_at_once() {
     send(&child, Signal::TERM);
     let status = child.wait_with_output().unwrap().status;
     assert_eq!(status.code(), Some(130));
-    assert_eq!(place.names(), ["a"]);
+    assert_eq!(place.names(), ["a", "small"]);
 }
 
 #[test]
@@ -67,14 +68,14 @@ fn kill_9_leaves_no_table_and_the_next_command_works() {
     std::thread::sleep(Duration::from_millis(50));
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(place.names(), ["a"]);
+    assert_eq!(place.names(), ["a", "small"]);
     place.run("matrix info c").fails(1, &["c"]);
-    place.ok("matrix multiply a a --output c --verify");
+    place.ok("matrix multiply small small --output c --verify");
     place.ok("matrix check c");
     let generations = std::fs::read_dir(place.stored("c/generations")).unwrap();
     let folders = generations.filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
     assert_eq!(folders, 1, "what the killed one left is collected");
-    assert_eq!(place.names(), ["a", "c"]);
+    assert_eq!(place.names(), ["a", "c", "small"]);
 }
 
 #[test]
@@ -103,7 +104,7 @@ fn kill_9_in_a_replacement_leaves_what_was_there() {
     child.wait().unwrap();
     assert_eq!(place.ok("matrix show c"), before);
     place.ok("matrix check c");
-    place.ok("matrix multiply a a --output c --replace");
+    place.ok("matrix multiply small small --output c --replace");
 }
 
 /// All files below a folder.
