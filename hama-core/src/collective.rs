@@ -58,7 +58,8 @@ impl<M> Peer<M> {
         if self.id() == root { self.all(values).map(Some) } else { Ok(None) }
     }
 
-    /// Returns on `root` the values of all peers combined, ((v0 . v1) . v2) and so on, and `None` on the others.
+    /// Returns on `root` the values of all peers combined, ((v0 . v1) . v2) and so on, and `None` on the
+    /// others.
     ///
     /// # Errors
     /// As for [`gather`](Peer::gather).

@@ -10,8 +10,8 @@ use crate::ids::PeerId;
 use crate::message::bundler::Totals;
 use crate::pool::Payload;
 
-/// One peer's end of a transport. Everything of a superstep is sent, then finished; then comes the barrier; then
-/// everything that the others sent is taken.
+/// One peer's end of a transport. Everything of a superstep is sent, then finished; then comes the barrier;
+/// then everything that the others sent is taken.
 pub(crate) trait Transport: Send {
     /// Hands over a sealed bundle. It may block until there is room.
     fn send_bundle(&mut self, superstep: u64, to: PeerId, bundle: Vec<u8>) -> Result<()>;

@@ -1,9 +1,9 @@
-//! A transport over sockets: every bundle and payload is framed, checksummed, acknowledged, and sent again where it
-//! is lost.
+//! A transport over sockets: every bundle and payload is framed, checksummed, acknowledged, and sent again
+//! where it is lost.
 //!
-//! Between every two peers is a connection. A peer's own thread hands frames to the protocol's state (`shared`) and
-//! waits there for acknowledgements; its io thread moves them in and out of the sockets. What a peer sends to itself
-//! stays where it is.
+//! Between every two peers is a connection. A peer's own thread hands frames to the protocol's state (`shared`)
+//! and waits there for acknowledgements; its io thread moves them in and out of the sockets. What a peer sends
+//! to itself stays where it is.
 
 mod fault;
 #[cfg(any(test, feature = "testing"))]

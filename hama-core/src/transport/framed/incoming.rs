@@ -32,7 +32,10 @@ struct Partial {
 /// Where a body goes. What has memory has as much as the header says.
 #[derive(Debug)]
 pub(crate) enum Sink {
+    /// Nowhere: the frame is not wanted.
     Skip,
+    /// Nowhere: the header says it all.
+    Control,
     Totals([u8; TOTALS_BYTES]),
     Bundle(Vec<u8>),
     Payload(Buffer),
@@ -151,7 +154,7 @@ impl Partial {
 impl Sink {
     fn rest(&mut self, filled: u64) -> Option<&mut [u8]> {
         let bytes: &mut [u8] = match self {
-            Sink::Skip => return None,
+            Sink::Skip | Sink::Control => return None,
             Sink::Totals(bytes) => bytes,
             Sink::Bundle(bytes) => bytes,
             Sink::Payload(buffer) => buffer,

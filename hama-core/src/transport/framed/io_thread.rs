@@ -1,5 +1,5 @@
-//! The io thread of a peer: does all reads and writes on its sockets, so that reading never waits for writing and
-//! peers that all send at once cannot block each other.
+//! The io thread of a peer: does all reads and writes on its sockets, so that reading never waits for writing
+//! and peers that all send at once cannot block each other.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::ids::PeerId;
-use crate::message::bundler::Totals;
 use crate::transport::framed::fault::Fault;
 use crate::transport::framed::header::{Header, Kind};
 use crate::transport::framed::incoming::{Event, Incoming, Sink};
 use crate::transport::framed::outgoing::{Outgoing, Turn};
 use crate::transport::framed::protocol::receiver::Verdict;
-use crate::transport::framed::shared::{Goodbye, Item, Shared};
+use crate::transport::framed::shared::{Goodbye, Shared};
 use crate::transport::framed::socket::{self, Moved, Ready, Socket};
 
+// After reading this much it is the turn of another connection, and of writing.
+const TURN_BYTES: u64 = 16 << 20;
 // How long a goodbye may take.
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
 
@@ -28,7 +29,10 @@ pub(crate) struct Wire {
     outgoing: Outgoing,
     is_blocked: bool,
     is_readable: bool,
+    // Its turn to be read was over before all was read.
+    has_more: bool,
     is_closed: bool,
+    // When the last acknowledgement came, or none was due.
     heard: Instant,
 }
 
@@ -50,6 +54,7 @@ impl Wire {
             outgoing: Outgoing::default(),
             is_blocked: false,
             is_readable: false,
+            has_more: false,
             is_closed: false,
             heard: Instant::now(),
         }
@@ -78,6 +83,7 @@ impl Io {
                 }
             }
             let tick_ms = (self.repeat_after.as_millis() / 2).min(1000) as u32;
+            let more = more || self.wires.iter().any(|wire| wire.has_more);
             self.wait(if more { 0 } else { tick_ms })?;
             self.read()?;
             self.repeat();
@@ -118,7 +124,7 @@ impl Io {
         let open = self.wires.iter_mut().filter(|wire| !wire.is_closed);
         for (wire, ready) in open.zip(&ready[1..]) {
             wire.is_blocked &= !ready.write;
-            wire.is_readable = ready.read;
+            wire.is_readable = ready.read || wire.has_more;
         }
         Ok(())
     }
@@ -162,16 +168,23 @@ impl Io {
 impl Wire {
     fn read(&mut self, shared: &Shared) -> Result<(), Fault> {
         let other = self.other;
-        loop {
+        let mut left = TURN_BYTES;
+        self.has_more = false;
+        while !self.has_more {
             match self.incoming.next(&self.socket, |header| sink_for(shared, other, header))? {
                 Event::Blocked => return Ok(()),
                 Event::Closed => return self.closed(shared),
                 Event::Frame { header, sink, crc } => {
-                    self.heard = Instant::now();
+                    if header.kind == Kind::Ack {
+                        self.heard = Instant::now();
+                    }
+                    left = left.saturating_sub(header.length);
+                    self.has_more = left == 0;
                     arrived(shared, other, &header, sink, crc)?;
                 }
             }
         }
+        Ok(())
     }
 
     /// The other end is closed: an error unless it said goodbye, or this peer is done as well.
@@ -188,7 +201,7 @@ impl Wire {
 /// Where the body of a frame goes, by the protocol's verdict. Memory is taken only for what is wanted.
 fn sink_for(shared: &Shared, other: PeerId, header: &Header) -> Result<Sink, Fault> {
     match shared.lock().link(other).receiver.judge(header)? {
-        Verdict::Control => return Ok(Sink::Skip),
+        Verdict::Control => return Ok(Sink::Control),
         Verdict::Skip(why) => {
             tracing::warn!(peer = shared.me.index(), from = other.index(), ?why, "a frame is skipped");
             return Ok(Sink::Skip);
@@ -203,7 +216,7 @@ fn sink_for(shared: &Shared, other: PeerId, header: &Header) -> Result<Sink, Fau
             Sink::Payload(shared.pool.take(len).map_err(Fault::Memory)?)
         }
         Kind::EndOfStep => Sink::Totals([0; _]),
-        Kind::Ack | Kind::Goodbye => Sink::Skip,
+        Kind::Ack | Kind::Goodbye => Sink::Control,
     })
 }
 
@@ -212,6 +225,7 @@ fn arrived(shared: &Shared, other: PeerId, header: &Header, sink: Sink, crc: u32
     let mut state = shared.lock();
     let link = state.link(other);
     match (header.kind, sink) {
+        (_, Sink::Skip) => {}
         (Kind::Ack, _) => {
             link.sender.acknowledged(header)?;
             shared.changed.notify_all();
@@ -222,7 +236,6 @@ fn arrived(shared: &Shared, other: PeerId, header: &Header, sink: Sink, crc: u32
                 return Err(Fault::Left);
             }
         }
-        (_, Sink::Skip) => {}
         _ if crc != header.body_crc => {
             tracing::warn!(
                 peer = shared.me.index(),
@@ -233,18 +246,7 @@ fn arrived(shared: &Shared, other: PeerId, header: &Header, sink: Sink, crc: u32
         }
         (_, sink) => {
             link.receiver.delivered(header);
-            let gathering = state.gathering(header.superstep, other);
-            match sink {
-                Sink::Totals(bytes) => gathering.told = Some(Totals::from_bytes(&bytes)),
-                Sink::Bundle(bytes) => {
-                    let compressed_from = header.compressed.then_some(header.raw_length as usize);
-                    gathering.items.insert(header.sequence, Item::Bundle { bytes, compressed_from });
-                }
-                Sink::Payload(buffer) => {
-                    gathering.items.insert(header.sequence, Item::Payload(buffer.freeze()));
-                }
-                Sink::Skip => {}
-            }
+            state.gathering(header.superstep, other).keep(header, sink);
         }
     }
     Ok(())

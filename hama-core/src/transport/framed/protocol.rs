@@ -1,8 +1,8 @@
 //! The protocol between two peers, pure: what is sent, kept, sent again, accepted and refused.
 //!
-//! The frames of a route that carry something have consecutive sequence numbers. The sender keeps each until the
-//! receiver says that it and all before it have arrived; the receiver accepts them in any order, each once, and
-//! asks for a repetition where one is missing or damaged. Where acknowledgement or request is lost too, the
+//! The frames of a route that carry something have consecutive sequence numbers. The sender keeps each until
+//! the receiver says that it and all before it have arrived; the receiver accepts them in any order, each once,
+//! and asks for a repetition where one is missing or damaged. Where acknowledgement or request is lost too, the
 //! sender repeats by itself when nothing was heard for a while.
 
 pub(crate) mod receiver;

@@ -11,7 +11,8 @@ use crate::ids::{Host, PeerId};
 use crate::message::bundler::Totals;
 use crate::pool::{Payload, Pool};
 use crate::transport::framed::frame::Frame;
-use crate::transport::framed::header::Route;
+use crate::transport::framed::header::{Header, Route};
+use crate::transport::framed::incoming::Sink;
 use crate::transport::framed::protocol::receiver::Receiver;
 use crate::transport::framed::protocol::sender::Sender;
 use crate::transport::framed::socket::{Moved, Socket};
@@ -136,6 +137,25 @@ impl State {
     /// The link to another peer of the job.
     pub(crate) fn link(&mut self, other: PeerId) -> &mut Link {
         self.links[other.index()].as_mut().expect("asked for other peers of the job only")
+    }
+}
+
+impl Gathering {
+    /// Keeps the body of a frame.
+    pub(crate) fn keep(&mut self, header: &Header, body: Sink) {
+        let item = match body {
+            Sink::Skip | Sink::Control => return,
+            Sink::Totals(bytes) => {
+                self.told = Some(Totals::from_bytes(&bytes));
+                return;
+            }
+            Sink::Bundle(bytes) => Item::Bundle {
+                bytes,
+                compressed_from: header.compressed.then_some(header.raw_length as usize),
+            },
+            Sink::Payload(buffer) => Item::Payload(buffer.freeze()),
+        };
+        self.items.insert(header.sequence, item);
     }
 }
 

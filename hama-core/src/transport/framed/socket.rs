@@ -77,8 +77,8 @@ impl Socket {
     }
 }
 
-/// Waits until one of the sockets is ready for what it is waited for, or until the time is over. Changes what was
-/// waited for into what is ready. A closed or broken one is ready for both.
+/// Waits until one of the sockets is ready for what it is waited for, or until the time is over. Changes what
+/// was waited for into what is ready. A closed or broken one is ready for both.
 pub(crate) fn wait(sockets: &mut [(&Socket, Ready)], timeout_ms: u32) -> io::Result<()> {
     let mut fds: Vec<PollFd<'_>> = sockets
         .iter()

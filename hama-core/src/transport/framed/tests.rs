@@ -103,6 +103,39 @@ fn a_goodbye_in_the_middle_is_a_lost_peer() {
 }
 
 #[test]
+fn frames_that_are_not_for_this_link_change_nothing() {
+    let (mut end, mut far, common) = half();
+    let ours = header(Kind::Ack, 0, b"").route;
+    for route in [
+        Route { job: JobId::from_bytes([4; 16]), ..ours },
+        Route { sender: peer(7), ..ours },
+        Route { epoch: 1, ..ours },
+        Route { attempt: 1, ..ours },
+    ] {
+        // An acknowledgement of all, a goodbye, a bundle, a payload.
+        let huge = Header { length: 1 << 13, raw_length: 1 << 13, ..header(Kind::Payload, 0, b"") };
+        for header in [
+            Header { sequence: 1, ..header(Kind::Ack, 0, b"") },
+            header(Kind::Goodbye, 0, b""),
+            header(Kind::Bundle, 0, b""),
+            huge,
+        ] {
+            far.write_all(&Header { route, ..header }.encode()).unwrap();
+            far.write_all(&vec![0; header.length as usize]).unwrap();
+        }
+    }
+    thread::scope(|scope| {
+        let finished = scope.spawn(|| end.finish(0, &[Totals::default(); 2]));
+        thread::sleep(Duration::from_millis(50));
+        assert!(!finished.is_finished());
+        let right = Header { sequence: 1, ..header(Kind::Ack, 0, b"") };
+        far.write_all(&right.encode()).unwrap();
+        finished.join().unwrap().unwrap();
+    });
+    assert_eq!(common.pool.usage().used_bytes_peak, 0);
+}
+
+#[test]
 fn a_broken_connection_is_a_lost_peer() {
     let (mut end, far, common) = half();
     drop(far);
