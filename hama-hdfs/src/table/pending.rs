@@ -5,6 +5,7 @@
 //! comes first wins. The lock goes with the file, so that the writer becomes a reader of what it wrote without a gap.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hama_core::{Error, ErrorKind, Result};
 
@@ -18,6 +19,7 @@ use crate::store::{Lock, LockGuard, Store};
 
 /// How often a writer begins anew because the table changed in the moments of beginning.
 const BEGIN_TRIES: usize = 100;
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// What must be true of a table for a writer to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +72,8 @@ impl Pending {
             if pending.lock.is_some() && Versions::list(&**store, &layout)?.latest() == latest {
                 return Ok(pending);
             }
+            drop(pending);
+            std::thread::sleep(PAUSE);
         }
         Err(Error::new(
             ErrorKind::Unavailable,

@@ -98,11 +98,17 @@ impl Drop for Temporary {
 fn open_new(directory: &Path) -> io::Result<(File, Option<Temporary>)> {
     for _ in 1..OPEN_TRIES {
         match make_and_open(directory) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) if is_gone(&e) => {}
             other => return other,
         }
     }
     make_and_open(directory)
+}
+
+/// Whether a file could not be made because its directory was deleted at that moment. Opening an unnamed one in such a
+/// directory is not permitted on ext4.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::PERM))
 }
 
 fn make_and_open(directory: &Path) -> io::Result<(File, Option<Temporary>)> {

@@ -151,6 +151,8 @@ fn writers_and_removers_do_not_disturb_each_other() {
                 if let Err(e) = remove(&**store, &name("t")) {
                     assert!(matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Conflict), "{e}");
                 }
+                // As fast as a person with a script, so that the writers come to something.
+                std::thread::sleep(std::time::Duration::from_millis(1));
             }
         });
         write_table(store, "t", small(), 3, OnExists::Replace).unwrap();
