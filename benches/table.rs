@@ -8,15 +8,16 @@ use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_
 use hama_core::ids::Host;
 use hama_hdfs::store::{self, Store};
 use hama_hdfs::{
-    ElementType, Extent, OnExists, ShardRecord, ShardWriter, StoreUrl, Table, TableName, TableSpec, TableTarget,
-    TableWriter, TileIndex,
+    ElementType, Extent, OnExists, ShardRecord, ShardWriter, StoreUrl, Table, TableName, TableSpec,
+    TableTarget, TableWriter, TileIndex,
 };
 
 /// 128 MB of f64: one full shard, and for small tables the time of a commit alone.
 const SIDES: [u64; 2] = [100, 4000];
 
 fn benches(criterion: &mut Criterion) {
-    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the target directory takes files");
+    let directory =
+        tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the target directory takes files");
     let url = StoreUrl::directory(&directory.path().join("data")).expect("the path is UTF-8");
     let store = store::create(&url).expect("the directory takes files");
     for side in SIDES {
@@ -53,7 +54,8 @@ fn calibrate(criterion: &mut Criterion, directory: &Path, side: u64) {
 
 fn write(store: &Arc<dyn Store>, spec: &TableSpec, tile: &[u8]) -> Table {
     let name = TableName::new("bench").expect("it is a name");
-    let writer = TableWriter::create(store, &name, spec.clone(), OnExists::Replace).expect("the store takes tables");
+    let writer =
+        TableWriter::create(store, &name, spec.clone(), OnExists::Replace).expect("the store takes tables");
     let shards = write_shards(writer.target(), tile);
     writer.commit(shards).expect("nobody else writes")
 }

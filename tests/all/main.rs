@@ -12,6 +12,7 @@ mod json;
 mod npy;
 mod oracle;
 mod output;
+mod pages;
 mod python;
 mod speed;
 mod verbs;
