@@ -24,7 +24,7 @@ pub(crate) struct Analysis {
 struct Quantity {
     name: &'static str,
     unit: Unit,
-    planned: Option<f64>,
+    planned: f64,
     measured: Option<f64>,
 }
 
@@ -44,48 +44,13 @@ impl Analysis {
         memory_bytes_peak: Option<u64>,
     ) -> Analysis {
         let peers = by_peer(&supersteps);
-        let quantity =
-            |name, unit, planned, measured| Quantity { name, unit, planned, measured: Some(measured) };
-        let most = |of: fn(&SuperstepRecord) -> f64| peers.iter().map(of).fold(0.0, f64::max);
-        let sum = |of: fn(&SuperstepRecord) -> f64| peers.iter().map(of).sum::<f64>();
-        // A peer's last record is of what it did after the last superstep.
-        let count = supersteps.iter().map(|record| record.superstep).max().unwrap_or_default();
-        let estimate = &plan.estimate;
-        let memory_bytes = plan.memory.total_bytes().saturating_mul(plan.grid.peer_count());
-        let quantities = vec![
-            quantity("time", Unit::Seconds, Some(estimate.total_s), seconds),
-            quantity("supersteps", Unit::Count, Some(estimate.supersteps as f64), count as f64),
-            quantity(
-                "computing, busiest peer",
-                Unit::Seconds,
-                Some(estimate.compute_s),
-                most(|r| r.compute.as_secs_f64()),
-            ),
-            quantity(
-                "read from the store",
-                Unit::Bytes,
-                Some(estimate.read_bytes),
-                sum(|r| r.bytes_read as f64),
-            ),
-            quantity(
-                "written to the store",
-                Unit::Bytes,
-                Some(estimate.written_bytes),
-                sum(|r| r.bytes_written as f64),
-            ),
-            quantity(
-                "received, busiest peer",
-                Unit::Bytes,
-                Some(estimate.received_bytes),
-                most(|r| r.bytes_received as f64),
-            ),
-            Quantity {
-                name: "memory, buffers planned, process measured",
-                unit: Unit::Bytes,
-                planned: Some(memory_bytes as f64),
-                measured: memory_bytes_peak.map(|bytes| bytes as f64),
-            },
-        ];
+        let mut quantities = quantities(plan, &peers, seconds);
+        quantities.push(Quantity {
+            name: "memory, buffers planned, process measured",
+            unit: Unit::Bytes,
+            planned: plan.memory.total_bytes().saturating_mul(plan.grid.peer_count()) as f64,
+            measured: memory_bytes_peak.map(|bytes| bytes as f64),
+        });
         Analysis { quantities, peers, supersteps }
     }
 
@@ -100,7 +65,29 @@ impl Analysis {
     }
 }
 
-/// The sums of every peer's records.
+/// What the plan estimated, beside what the sums of every peer's records say.
+fn quantities(plan: &Plan, peers: &[SuperstepRecord], seconds: f64) -> Vec<Quantity> {
+    let most = |of: fn(&SuperstepRecord) -> f64| peers.iter().map(of).fold(0.0, f64::max);
+    let sum = |of: fn(&SuperstepRecord) -> f64| peers.iter().map(of).sum::<f64>();
+    let estimate = &plan.estimate;
+    let row = |name, unit, planned, measured| Quantity { name, unit, planned, measured: Some(measured) };
+    vec![
+        row("time", Unit::Seconds, estimate.total_s, seconds),
+        // A peer's last record is of what it did after the last superstep.
+        row("supersteps", Unit::Count, estimate.supersteps as f64, most(|r| r.superstep as f64)),
+        row("computing, busiest peer", Unit::Seconds, estimate.compute_s, most(|r| r.compute.as_secs_f64())),
+        row("read from the store", Unit::Bytes, estimate.read_bytes, sum(|r| r.bytes_read as f64)),
+        row("written to the store", Unit::Bytes, estimate.written_bytes, sum(|r| r.bytes_written as f64)),
+        row(
+            "received, busiest peer",
+            Unit::Bytes,
+            estimate.received_bytes,
+            most(|r| r.bytes_received as f64),
+        ),
+    ]
+}
+
+/// The sums of every peer's records; its superstep is the last one.
 fn by_peer(records: &[SuperstepRecord]) -> Vec<SuperstepRecord> {
     let count = records.iter().map(|record| record.peer + 1).max().unwrap_or_default();
     let mut peers: Vec<SuperstepRecord> =
@@ -156,8 +143,8 @@ impl fmt::Display for Analysis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:42}{:>12}{:>12}", "", "planned", "measured")?;
         for Quantity { name, unit, planned, measured } in &self.quantities {
-            let text = |value: &Option<f64>| value.map_or("-".to_owned(), |value| unit.write(value));
-            writeln!(f, "{name:42}{:>12}{:>12}", text(planned), text(measured))?;
+            let measured = measured.map_or("-".to_owned(), |value| unit.write(value));
+            writeln!(f, "{name:42}{:>12}{measured:>12}", unit.write(*planned))?;
         }
         writeln!(f, "\n     peer  {HEADER}")?;
         for record in &self.peers {

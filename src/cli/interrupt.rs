@@ -6,7 +6,8 @@ use super::output::warn;
 
 const EXIT_CODE: i32 = 130;
 
-/// From now on Ctrl-C (and SIGTERM, SIGHUP) asks `cancel` for the end, and a second one ends the process where it stands.
+/// From now on Ctrl-C (and SIGTERM, SIGHUP) asks `cancel` for the end; a second one ends the process where it
+/// stands.
 pub(crate) fn ends(cancel: Cancel) {
     let installed = ctrlc::set_handler(move || {
         if cancel.is_cancelled() {
