@@ -19,7 +19,9 @@ pub enum KernelId {
     GemmAvx512,
     /// `gemm` with 256-bit vectors and fused multiply-add.
     GemmFma,
-    /// `gemm` with whatever else the host has.
+    /// `gemm` with 128-bit vectors and fused multiply-add.
+    GemmNeon,
+    /// `gemm` without vectors that it knows.
     GemmPortable,
 }
 
@@ -35,7 +37,7 @@ impl KernelId {
                 return KernelId::GemmFma;
             }
         }
-        KernelId::GemmPortable
+        if cfg!(target_arch = "aarch64") { KernelId::GemmNeon } else { KernelId::GemmPortable }
     }
 }
 
@@ -44,6 +46,7 @@ impl fmt::Display for KernelId {
         f.write_str(match self {
             KernelId::GemmAvx512 => "gemm-avx512",
             KernelId::GemmFma => "gemm-fma",
+            KernelId::GemmNeon => "gemm-neon",
             KernelId::GemmPortable => "gemm-portable",
         })
     }
