@@ -79,6 +79,12 @@ impl GenerationIndex {
     }
 }
 
+/// Whether a file that begins with these bytes is a generation index, sound or not.
+pub(crate) fn is_index(head: &[u8]) -> bool {
+    let name = format!("\"format\":\"{}\"", FORMAT.name);
+    head.windows(name.len()).any(|part| part == name.as_bytes())
+}
+
 /// Checks that the shards are all those of the table, row by row, each with all of its tiles inside its file.
 pub(crate) fn check_shards(spec: &TableSpec, shards: &[ShardRecord]) -> Result<()> {
     let count = spec.shard_grid().count().unwrap_or(u64::MAX);

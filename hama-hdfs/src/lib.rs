@@ -60,6 +60,6 @@ pub use path::StorePath;
 pub use shard::TileRecord;
 pub use spec::{TableSpec, tile_extent, tiles_per_shard};
 pub use table::{
-    CheckReport, OnExists, ShardWriter, Table, TableRef, TableTarget, TableWriter, list, remove,
+    CheckReport, OnExists, Removed, ShardWriter, Table, TableRef, TableTarget, TableWriter, list, remove,
 };
 pub use url::StoreUrl;

@@ -15,6 +15,8 @@ use crate::spec::TableSpec;
 
 /// The longest manifest that is read: attributes have 64 KiB, copies a few hundred bytes each.
 pub(crate) const MANIFEST_BYTES_MAX: u64 = 1 << 20;
+/// The highest number of a version: what a double holds exactly, as readers of JSON may use.
+pub(crate) const NUMBER_MAX: u64 = 1 << 53;
 const FORMAT: Format = Format { name: "hama-table", version: 1 };
 
 /// What a table is at one version of it. Its file is small and never changes.

@@ -12,8 +12,8 @@ mod strict;
 use std::fmt::Debug;
 use std::path::PathBuf;
 
-use hama_core::Result;
 use hama_core::ids::Host;
+use hama_core::{Error, Result};
 
 use crate::path::StorePath;
 use crate::url::StoreUrl;
@@ -47,11 +47,12 @@ pub trait Store: Send + Sync + Debug {
     /// `NotFound`.
     fn sync(&self, dir: &StorePath) -> Result<()>;
 
-    /// Gives the file `from` the name `to` in the same directory, atomically and durably; its locks stay with it.
+    /// Gives the file `from` the name `to` in the same directory, atomically; its locks stay with it. That is durable
+    /// after a [`sync`](Store::sync) of the directory.
     ///
     /// # Errors
-    /// `Exists` where something has the name `to`; `NotFound` where `from` is not there; `Unavailable` where nobody
-    /// can say whether it happened.
+    /// `Exists` where something has the name `to`; `NotFound` where `from` is not there; `Invalid` where the two are in
+    /// different directories; `Unavailable` where nobody can say whether it happened.
     fn publish(&self, from: &StorePath, to: &StorePath) -> Result<()>;
 
     /// What lies in a directory, sorted by name. A link is listed as what it leads to, or not at all.
@@ -94,6 +95,19 @@ pub trait Store: Send + Sync + Debug {
     /// `Exists` where `link` is no link.
     fn point(&self, link: &StorePath, target: &StorePath) -> Result<bool>;
 
+    /// Deletes the link `link` where it leads to `dir` or something in it, as one that [`point`](Store::point) made; leaves
+    /// everything else that has the name.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn unpoint(&self, link: &StorePath, dir: &StorePath) -> Result<()>;
+
+    /// Deletes what killed writers left unfinished in a directory (not below it), where the store knows of such.
+    ///
+    /// # Errors
+    /// Those of the store; a directory that is not there is none.
+    fn sweep(&self, dir: &StorePath) -> Result<()>;
+
     /// The bytes that can still be written, where the store knows.
     ///
     /// # Errors
@@ -102,6 +116,14 @@ pub trait Store: Send + Sync + Debug {
 
     /// The path by which other programs of this host reach it, where there is one.
     fn local_path(&self, path: &StorePath) -> Option<PathBuf>;
+}
+
+/// Refuses to rename from one directory to another: on some stores that is no single step.
+fn check_one_directory(from: &StorePath, to: &StorePath) -> Result<()> {
+    if from.parent() == to.parent() {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("cannot rename {from} to {to}: they are in different directories")))
 }
 
 /// What is known of a file before it is written.

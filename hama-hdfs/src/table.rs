@@ -12,6 +12,7 @@ mod layout;
 mod open;
 mod pending;
 mod read;
+mod remove;
 mod shard_writer;
 mod versions;
 mod write;
@@ -31,8 +32,9 @@ use crate::url::StoreUrl;
 use layout::Layout;
 use read::OpenShards;
 
-pub use catalog::{list, remove};
+pub use catalog::list;
 pub use check::CheckReport;
+pub use remove::{Removed, remove};
 pub use shard_writer::ShardWriter;
 pub use write::{OnExists, TableTarget, TableWriter};
 

@@ -1,6 +1,7 @@
 //! A store in a local directory.
 
 mod lock;
+mod unfinished;
 mod write;
 
 use std::fs::{self, File};
@@ -9,14 +10,19 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use hama_core::{Error, ErrorKind, Result};
+use rustix::io::Errno;
 
-use super::{BlockHosts, CreateHint, Entry, EntryKind, Lock, LockGuard, Store, StoreReader, StoreWriter};
+use super::{
+    BlockHosts, CreateHint, Entry, EntryKind, Lock, LockGuard, Store, StoreReader, StoreWriter,
+    check_one_directory,
+};
 use crate::path::StorePath;
 use crate::url::{Place, StoreUrl};
+use unfinished::UNFINISHED;
 use write::DirectoryWriter;
 
-/// What the names of unfinished files and links start with. They are not listed.
-const UNFINISHED: &str = ".tmp-";
+/// How often a directory is listed that changes meanwhile.
+const LIST_TRIES: usize = 1000;
 
 /// A store in a local directory. Files are plain files under their names.
 #[derive(Debug)]
@@ -124,12 +130,10 @@ impl Store for DirectoryStore {
     }
 
     fn publish(&self, from: &StorePath, to: &StorePath) -> Result<()> {
+        check_one_directory(from, to)?;
         let (from, to) = (self.place(from), self.place(to));
-        let publish = || {
-            write::rename_new(&from, &to)?;
-            to.parent().map_or(Ok(()), sync_directory)
-        };
-        publish().map_err(|e| Error::io(format!("cannot rename {} to {}", from.display(), to.display()), e))
+        write::rename_new(&from, &to)
+            .map_err(|e| Error::io(format!("cannot rename {} to {}", from.display(), to.display()), e))
     }
 
     fn list(&self, dir: &StorePath) -> Result<Vec<Entry>> {
@@ -182,6 +186,20 @@ impl Store for DirectoryStore {
             .map_err(|e| Error::io(format!("cannot make the link {}", dir.display()), e))
     }
 
+    fn unpoint(&self, link: &StorePath, dir: &StorePath) -> Result<()> {
+        let place = self.place(link);
+        let Some(dir) = dir.as_str().strip_prefix(&prefix_of(link)) else { return Ok(()) };
+        match fs::read_link(&place) {
+            Ok(target) if target.starts_with(dir) => absent_is_fine(fs::remove_file(&place), &place),
+            _ => Ok(()),
+        }
+    }
+
+    fn sweep(&self, dir: &StorePath) -> Result<()> {
+        let place = self.place(dir);
+        unfinished::sweep(&place).map_err(|e| Error::io(format!("cannot clear {}", place.display()), e))
+    }
+
     fn free_bytes(&self) -> Result<Option<u64>> {
         let stat = rustix::fs::statvfs(&self.root).map_err(|e| {
             Error::io(format!("cannot ask for the space at {}", self.root.display()), e.into())
@@ -209,23 +227,62 @@ fn absent_is_fine(result: io::Result<()>, place: &Path) -> Result<()> {
     }
 }
 
+/// Lists a directory. One in which something went while it was read is read anew: what went may have got another name,
+/// under which it was not seen.
 fn list(place: &Path) -> io::Result<Vec<Entry>> {
+    for _ in 0..LIST_TRIES {
+        if let Some(mut entries) = list_once(place)? {
+            entries.sort();
+            return Ok(entries);
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::ResourceBusy, "it keeps changing"))
+}
+
+fn list_once(place: &Path) -> io::Result<Option<Vec<Entry>>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(place)? {
-        let Ok(name) = entry?.file_name().into_string() else { continue };
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
         if name.starts_with(UNFINISHED) {
             continue;
         }
-        // Through links; what a dangling one leads to, or a file deleted since, is not there.
-        let Ok(meta) = fs::metadata(place.join(&name)) else { continue };
-        if meta.is_dir() {
-            entries.push(Entry { name, kind: EntryKind::Directory, len: 0 });
-        } else if meta.is_file() {
-            entries.push(Entry { name, kind: EntryKind::File, len: meta.len() });
+        let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+        match seen(is_link, fs::metadata(entry.path()))? {
+            Seen::Is(kind, len) => entries.push(Entry { name, kind, len }),
+            Seen::Foreign => {}
+            Seen::Gone => return Ok(None),
         }
     }
-    entries.sort();
-    Ok(entries)
+    Ok(Some(entries))
+}
+
+/// What a look at an entry of a directory gives.
+#[derive(Debug)]
+enum Seen {
+    Is(EntryKind, u64),
+    /// Neither file nor directory, or a link that leads to none.
+    Foreign,
+    /// It was there and is no longer.
+    Gone,
+}
+
+/// What an entry is, going by what was found through its links. An error is no absence: whoever collects garbage would
+/// take a manifest on a bad sector for one that is not there.
+fn seen(is_link: bool, found: io::Result<fs::Metadata>) -> io::Result<Seen> {
+    match found {
+        Ok(meta) if meta.is_dir() => Ok(Seen::Is(EntryKind::Directory, 0)),
+        Ok(meta) if meta.is_file() => Ok(Seen::Is(EntryKind::File, meta.len())),
+        Ok(_) => Ok(Seen::Foreign),
+        Err(e) if is_link && leads_nowhere(&e) => Ok(Seen::Foreign),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Seen::Gone),
+        Err(e) => Err(e),
+    }
+}
+
+/// Whether a link leads to nothing, into a file, or to itself.
+fn leads_nowhere(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP))
 }
 
 #[derive(Debug)]
@@ -247,5 +304,25 @@ impl StoreReader for DirectoryReader {
             return Err(Error::data(format!("{}: it has {} bytes", doing(), self.len)));
         }
         self.file.read_exact_at(into, offset).map_err(|e| Error::io(doing(), e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_look_is_no_absence() {
+        for is_link in [false, true] {
+            for errno in [Errno::IO, Errno::ACCESS, Errno::NAMETOOLONG, Errno::STALE] {
+                assert!(seen(is_link, Err(errno.into())).is_err(), "{errno:?}");
+            }
+        }
+        for errno in [Errno::NOTDIR, Errno::LOOP] {
+            assert!(seen(false, Err(errno.into())).is_err(), "{errno:?}");
+            assert!(matches!(seen(true, Err(errno.into())), Ok(Seen::Foreign)), "{errno:?}");
+        }
+        assert!(matches!(seen(true, Err(Errno::NOENT.into())), Ok(Seen::Foreign)));
+        assert!(matches!(seen(false, Err(Errno::NOENT.into())), Ok(Seen::Gone)));
     }
 }

@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hama_core::ids::Host;
 use hama_core::{Error, ErrorKind, Result};
 
-use super::{BlockHosts, CreateHint, Entry, EntryKind, Lock, LockGuard, Store, StoreReader, StoreWriter};
+use super::{
+    BlockHosts, CreateHint, Entry, EntryKind, Lock, LockGuard, Store, StoreReader, StoreWriter,
+    check_one_directory,
+};
 use crate::path::StorePath;
 use crate::url::StoreUrl;
 
@@ -142,6 +145,7 @@ impl Store for MemoryStore {
     }
 
     fn publish(&self, from: &StorePath, to: &StorePath) -> Result<()> {
+        check_one_directory(from, to)?;
         let mut tree = self.tree();
         if *to == StorePath::root() || tree.contains_key(to) {
             return Err(self.exists(to));
@@ -221,6 +225,14 @@ impl Store for MemoryStore {
 
     fn point(&self, _link: &StorePath, _target: &StorePath) -> Result<bool> {
         Ok(false)
+    }
+
+    fn unpoint(&self, _link: &StorePath, _dir: &StorePath) -> Result<()> {
+        Ok(())
+    }
+
+    fn sweep(&self, _dir: &StorePath) -> Result<()> {
+        Ok(())
     }
 
     fn free_bytes(&self) -> Result<Option<u64>> {

@@ -131,6 +131,14 @@ impl Store for StrictStore {
         Ok(false)
     }
 
+    fn unpoint(&self, _link: &StorePath, _dir: &StorePath) -> Result<()> {
+        Ok(())
+    }
+
+    fn sweep(&self, _dir: &StorePath) -> Result<()> {
+        Ok(())
+    }
+
     fn free_bytes(&self) -> Result<Option<u64>> {
         Ok(None)
     }

@@ -64,7 +64,7 @@ fn ambiguous_replies_come_now_and_then_and_the_call_is_done() {
         let closed = store.create(&at, hint(&Host::local())).unwrap().close();
         lost += u64::from(closed.is_err_and(|e| e.kind() == ErrorKind::Unavailable));
         assert!(store.open(&at).is_ok());
-        let published = store.publish(&at, &path(&format!("b/{i}")));
+        let published = store.publish(&at, &path(&format!("a/to-{i}")));
         lost += u64::from(published.is_err_and(|e| e.kind() == ErrorKind::Unavailable));
         assert_eq!(store.open(&at).unwrap_err().kind(), ErrorKind::NotFound);
     }
@@ -138,11 +138,16 @@ fn foreign_and_unfinished_things_are_not_listed() {
     let root = store.local_path(&StorePath::root()).unwrap();
     fs::write(root.join(".tmp-1"), "x").unwrap();
     symlink("nowhere", root.join("dangling")).unwrap();
+    symlink("loop", root.join("loop")).unwrap();
+    symlink("seen/below", root.join("through-a-file")).unwrap();
     rustix::fs::mknodat(rustix::fs::CWD, root.join("pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
         .unwrap();
     fs::write(root.join("seen"), "x").unwrap();
     let names: Vec<_> = store.list(&StorePath::root()).unwrap().into_iter().map(|e| e.name).collect();
     assert_eq!(names, ["seen"]);
+    symlink("x".repeat(300), root.join("unreadable")).unwrap();
+    let error = store.list(&StorePath::root()).unwrap_err();
+    assert!(error.to_string().starts_with("cannot list "), "what cannot be looked at is told: {error}");
     let error = store.open(&path("dangling")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(store.open(&path("pipe")).unwrap_err().kind(), ErrorKind::Invalid);

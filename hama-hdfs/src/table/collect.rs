@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use hama_core::{ErrorKind, Result};
 
-use super::files::repeated;
+use super::files::{TRIES, repeated};
 use super::layout::{Layout, generation_of};
 use super::versions::{Versions, read_manifest};
 use crate::generation::GenerationId;
@@ -22,10 +22,24 @@ pub(super) fn collect_quietly(store: &dyn Store, name: &TableName) {
 
 /// Deletes the pending files of dead writers, the manifests before the latest, and the generations that nothing names.
 ///
-/// A generation is made after its pending file, and that becomes a manifest by being renamed, which a listing that
-/// runs meanwhile may miss under both names. So generations are listed first, and names twice.
+/// A generation is made after its pending file, so generations are listed first. What the latest manifest of the first
+/// look names stays, whatever the second one shows: others may replace and collect that manifest between the two.
 pub(super) fn collect(store: &dyn Store, name: &TableName) -> Result<()> {
+    for _ in 0..TRIES {
+        if collect_once(store, name)? {
+            return Ok(());
+        }
+    }
+    // Whoever keeps replacing the table collects too.
+    Ok(())
+}
+
+/// False where the latest manifest was replaced meanwhile, so that nobody knows what it named.
+fn collect_once(store: &dyn Store, name: &TableName) -> Result<bool> {
     let layout = Layout::new(name);
+    for dir in [layout.dir(), &layout.generations()] {
+        repeated(|| store.sweep(dir))?;
+    }
     let generations = list_generations(store, &layout)?;
     let mut kept = Kept::default();
     let first = Versions::list(store, &layout)?;
@@ -33,6 +47,10 @@ pub(super) fn collect(store: &dyn Store, name: &TableName) -> Result<()> {
         collect_pending(store, name, &layout.pending(*id), &mut kept)?;
     }
     let latest = first.latest();
+    if let Some(number) = latest {
+        let Some(manifest) = read_if_there(store, name, &layout.manifest(number))? else { return Ok(false) };
+        kept.add(Some(manifest));
+    }
     for number in first.manifests.iter().filter(|number| Some(**number) != latest) {
         collect_manifest(store, &layout, *number, &kept)?;
     }
@@ -43,10 +61,15 @@ pub(super) fn collect(store: &dyn Store, name: &TableName) -> Result<()> {
     for number in &second.manifests {
         kept.add(read_if_there(store, name, &layout.manifest(*number))?);
     }
-    for id in generations.difference(&kept.generations) {
+    let garbage: Vec<_> = generations.difference(&kept.generations).collect();
+    if !garbage.is_empty() {
+        // Manifests that came back after a power loss would name what is not there.
+        sync_if_there(store, &layout)?;
+    }
+    for id in garbage {
         delete_generation(store, &layout, *id)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Deletes a generation, and its index after it.
@@ -55,8 +78,16 @@ pub(super) fn delete_generation(store: &dyn Store, layout: &Layout, id: Generati
     repeated(|| store.delete(&layout.index(id)))
 }
 
+/// Makes the deletions in a table's directory durable.
+pub(super) fn sync_if_there(store: &dyn Store, layout: &Layout) -> Result<()> {
+    match store.sync(layout.dir()) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
 /// Locks a file for itself; `None` where others hold it or it is gone.
-pub(super) fn lock_exclusively(store: &dyn Store, path: &StorePath) -> Result<Option<Box<dyn LockGuard>>> {
+fn lock_exclusively(store: &dyn Store, path: &StorePath) -> Result<Option<Box<dyn LockGuard>>> {
     match store.lock(path, Lock::Exclusive) {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         other => other,
@@ -104,12 +135,18 @@ fn collect_manifest(store: &dyn Store, layout: &Layout, number: u64, kept: &Kept
 fn list_generations(store: &dyn Store, layout: &Layout) -> Result<BTreeSet<GenerationId>> {
     match store.list(&layout.generations()) {
         Ok(entries) => Ok(entries.iter().filter_map(|entry| generation_of(&entry.name)).collect()),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(BTreeSet::new()),
+        // Something foreign may have the name.
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Invalid) => Ok(BTreeSet::new()),
         Err(e) => Err(e),
     }
 }
 
-fn read_if_there(store: &dyn Store, name: &TableName, path: &StorePath) -> Result<Option<Manifest>> {
+/// A manifest or pending file, where it is there.
+pub(super) fn read_if_there(
+    store: &dyn Store,
+    name: &TableName,
+    path: &StorePath,
+) -> Result<Option<Manifest>> {
     match read_manifest(store, path, name) {
         Ok(manifest) => Ok(Some(manifest)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),

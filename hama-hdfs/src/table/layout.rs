@@ -2,6 +2,7 @@
 
 use crate::extent::ShardIndex;
 use crate::generation::GenerationId;
+use crate::manifest::NUMBER_MAX;
 use crate::name::TableName;
 use crate::path::StorePath;
 use crate::zarr;
@@ -78,7 +79,8 @@ pub(super) fn table_file(name: &str) -> Option<TableFile> {
     let (kind, id) = name.strip_suffix(".json")?.split_once('-')?;
     match kind {
         "manifest" => {
-            let number = id.parse().ok().filter(|number| *number > 0 && format!("{number:08}") == id)?;
+            let valid = |number: &u64| (1..=NUMBER_MAX).contains(number) && format!("{number:08}") == id;
+            let number = id.parse().ok().filter(valid)?;
             Some(TableFile::Manifest(number))
         }
         "pending" => id.parse().ok().map(TableFile::Pending),
@@ -103,7 +105,7 @@ mod tests {
     fn names_of_files_read_back() {
         let layout = Layout::new(&TableName::new("a").unwrap());
         let id = GenerationId::random();
-        for number in [1, 42, 123_456_789_012] {
+        for number in [1, 42, 123_456_789_012, NUMBER_MAX] {
             assert_eq!(
                 table_file(layout.manifest(number).name().unwrap()),
                 Some(TableFile::Manifest(number))
@@ -123,6 +125,8 @@ mod tests {
             "manifest-+0000001.json",
             "manifest-00000001",
             "manifest-99999999999999999999.json",
+            "manifest-18446744073709551615.json",
+            "manifest-9007199254740993.json",
             "pending-x.json",
             "pending-.json",
             "notes.json",

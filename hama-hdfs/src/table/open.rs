@@ -32,11 +32,9 @@ impl Table {
             let (number, lock) = lock_latest(&**store, name)?;
             let table = Table::load(Arc::clone(store), name, number, Some(lock))?;
             // A writer that was killed between its commit and the link left that behind. It is a hint: where it cannot
-            // be repaired, it stays. Where somebody committed meanwhile, it must not lead back.
-            let layout = Layout::new(name);
-            match store.point(&layout.current(), &layout.generation(table.generation())) {
-                Ok(true) if Versions::list(&**store, &layout)?.latest() != Some(number) => {}
-                _ => return Ok(table),
+            // be repaired, it stays.
+            if !matches!(point_current(&**store, &Layout::new(name), &table.inner.manifest), Ok(false)) {
+                return Ok(table);
             }
         }
     }
@@ -74,6 +72,13 @@ impl Table {
         let index = read_index(&*store, &layout, &manifest)?;
         Ok(Table::assemble(store, manifest, index, lock))
     }
+}
+
+/// Lets the link lead to the generation of a version. False where that changed it and somebody committed another version
+/// meanwhile: then it may lead back, and has to be set again.
+pub(super) fn point_current(store: &dyn Store, layout: &Layout, manifest: &Manifest) -> Result<bool> {
+    let changed = store.point(&layout.current(), &layout.generation(manifest.generation))?;
+    Ok(!changed || Versions::list(store, layout)?.latest() == Some(manifest.number))
 }
 
 fn read_index(store: &dyn Store, layout: &Layout, manifest: &Manifest) -> Result<GenerationIndex> {

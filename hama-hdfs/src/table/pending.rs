@@ -13,7 +13,7 @@ use super::files::{TRIES, read_whole, repeated, write_whole};
 use super::layout::Layout;
 use super::versions::Versions;
 use crate::generation::GenerationId;
-use crate::manifest::{MANIFEST_BYTES_MAX, Manifest};
+use crate::manifest::{MANIFEST_BYTES_MAX, Manifest, NUMBER_MAX};
 use crate::name::TableName;
 use crate::store::{Lock, LockGuard, Store};
 
@@ -65,7 +65,7 @@ impl Pending {
             let latest = Versions::list(&**store, &layout)?.latest();
             check_base(name, base, latest)?;
             let id = GenerationId::random();
-            let manifest = make(latest.unwrap_or(0) + 1, id);
+            let manifest = make(next_number(name, latest)?, id);
             let pending = Pending::lay(store, &layout, base, manifest)?;
             // A collector may have taken it for a dead writer's before it was locked; and whoever committed before it
             // lay there may have collected the number that it is to get.
@@ -108,29 +108,48 @@ impl Pending {
         &self.manifest
     }
 
-    /// Makes it the table's manifest. An ambiguous reply is settled by reading that.
+    /// Makes it the table's manifest, and that durable. An ambiguous reply is settled by reading that.
     pub(super) fn publish(&mut self) -> Result<()> {
         let from = self.layout.pending(self.manifest.id);
         let to = self.layout.manifest(self.manifest.number);
-        let mut last = None;
+        let mut ambiguous = None;
         for _ in 0..TRIES {
             let error = match self.store.publish(&from, &to) {
-                Ok(()) => return self.settle(State::Published, None),
+                Ok(()) => return self.settle_durably(),
                 Err(error) => error,
             };
-            match self.is_published() {
-                Err(_) => return self.settle(State::Unknown, Some(error)),
-                Ok(true) => return self.settle(State::Published, None),
-                Ok(false) => {}
+            // The other replies are plain, unless a try before may have been done late.
+            if ambiguous.is_some() || error.kind() == ErrorKind::Unavailable {
+                match self.is_published() {
+                    Err(_) => return self.settle(State::Unknown, Some(unknown(error))),
+                    Ok(true) => return self.settle_durably(),
+                    Ok(false) => {}
+                }
             }
             match error.kind() {
-                ErrorKind::Unavailable => last = Some(error),
+                ErrorKind::Unavailable => ambiguous = Some(error),
                 ErrorKind::Exists => return self.settle(State::Waiting, Some(self.lost())),
                 ErrorKind::NotFound => return self.settle(State::Waiting, Some(self.ended())),
                 _ => return self.settle(State::Waiting, Some(error)),
             }
         }
-        self.settle(State::Unknown, last)
+        self.settle(State::Unknown, ambiguous)
+    }
+
+    /// It is the table's manifest: makes that durable.
+    fn settle_durably(&mut self) -> Result<()> {
+        self.state = State::Published;
+        self.store.sync(self.layout.dir()).map_err(|e| {
+            let (table, number) = (&self.manifest.table, self.manifest.number);
+            Error::new(
+                ErrorKind::Unavailable,
+                format!(
+                    "cannot make version {number} of table {table} durable: it is visible, but may not survive a power \
+                     loss"
+                ),
+            )
+            .with_source(e)
+        })
     }
 
     /// Whether the table's manifest is this one.
@@ -162,11 +181,7 @@ impl Pending {
     }
 
     fn ended(&self) -> Error {
-        let table = &self.manifest.table;
-        Error::new(
-            ErrorKind::Conflict,
-            format!("cannot commit table {table}: somebody ended this writer, its pending file is gone"),
-        )
+        ended(&self.manifest.table)
     }
 
     /// The lock, which from the commit on keeps the table that was written.
@@ -198,6 +213,36 @@ impl Drop for Pending {
     fn drop(&mut self) {
         self.withdraw();
     }
+}
+
+fn ended(table: &TableName) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        format!("cannot commit table {table}: somebody ended this writer, its pending file is gone"),
+    )
+}
+
+/// The error of a writer whose files were not what it made them: that it was ended, where it was.
+pub(super) fn ended_or(store: &dyn Store, table: &TableName, id: GenerationId, error: Error) -> Error {
+    let is_ended = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Invalid)
+        && store.open(&Layout::new(table).pending(id)).is_err_and(|e| e.kind() == ErrorKind::NotFound);
+    if is_ended { ended(table).with_source(error) } else { error }
+}
+
+/// The number after the latest.
+fn next_number(name: &TableName, latest: Option<u64>) -> Result<u64> {
+    let next = latest.unwrap_or(0) + 1;
+    if next > NUMBER_MAX {
+        return Err(Error::data(format!(
+            "cannot write table {name}: its version has the last number that there is, {NUMBER_MAX}"
+        )));
+    }
+    Ok(next)
+}
+
+/// The error of who cannot say whether a version was committed.
+fn unknown(error: Error) -> Error {
+    Error::new(ErrorKind::Unavailable, "cannot tell whether the commit took place").with_source(error)
 }
 
 fn check_base(name: &TableName, base: Base, latest: Option<u64>) -> Result<()> {

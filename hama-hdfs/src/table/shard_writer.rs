@@ -6,6 +6,7 @@ use hama_core::ids::Host;
 use hama_core::{Error, ErrorKind, Result};
 
 use super::layout::{Layout, shard_file};
+use super::pending::ended_or;
 use super::write::TableTarget;
 use crate::extent::{ShardIndex, TileIndex};
 use crate::index::ShardRecord;
@@ -61,18 +62,19 @@ impl ShardWriter {
     /// Ends the shard; its file is durable then. What it returns is what the commit needs.
     ///
     /// # Errors
-    /// `Invalid` where tiles are missing; those of the store.
+    /// `Invalid` where tiles are missing; `Conflict` where somebody ended the table's writer; those of the store.
     pub fn finish(mut self) -> Result<ShardRecord> {
         let (index, len, tiles) = self.plan.finish()?;
         self.file.write(&index)?;
-        let closed = self.file.close();
-        match closed {
+        match self.file.close() {
             Err(e) if e.kind() == ErrorKind::Unavailable => {
                 if !is_whole(&*self.store, &self.path, len, &index)? {
                     return Err(e);
                 }
             }
-            other => other?,
+            other => {
+                other.map_err(|e| ended_or(&*self.store, &self.target.name, self.target.generation, e))?
+            }
         }
         let file = shard_file(self.target.generation, self.shard);
         Ok(ShardRecord { shard: self.shard, file, len, host: self.host, tiles })

@@ -1,6 +1,6 @@
 //! The versions of a table, as the names in its directory tell them.
 
-use hama_core::{ErrorKind, Result};
+use hama_core::{Error, ErrorKind, Result};
 
 use super::files::read_whole;
 use super::layout::{Layout, TableFile, table_file};
@@ -9,6 +9,9 @@ use crate::manifest::{MANIFEST_BYTES_MAX, Manifest};
 use crate::name::TableName;
 use crate::path::StorePath;
 use crate::store::{EntryKind, Store};
+
+/// How often a directory is listed until two listings agree.
+const LIST_TRIES: usize = 1000;
 
 /// The manifests and the pending files of a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,9 +24,30 @@ pub(super) struct Versions {
 
 impl Versions {
     /// Those in the directory; none where there is no directory.
+    ///
+    /// A listing is no snapshot: it may miss a file that is renamed meanwhile under both of its names, and a version that
+    /// was replaced together with the one that replaced it. So the directory is listed until two listings agree.
     pub(super) fn list(store: &dyn Store, layout: &Layout) -> Result<Versions> {
+        let Some(mut last) = Versions::list_once(store, layout)? else { return Ok(Versions::default()) };
+        for _ in 0..LIST_TRIES {
+            let Some(next) = Versions::list_once(store, layout)? else { return Ok(Versions::default()) };
+            if next == last {
+                return Ok(next);
+            }
+            last = next;
+        }
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            format!("cannot list the versions of table {}: they keep changing", layout.dir()),
+        ))
+    }
+
+    /// What one listing shows; `None` where there is no directory.
+    fn list_once(store: &dyn Store, layout: &Layout) -> Result<Option<Versions>> {
         let entries = match store.list(layout.dir()) {
-            Err(e) if e.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            // Something that has the name and is no directory is no table.
+            Err(e) if e.kind() == ErrorKind::Invalid && store.open(layout.dir()).is_ok() => return Ok(None),
             other => other?,
         };
         let mut versions = Versions::default();
@@ -35,7 +59,7 @@ impl Versions {
             }
         }
         versions.manifests.sort_unstable();
-        Ok(versions)
+        Ok(Some(versions))
     }
 
     /// The number of the manifest that counts.

@@ -10,7 +10,9 @@ use super::Table;
 use super::collect::{collect_quietly, delete_generation};
 use super::files::write_whole;
 use super::layout::{Layout, shard_file};
-use super::pending::{Base, Pending};
+use super::open::point_current;
+use super::pending::{Base, Pending, ended_or};
+use super::remove::remove_empty;
 use crate::generation::GenerationId;
 use crate::index::{GenerationIndex, ShardRecord, check_shards};
 use crate::manifest::{Manifest, ManifestIds};
@@ -78,10 +80,15 @@ impl TableWriter {
         let generation = pending.manifest().generation;
         let target = TableTarget { url: store.url().clone(), name: name.clone(), generation, spec };
         let writer = TableWriter { store: Arc::clone(store), pending: Some(pending), target };
-        let layout = Layout::new(name);
-        write_whole(&**store, &layout.group_metadata(generation), &zarr::group()?)?;
-        write_whole(&**store, &layout.values_metadata(generation), &zarr::values(&writer.target.spec)?)?;
+        writer.write_metadata().map_err(|e| ended_or(&**store, name, generation, e))?;
         Ok(writer)
+    }
+
+    fn write_metadata(&self) -> Result<()> {
+        let layout = Layout::new(&self.target.name);
+        let generation = self.target.generation;
+        write_whole(&*self.store, &layout.group_metadata(generation), &zarr::group()?)?;
+        write_whole(&*self.store, &layout.values_metadata(generation), &zarr::values(&self.target.spec)?)
     }
 
     /// What a peer needs to write shards of it.
@@ -97,25 +104,43 @@ impl TableWriter {
     /// # Errors
     /// `Invalid` where a shard is missing, there twice, or not what its record says; `Conflict` where somebody else
     /// committed a version meanwhile or ended this writer; `Exists` where somebody made the table meanwhile that was
-    /// not to be replaced; `Unavailable` where nobody can say whether it is visible now: open it and see.
+    /// not to be replaced; `Unavailable` where nobody can say whether it is visible now, or whether it survives a power
+    /// loss: open it and see.
     pub fn commit(mut self, mut shards: Vec<ShardRecord>) -> Result<Table> {
         shards.sort_by_key(|record| record.shard);
-        self.check(&shards)?;
         let TableTarget { name, generation, spec, .. } = self.target.clone();
-        let index = GenerationIndex { table: name.clone(), generation, shards };
+        let index = self.prepare(shards).map_err(|e| ended_or(&*self.store, &name, generation, e))?;
         let layout = Layout::new(&name);
-        write_whole(&*self.store, &layout.index(generation), &index.encode()?)?;
-        self.sync(&layout)?;
-        let pending = self.pending.as_mut().expect("it is there until the commit");
+        let pending = self.pending();
         pending.publish()?;
         let (manifest, lock) = (pending.manifest().clone(), pending.take_lock());
         self.pending = None;
-        if let Err(error) = self.store.point(&layout.current(), &layout.generation(generation)) {
-            tracing::warn!(table = %name, %error, "the link to the current generation is out of date");
+        match point_current(&*self.store, &layout, &manifest) {
+            Ok(true) => {}
+            // Whoever opens the table lets it lead to the version that was committed meanwhile.
+            Ok(false) => drop(Table::open(&self.store, &name)),
+            Err(error) => {
+                tracing::warn!(table = %name, %error, "the link to the current generation is out of date");
+            }
         }
         collect_quietly(&*self.store, &name);
         tracing::info!(table = %name, version = manifest.number, shape = %spec.shape, "committed");
         Ok(Table::assemble(Arc::clone(&self.store), manifest, index, lock))
+    }
+
+    /// Checks the shards, and makes them and their index durable.
+    fn prepare(&self, shards: Vec<ShardRecord>) -> Result<GenerationIndex> {
+        self.check(&shards)?;
+        let TableTarget { name, generation, .. } = self.target.clone();
+        let layout = Layout::new(&name);
+        let index = GenerationIndex { table: name, generation, shards };
+        write_whole(&*self.store, &layout.index(generation), &index.encode()?)?;
+        self.sync(&layout)?;
+        Ok(index)
+    }
+
+    fn pending(&mut self) -> &mut Pending {
+        self.pending.as_mut().expect("it is there until the commit")
     }
 
     /// Makes the names on the way to every file of the generation durable. Publishing does that for the table's own
@@ -169,7 +194,9 @@ impl Drop for TableWriter {
             return;
         }
         let layout = Layout::new(&self.target.name);
-        if let Err(error) = delete_generation(&*self.store, &layout, self.target.generation) {
+        let cleared = delete_generation(&*self.store, &layout, self.target.generation)
+            .and_then(|()| remove_empty(&*self.store, &layout));
+        if let Err(error) = cleared {
             tracing::warn!(table = %self.target.name, %error, "the next writer has to clear an unfinished generation");
         }
     }

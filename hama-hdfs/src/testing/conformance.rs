@@ -122,6 +122,7 @@ fn publishing_renames_what_is_there_to_what_is_not(store: &dyn Store) {
     assert_eq!(refused(store.publish(&path("publish/c"), &path("publish/d"))), ErrorKind::NotFound);
     store.publish(&path("publish/a"), &path("publish/c")).expect("nothing is there");
     assert_eq!(read(store, "publish/c").expect("it is there"), b"a");
+    assert_eq!(refused(store.publish(&path("publish/c"), &path("elsewhere"))), ErrorKind::Invalid);
     assert_eq!(names(store, "publish"), ["b", "c"]);
 }
 
@@ -220,8 +221,15 @@ fn links_are_hints(store: &dyn Store) {
         assert_eq!(read(store, "link/current/x").expect("it leads there"), b"2");
         assert_eq!(refused(store.point(&path("link/one/x"), &path("link/one/y"))), ErrorKind::Exists);
     }
-    store.delete(&link).expect("a link can go, or was never there");
+    store.unpoint(&link, &path("link/one")).expect("it leads elsewhere, or was never there");
+    assert_eq!(names(store, "link").contains(&"current".to_owned()), has_links);
+    for _ in 0..2 {
+        store.unpoint(&link, &path("link/two")).expect("a link can go, or was never there");
+    }
+    store.unpoint(&path("link/one"), &path("link/one")).expect("what is no link stays");
     assert_eq!(names(store, "link"), ["one", "two"]);
+    store.sweep(&path("link")).expect("nothing is unfinished");
+    store.sweep(&path("nowhere")).expect("nothing is there");
 }
 
 fn directories_are_no_files(store: &dyn Store) {

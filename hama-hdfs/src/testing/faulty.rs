@@ -20,6 +20,13 @@ pub enum Fault {
     Fails(u64, ErrorKind),
     /// This call is done, but says `Unavailable`, where that is one that HDFS may answer so: a close, a rename, a delete.
     LostReply(u64),
+    /// Where this call is a listing, it misses the names of manifests and pending files: as one may that is made while
+    /// they are renamed.
+    ListsShort(u64),
+    /// From this call on all listings miss them.
+    ListsShortFrom(u64),
+    /// No name can be made durable.
+    CannotSync,
     /// Nothing can be changed.
     ReadOnly,
 }
@@ -54,6 +61,7 @@ impl FaultyStore {
 enum Call {
     Reads,
     Changes,
+    Syncs,
     /// Changes, and may be answered ambiguously.
     Commits,
 }
@@ -66,16 +74,20 @@ impl State {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The fault, and the number of the call that is made now.
+    fn count(&self) -> (Fault, u64) {
+        let mut state = self.lock();
+        state.1 += 1;
+        (state.0, state.1 - 1)
+    }
+
     fn call<T>(&self, call: Call, run: impl FnOnce() -> Result<T>) -> Result<T> {
-        let (fault, number) = {
-            let mut state = self.lock();
-            state.1 += 1;
-            (state.0, state.1 - 1)
-        };
+        let (fault, number) = self.count();
         let fails = |kind, what: &str| Err(Error::new(kind, format!("call {number} {what}")));
         match fault {
             Fault::DeadFrom(from) if number >= from => fails(ErrorKind::Unavailable, "comes after the end"),
             Fault::Fails(at, kind) if number == at => fails(kind, "fails"),
+            Fault::CannotSync if call == Call::Syncs => fails(ErrorKind::Unavailable, "cannot sync"),
             Fault::ReadOnly if call != Call::Reads => fails(ErrorKind::Invalid, "changes a read-only store"),
             Fault::LostReply(at) if number == at && call == Call::Commits => {
                 run()?;
@@ -102,7 +114,7 @@ impl Store for FaultyStore {
     }
 
     fn sync(&self, dir: &StorePath) -> Result<()> {
-        self.state.call(Call::Changes, || self.inner.sync(dir))
+        self.state.call(Call::Syncs, || self.inner.sync(dir))
     }
 
     fn publish(&self, from: &StorePath, to: &StorePath) -> Result<()> {
@@ -110,7 +122,15 @@ impl Store for FaultyStore {
     }
 
     fn list(&self, dir: &StorePath) -> Result<Vec<Entry>> {
-        self.state.call(Call::Reads, || self.inner.list(dir))
+        let (fault, number) = *self.state.lock();
+        let mut entries = self.state.call(Call::Reads, || self.inner.list(dir))?;
+        let is_short = match fault {
+            Fault::ListsShort(at) => number == at,
+            Fault::ListsShortFrom(from) => number >= from,
+            _ => false,
+        };
+        entries.retain(|e| !is_short || !(e.name.starts_with("manifest-") || e.name.starts_with("pending-")));
+        Ok(entries)
     }
 
     fn delete(&self, path: &StorePath) -> Result<()> {
@@ -131,6 +151,14 @@ impl Store for FaultyStore {
 
     fn point(&self, link: &StorePath, target: &StorePath) -> Result<bool> {
         self.state.call(Call::Changes, || self.inner.point(link, target))
+    }
+
+    fn unpoint(&self, link: &StorePath, dir: &StorePath) -> Result<()> {
+        self.state.call(Call::Commits, || self.inner.unpoint(link, dir))
+    }
+
+    fn sweep(&self, dir: &StorePath) -> Result<()> {
+        self.state.call(Call::Commits, || self.inner.sweep(dir))
     }
 
     fn free_bytes(&self) -> Result<Option<u64>> {

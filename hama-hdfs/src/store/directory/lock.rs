@@ -20,14 +20,26 @@ impl LockGuard for FileLock {}
 
 /// Locks the file at `place`, or says that others hold it.
 pub(super) fn lock(place: &Path, lock: Lock) -> io::Result<Option<FileLock>> {
-    let file = File::open(place)?;
+    let mut file = File::open(place)?;
+    let mut locked = lock_open(&file, place, lock);
+    // Over NFS the lock is one of bytes, and an exclusive one is for those who can write them.
+    if locked.as_ref().is_err_and(|e| Errno::from_io_error(e) == Some(Errno::BADF)) {
+        file = File::options().read(true).write(true).open(place)?;
+        locked = lock_open(&file, place, lock);
+    }
+    Ok(locked?.then_some(FileLock { _file: file }))
+}
+
+/// Locks an open file as long as it is open, unless others hold it. `NotFound` where it does not have the name `place`
+/// any more.
+pub(super) fn lock_open(file: &File, place: &Path, lock: Lock) -> io::Result<bool> {
     let operation = match lock {
         Lock::Shared => FlockOperation::NonBlockingLockShared,
         Lock::Exclusive => FlockOperation::NonBlockingLockExclusive,
     };
-    match flock(&file, operation) {
+    match flock(file, operation) {
         Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => return Ok(None),
+        Err(Errno::WOULDBLOCK) => return Ok(false),
         Err(e) => return Err(e.into()),
     }
     // Between the two calls its name may have gone to nobody, or to another file.
@@ -35,5 +47,5 @@ pub(super) fn lock(place: &Path, lock: Lock) -> io::Result<Option<FileLock>> {
     if (locked.dev(), locked.ino()) != (named.dev(), named.ino()) {
         return Err(io::ErrorKind::NotFound.into());
     }
-    Ok(Some(FileLock { _file: file }))
+    Ok(true)
 }

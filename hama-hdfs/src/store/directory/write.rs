@@ -12,9 +12,8 @@ use std::path::{Path, PathBuf};
 use hama_core::{Error, Result};
 use rustix::fs::{Advice, AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
-use uuid::Uuid;
 
-use super::UNFINISHED;
+use super::unfinished::Temporary;
 use crate::store::StoreWriter;
 
 /// A file that is being written.
@@ -33,6 +32,8 @@ pub(super) struct DirectoryWriter {
 const START_BYTES: u64 = 8 << 20;
 /// Files from this length on get their room beforehand: in one piece, and a full disk is noticed before the work.
 const RESERVED_BYTES_MIN: u64 = 1 << 20;
+/// Where the open files of this process are.
+const DESCRIPTORS: &str = "/proc/self/fd";
 /// How often a directory is made that somebody else deletes, since it is empty, before there is a file in it.
 const OPEN_TRIES: usize = 20;
 
@@ -83,26 +84,15 @@ impl StoreWriter for DirectoryWriter {
     }
 }
 
-/// A name that goes when this does, unless something else was renamed away from it.
-#[derive(Debug)]
-struct Temporary(PathBuf);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // Nothing to be done about one that stays: it is not listed and goes with its directory.
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
 /// A new file that is not listed in `directory`, which is made where missing.
 fn open_new(directory: &Path) -> io::Result<(File, Option<Temporary>)> {
     for _ in 1..OPEN_TRIES {
-        match make_and_open(directory) {
+        match make_and_open(directory, DESCRIPTORS.as_ref()) {
             Err(e) if is_gone(&e) => {}
             other => return other,
         }
     }
-    make_and_open(directory)
+    make_and_open(directory, DESCRIPTORS.as_ref())
 }
 
 /// Whether a file could not be made because its directory was deleted at that moment. Opening an unnamed one in such a
@@ -111,18 +101,20 @@ fn is_gone(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::PERM))
 }
 
-fn make_and_open(directory: &Path) -> io::Result<(File, Option<Temporary>)> {
+fn make_and_open(directory: &Path, descriptors: &Path) -> io::Result<(File, Option<Temporary>)> {
     fs::create_dir_all(directory)?;
     match unnamed(directory) {
-        Ok(file) => Ok((file, None)),
-        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => open_named(directory),
+        // What gives such a file its name later is its entry there; a jail may have none.
+        Ok(file) if fs::symlink_metadata(descriptors.join(file.as_raw_fd().to_string())).is_ok() => {
+            Ok((file, None))
+        }
+        Ok(_) | Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => named(directory),
         Err(e) => Err(e.into()),
     }
 }
 
-fn open_named(directory: &Path) -> io::Result<(File, Option<Temporary>)> {
-    let temporary = Temporary(directory.join(format!("{UNFINISHED}{}", Uuid::new_v4())));
-    let file = File::options().write(true).create_new(true).open(&temporary.0)?;
+fn named(directory: &Path) -> io::Result<(File, Option<Temporary>)> {
+    let (file, temporary) = Temporary::create(directory)?;
     Ok((file, Some(temporary)))
 }
 
@@ -141,7 +133,7 @@ fn unnamed(directory: &Path) -> Result<File, Errno> {
 
 /// Gives an unnamed file its name, which must be free.
 fn link_new(file: &File, place: &Path) -> io::Result<()> {
-    let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let unnamed = format!("{DESCRIPTORS}/{}", file.as_raw_fd());
     Ok(rustix::fs::linkat(CWD, unnamed, CWD, place, AtFlags::SYMLINK_FOLLOW)?)
 }
 
@@ -165,7 +157,7 @@ pub(super) fn point(link: &Path, target: &Path) -> io::Result<bool> {
         _ => {}
     }
     let directory = link.parent().ok_or(io::ErrorKind::InvalidFilename)?;
-    let temporary = Temporary(directory.join(format!("{UNFINISHED}{}", Uuid::new_v4())));
+    let temporary = Temporary::new(directory);
     std::os::unix::fs::symlink(target, &temporary.0)?;
     fs::rename(&temporary.0, link)?;
     Ok(true)
@@ -173,11 +165,13 @@ pub(super) fn point(link: &Path, target: &Path) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::unfinished::UNFINISHED;
     use super::*;
 
-    /// As on a file system without unnamed files.
+    /// As on a file system without unnamed files, or without `/proc`.
     fn named(place: &Path) -> Box<DirectoryWriter> {
-        let (file, temporary) = open_named(place.parent().unwrap()).unwrap();
+        let (file, temporary) = make_and_open(place.parent().unwrap(), "/nowhere/fd".as_ref()).unwrap();
+        assert!(temporary.is_some());
         Box::new(DirectoryWriter { file, place: place.to_owned(), temporary, written: 0, started: 0 })
     }
 

@@ -7,8 +7,9 @@ use hama_core::ErrorKind;
 use super::*;
 use crate::store::{EntryKind, Lock};
 use crate::table::layout::Layout;
+use crate::table::open::point_current;
 use crate::table::versions::Versions;
-use crate::{StorePath, remove};
+use crate::{Removed, StorePath, remove};
 
 fn small() -> TableSpec {
     spec(30, 20, ElementType::F64)
@@ -20,7 +21,10 @@ fn versions(store: &Arc<dyn Store>) -> Versions {
 
 /// How many generations there are, each with its index.
 fn generations(store: &Arc<dyn Store>) -> usize {
-    let entries = store.list(&Layout::new(&name("t")).generations()).unwrap();
+    let entries = match store.list(&Layout::new(&name("t")).generations()) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return 0,
+        other => other.unwrap(),
+    };
     entries.iter().filter(|entry| entry.kind == EntryKind::Directory).count()
 }
 
@@ -134,6 +138,33 @@ fn readers_see_whole_tables_while_others_write_and_remove() {
 }
 
 #[test]
+fn a_table_that_is_replaced_is_always_there() {
+    for test in stores() {
+        let store = &test.store;
+        write_table(store, "t", small(), 0, OnExists::Fail).unwrap();
+        let end = Instant::now() + std::time::Duration::from_millis(400);
+        std::thread::scope(|scope| {
+            let write = move || {
+                while Instant::now() < end {
+                    let table = Table::open(store, &name("t")).unwrap();
+                    if let Err(e) = table.set_blocking(Some(Extent::new(2, 2))) {
+                        assert_eq!(e.kind(), ErrorKind::Conflict, "{e}");
+                    }
+                }
+            };
+            let read = move || {
+                while Instant::now() < end {
+                    verify(&Table::open(store, &name("t")).unwrap(), 0).unwrap();
+                    assert_eq!(crate::list(&**store).unwrap(), [name("t")]);
+                }
+            };
+            let all = [scope.spawn(write), scope.spawn(write), scope.spawn(read)];
+            all.into_iter().for_each(|one| one.join().unwrap());
+        });
+    }
+}
+
+#[test]
 fn writers_and_removers_do_not_disturb_each_other() {
     for test in stores() {
         let store = &test.store;
@@ -199,8 +230,7 @@ fn an_abandoned_writer_leaves_nothing() {
         let writer = begin(&test.store, OnExists::Fail);
         write_shards(writer.target(), 1).unwrap();
         drop(writer);
-        assert_eq!((versions(&test.store), generations(&test.store)), (Versions::default(), 0));
-        assert_eq!(crate::list(&*test.store).unwrap(), []);
+        assert_eq!(test.store.list(&StorePath::root()).unwrap(), [], "not even directories");
         write_table(&test.store, "t", small(), 2, OnExists::Fail).unwrap();
     }
 }
@@ -215,7 +245,104 @@ fn a_writer_whose_pending_file_is_gone_cannot_commit() {
         let error = writer.commit(shards).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict);
         assert!(error.message().contains("somebody ended this writer"), "{error}");
-        assert_eq!((versions(&test.store), generations(&test.store)), (Versions::default(), 0));
+        assert_eq!(test.store.list(&StorePath::root()).unwrap(), []);
+    }
+}
+
+#[test]
+fn a_writer_whose_files_are_gone_too_is_told_the_same() {
+    for test in stores() {
+        let writer = begin(&test.store, OnExists::Fail);
+        let shards = write_shards(writer.target(), 1).unwrap();
+        let layout = Layout::new(&name("t"));
+        let generation = writer.target().generation;
+        while test.store.delete(&layout.pending(generation)).is_err() {}
+        while test.store.delete_all(&layout.generation(generation)).is_err() {}
+        let error = writer.commit(shards).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+        assert!(error.message().contains("somebody ended this writer"), "{error}");
+    }
+}
+
+#[test]
+fn a_writer_of_an_old_number_cannot_bring_a_removed_table_back() {
+    for test in stores() {
+        let late = begin(&test.store, OnExists::Replace);
+        let shards = write_shards(late.target(), 9).unwrap();
+        for seed in 1..3 {
+            write_table(&test.store, "t", small(), seed, OnExists::Replace).unwrap();
+        }
+        remove(&*test.store, &name("t")).unwrap();
+        assert_eq!(late.commit(shards).unwrap_err().kind(), ErrorKind::Conflict);
+        assert_eq!(test.store.list(&StorePath::root()).unwrap(), []);
+    }
+}
+
+#[test]
+fn a_link_is_set_to_the_latest_by_whoever_commits_late() {
+    let test = &stores()[0];
+    let old = write_table(&test.store, "t", small(), 1, OnExists::Fail).unwrap();
+    let new = write_table(&test.store, "t", small(), 2, OnExists::Replace).unwrap();
+    let layout = Layout::new(&name("t"));
+    let link = test.store.local_path(&layout.current()).unwrap();
+    assert!(!point_current(&*test.store, &layout, &old.inner.manifest).unwrap(), "it leads back");
+    Table::open(&test.store, &name("t")).unwrap();
+    assert_eq!(
+        std::fs::read_link(&link).unwrap().to_str().unwrap(),
+        format!("generations/{}", new.generation())
+    );
+}
+
+#[test]
+fn what_is_no_table_is_not_removed() {
+    for test in stores() {
+        let put = |at: &str| {
+            let bytes = b"mine, hama-generation or not";
+            crate::table::files::write_whole(&*test.store, &StorePath::new(at).unwrap(), bytes).unwrap();
+            StorePath::new(at).unwrap()
+        };
+        let id = crate::GenerationId::random();
+        let kept = [
+            put("t/current"),
+            put("u/generations/x"),
+            put(&format!("u/generations/{id}/values/c.0.0")),
+            put(&format!("v/generations/{id}.json")),
+            put("w/generations"),
+        ];
+        for table in ["t", "u", "v", "w"] {
+            let error = remove(&*test.store, &name(table)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+        }
+        for path in kept {
+            assert!(test.store.open(&path).is_ok(), "{path}");
+        }
+        // Beside a table they stay too.
+        write_table(&test.store, "u", small(), 1, OnExists::Fail).unwrap();
+        remove(&*test.store, &name("u")).unwrap();
+        assert!(test.store.open(&StorePath::new("u/generations/x").unwrap()).is_ok());
+    }
+}
+
+#[test]
+fn a_link_to_elsewhere_is_somebody_elses() {
+    let test = &stores()[0];
+    let root = test.store.local_path(&StorePath::root()).unwrap();
+    std::fs::create_dir_all(root.join("t/generations")).unwrap();
+    std::os::unix::fs::symlink("../elsewhere", root.join("t/current")).unwrap();
+    assert_eq!(remove(&*test.store, &name("t")).unwrap(), Removed::Leftovers);
+    assert!(std::fs::symlink_metadata(root.join("t/current")).is_ok());
+}
+
+#[test]
+fn the_last_number_has_no_next() {
+    for test in stores() {
+        let last = Layout::new(&name("t")).manifest(crate::manifest::NUMBER_MAX);
+        crate::table::files::write_whole(&*test.store, &last, b"{}").unwrap();
+        let error = TableWriter::create(&test.store, &name("t"), small(), OnExists::Replace).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Data, "{error}");
+        let more = StorePath::new("u/manifest-18446744073709551615.json").unwrap();
+        crate::table::files::write_whole(&*test.store, &more, b"{}").unwrap();
+        TableWriter::create(&test.store, &name("u"), small(), OnExists::Fail).unwrap();
     }
 }
 

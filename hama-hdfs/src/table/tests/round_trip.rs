@@ -81,6 +81,16 @@ fn wrong_calls_are_refused() {
         let missing = Table::open(&test.store, &name("t")).unwrap_err();
         assert_eq!(missing.kind(), ErrorKind::NotFound);
         assert!(missing.message().starts_with("no table t in the store "), "{missing}");
+        crate::table::files::write_whole(&*test.store, &crate::StorePath::new("plain").unwrap(), b"x")
+            .unwrap();
+        for error in [
+            Table::open(&test.store, &name("plain")).unwrap_err(),
+            remove(&*test.store, &name("plain")).map(drop).unwrap_err(),
+        ] {
+            assert!(error.message().starts_with("no table plain in the store "), "{error}");
+        }
+        let taken = write_table(&test.store, "plain", spec.clone(), 1, OnExists::Replace).unwrap_err();
+        assert!(matches!(taken.kind(), ErrorKind::Invalid | ErrorKind::Exists), "{taken}");
         let writer = TableWriter::create(&test.store, &name("t"), spec.clone(), OnExists::Fail).unwrap();
         let target = writer.target().clone();
         let host = Host::local();
