@@ -31,17 +31,28 @@ impl Remove {
         let names: Vec<TableName> =
             self.names.iter().map(|name| TableName::new(name)).collect::<hama::Result<_>>()?;
         let there = table::list(&**session.hama.store())?;
-        if let Some(missing) = names.iter().find(|name| !there.contains(name)) {
-            let error =
-                Error::new(ErrorKind::NotFound, format!("cannot remove {missing}: there is no such matrix"));
-            return Err(session.unknown(missing.as_str(), error));
+        let (there, missing): (Vec<_>, Vec<_>) = names.iter().partition(|name| there.contains(name));
+        // Before anything goes: a name may be wrong, or that of a matrix whose first writing was killed.
+        for name in missing {
+            table::remove(&**session.hama.store(), name).map_err(|error| gone(&session, name, error))?;
         }
-        for name in &names {
+        for name in there {
             table::remove(&**session.hama.store(), name)
                 .map_err(|error| session.unknown(name.as_str(), error))?;
         }
         output.report(&RemoveReport { removed: self.names })
     }
+}
+
+/// The failure of a name that means nothing.
+fn gone(session: &Session<'_>, name: &TableName, error: Error) -> Failure {
+    let error = match error.kind() {
+        ErrorKind::NotFound => {
+            Error::new(ErrorKind::NotFound, format!("cannot remove {name}: there is no such matrix"))
+        }
+        _ => error,
+    };
+    session.unknown(name.as_str(), error)
 }
 
 impl fmt::Display for RemoveReport {
