@@ -4,21 +4,27 @@ use hama_core::ids::Host;
 use hama_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::generation::GenerationId;
-
 use crate::checked::{self, Format};
 use crate::extent::ShardIndex;
+use crate::generation::GenerationId;
 use crate::name::TableName;
-use crate::path::StorePath;
 use crate::shard::{self, TileRecord};
 use crate::spec::TableSpec;
+use crate::zarr;
 
 const FORMAT: Format = Format { name: "hama-generation", version: 1 };
+/// The most bytes of an index, whatever the table: a table that needs more cannot be written.
+const INDEX_BYTES_MAX: u64 = 1 << 30;
 const HEAD_BYTES_MAX: u64 = 4096;
-const SHARD_BYTES_MAX: u64 = 4096;
-/// `[18446744073709551615,4294967295],`
-const TILE_BYTES_MAX: u64 = 34;
+/// What a shard's record has besides its tiles: 27 bytes for its place, 83 for its file, 20 for its length, 267 for its
+/// host, and little more.
+const RECORD_BYTES_MAX: u64 = 512;
+/// `[8796093022207,4294967295],`
+const TILE_BYTES_MAX: u64 = 27;
 const HOST_BYTES_MAX: usize = 255;
+/// The length of a shard's file is less: twice the most tiles of the most bytes. With the most shards that there may be,
+/// all files together have less than 2^63 bytes.
+const SHARD_LEN_END: u64 = 1 << 43;
 
 /// A shard that was written: what a peer tells whoever commits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,13 +56,22 @@ impl GenerationIndex {
         let shards = spec.shard_grid().count().unwrap_or(u64::MAX);
         let tile_places = shards.saturating_mul(shard::places(spec) as u64);
         HEAD_BYTES_MAX
-            .saturating_add(shards.saturating_mul(SHARD_BYTES_MAX))
+            .saturating_add(shards.saturating_mul(RECORD_BYTES_MAX))
             .saturating_add(tile_places.saturating_mul(TILE_BYTES_MAX))
+            .min(INDEX_BYTES_MAX)
     }
 
-    /// The bytes of its file.
-    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
-        checked::encode(FORMAT, self)
+    /// The bytes of its file, for a table that is `spec`.
+    pub(crate) fn encode(&self, spec: &TableSpec) -> Result<Vec<u8>> {
+        let bytes = checked::encode(FORMAT, self)?;
+        let most = GenerationIndex::bytes_max(spec);
+        if bytes.len() as u64 > most {
+            return Err(Error::invalid(format!(
+                "cannot write a generation index of {} bytes: {most} are the most",
+                bytes.len()
+            )));
+        }
+        Ok(bytes)
     }
 
     /// The index in these bytes of the file `shown`, checked against what the manifest says.
@@ -72,7 +87,7 @@ impl GenerationIndex {
                 index.generation, index.table
             )));
         }
-        check_shards(spec, &index.shards).map_err(|e| {
+        check_shards(spec, generation, &index.shards).map_err(|e| {
             Error::data(format!("cannot read {shown}: it does not fit the manifest")).with_source(e)
         })?;
         Ok(index)
@@ -85,8 +100,13 @@ pub(crate) fn is_index(head: &[u8]) -> bool {
     head.windows(name.len()).any(|part| part == name.as_bytes())
 }
 
-/// Checks that the shards are all those of the table, row by row, each with all of its tiles inside its file.
-pub(crate) fn check_shards(spec: &TableSpec, shards: &[ShardRecord]) -> Result<()> {
+/// The file of a shard, from its table's directory on.
+pub(crate) fn shard_file(generation: GenerationId, shard: ShardIndex) -> String {
+    format!("generations/{generation}/{}/{}", zarr::VALUES, shard.key())
+}
+
+/// Checks that the shards are all those of the generation, row by row, each with all of its tiles inside its file.
+pub(crate) fn check_shards(spec: &TableSpec, generation: GenerationId, shards: &[ShardRecord]) -> Result<()> {
     let count = spec.shard_grid().count().unwrap_or(u64::MAX);
     if shards.len() as u64 != count {
         return Err(Error::invalid(format!("there are {} shards and should be {count}", shards.len())));
@@ -95,24 +115,44 @@ pub(crate) fn check_shards(spec: &TableSpec, shards: &[ShardRecord]) -> Result<(
         if record.shard != shard {
             return Err(Error::invalid(format!("shard {} is where {shard} should be", record.shard)));
         }
-        check_shard(spec, record)?;
+        check_shard(spec, generation, record)?;
     }
     Ok(())
 }
 
-fn check_shard(spec: &TableSpec, record: &ShardRecord) -> Result<()> {
+fn check_shard(spec: &TableSpec, generation: GenerationId, record: &ShardRecord) -> Result<()> {
     let bad = |what: String| Err(Error::invalid(format!("shard {}: {what}", record.shard)));
-    let file = StorePath::new(&record.file)?;
-    let (name, dir) = (file.name().unwrap_or_default(), file.as_str());
-    if name != record.shard.key() || !dir.starts_with("generations/") {
-        return bad(format!("its file is {dir:?}"));
+    // A file of another generation would go when that does.
+    let file = shard_file(generation, record.shard);
+    if record.file != file {
+        return bad(format!("its file is {:.200?} and should be {file:?}", record.file));
     }
-    if record.host.name().len() > HOST_BYTES_MAX {
-        return bad(format!(
-            "its host's name has {} bytes, {HOST_BYTES_MAX} are the most",
-            record.host.name().len()
-        ));
+    check_host(record)?;
+    if record.len >= SHARD_LEN_END {
+        return bad(format!("it has {} bytes, less than {SHARD_LEN_END} are allowed", record.len));
     }
+    check_places(spec, record)
+}
+
+fn check_host(record: &ShardRecord) -> Result<()> {
+    let host = record.host.name();
+    if host.len() > HOST_BYTES_MAX {
+        return Err(Error::invalid(format!(
+            "shard {}: its host's name has {} bytes, {HOST_BYTES_MAX} are the most",
+            record.shard,
+            host.len()
+        )));
+    }
+    // Nothing that JSON would escape: the bound of the index counts on it.
+    if !host.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\') {
+        return Err(Error::invalid(format!("shard {}: its host cannot be {host:?}", record.shard)));
+    }
+    Ok(())
+}
+
+/// Checks that each place inside of the table has a tile inside of the file, and no other has one.
+fn check_places(spec: &TableSpec, record: &ShardRecord) -> Result<()> {
+    let bad = |what: String| Err(Error::invalid(format!("shard {}: {what}", record.shard)));
     let places = shard::places(spec);
     if record.tiles.len() != places {
         return bad(format!("it lists {} tiles and should {places}", record.tiles.len()));

@@ -1,15 +1,11 @@
 //! The manifest: what a table is at one version of it.
 
-use std::collections::BTreeMap;
-
 use hama_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::generation::GenerationId;
-
 use crate::checked::{self, Format};
-use crate::element::ElementType;
 use crate::extent::Extent;
+use crate::generation::GenerationId;
 use crate::name::TableName;
 use crate::spec::TableSpec;
 
@@ -30,13 +26,9 @@ pub(crate) struct Manifest {
     pub(crate) id: GenerationId,
     /// The generation that holds the elements.
     pub(crate) generation: GenerationId,
-    /// See [`TableSpec::shape`]; the following likewise.
-    pub(crate) shape: Extent,
-    pub(crate) element: ElementType,
-    pub(crate) tile: Extent,
-    pub(crate) shard: Extent,
-    pub(crate) blocking: Option<Extent>,
-    pub(crate) attributes: BTreeMap<String, serde_json::Value>,
+    /// What the table is.
+    #[serde(flatten)]
+    pub(crate) spec: TableSpec,
     /// Copies of the table with a placement of their own.
     pub(crate) copies: Vec<PlacedCopy>,
     /// When it was made, in seconds since 1970 (UTC).
@@ -74,27 +66,10 @@ impl Manifest {
             number: ids.number,
             id: ids.id,
             generation: ids.generation,
-            shape: spec.shape,
-            element: spec.element,
-            tile: spec.tile,
-            shard: spec.shard,
-            blocking: spec.blocking,
-            attributes: spec.attributes.clone(),
+            spec: spec.clone(),
             copies: Vec::new(),
             created_unix: ids.created_unix,
             writer: concat!("hama ", env!("CARGO_PKG_VERSION")).to_owned(),
-        }
-    }
-
-    /// What the table is.
-    pub(crate) fn spec(&self) -> TableSpec {
-        TableSpec {
-            shape: self.shape,
-            element: self.element,
-            tile: self.tile,
-            shard: self.shard,
-            blocking: self.blocking,
-            attributes: self.attributes.clone(),
         }
     }
 
@@ -113,10 +88,12 @@ impl Manifest {
     /// The manifest in these bytes of the file `shown`, which lies in the directory of `table`.
     pub(crate) fn decode(bytes: &[u8], table: &TableName, shown: &dyn std::fmt::Display) -> Result<Manifest> {
         let manifest: Manifest = checked::decode(FORMAT, bytes, shown)?;
-        manifest
-            .spec()
-            .validate()
-            .map_err(|e| Error::data(format!("cannot read {shown}: it describes no table")).with_source(e))?;
+        if !(1..=NUMBER_MAX).contains(&manifest.number) {
+            return Err(Error::data(format!(
+                "cannot read {shown}: its number is {}, not 1 to {NUMBER_MAX}",
+                manifest.number
+            )));
+        }
         if manifest.table != *table {
             return Err(Error::data(format!(
                 "cannot read {shown}: it is of a table {}, not of {table}",

@@ -22,14 +22,18 @@ const SHARD_BYTES: u64 = 128 << 20;
 const SHARD_TILES_MAX: u64 = 1 << 16;
 /// The longest extent of a tile that [`tile_extent`] gives.
 const TILE_EXTENT_MAX: u64 = 1024;
+/// The most shards of a table, 120 TiB of f64 as they are cut by default: with it the generation index stays below a
+/// gibibyte.
+const SHARDS_MAX: u64 = 1 << 20;
 const ATTRIBUTES_BYTES_MAX: usize = 64 << 10;
 
 /// What a table is.
 ///
-/// Invariant, held by [`validate`](TableSpec::validate), which everything that takes a specification calls: no
-/// extent is 0, none exceeds what it is a part of, the sizes stay below this module's bounds, and the table's bytes
-/// below 2^63.
+/// Invariant, held by [`validate`](TableSpec::validate), which decoding and everything that takes a specification
+/// calls: no extent is 0, none exceeds what it is a part of, the sizes stay below this module's bounds, and the table's
+/// bytes below 2^63.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct TableSpec {
     /// Its extent in elements.
     pub shape: Extent,
@@ -44,6 +48,29 @@ pub struct TableSpec {
     /// What its user wants to know of it; part of the Zarr array too.
     #[serde(with = "crate::attributes")]
     pub attributes: BTreeMap<String, serde_json::Value>,
+}
+
+/// A specification as it travels.
+#[derive(Deserialize)]
+struct Unchecked {
+    shape: Extent,
+    element: ElementType,
+    tile: Extent,
+    shard: Extent,
+    blocking: Option<Extent>,
+    #[serde(with = "crate::attributes")]
+    attributes: BTreeMap<String, serde_json::Value>,
+}
+
+impl TryFrom<Unchecked> for TableSpec {
+    type Error = Error;
+
+    fn try_from(spec: Unchecked) -> Result<TableSpec> {
+        let Unchecked { shape, element, tile, shard, blocking, attributes } = spec;
+        let spec = TableSpec { shape, element, tile, shard, blocking, attributes };
+        spec.validate()?;
+        Ok(spec)
+    }
 }
 
 /// The extent of a tile along a dimension of length `d`: `d` up to 1024, else as many equal parts as that takes,
@@ -147,6 +174,13 @@ impl TableSpec {
                 "cannot put {tiles} tiles into a shard: {SHARD_TILES_MAX} are the most"
             )));
         }
+        let shards = self.shard_grid().count().unwrap_or(u64::MAX);
+        if shards > SHARDS_MAX {
+            return Err(Error::invalid(format!(
+                "cannot cut a table into {shards} shards of {} tiles: {SHARDS_MAX} are the most",
+                self.shard
+            )));
+        }
         Ok(())
     }
 
@@ -166,7 +200,7 @@ impl TableSpec {
     }
 
     /// The bytes of all shards' files.
-    pub fn stored_bytes(&self) -> u64 {
+    pub(crate) fn stored_bytes(&self) -> u64 {
         let tiles = self.tile_grid().count().unwrap_or(u64::MAX);
         let shards = self.shard_grid().count().unwrap_or(u64::MAX);
         let index = shard::index_bytes(shard::places(self)) as u64;
@@ -188,13 +222,13 @@ impl TableSpec {
     }
 
     /// Whether the table has this tile.
-    pub fn has_tile(&self, tile: TileIndex) -> bool {
+    pub(crate) fn has_tile(&self, tile: TileIndex) -> bool {
         let grid = self.tile_grid();
         tile.row < grid.rows && tile.col < grid.cols
     }
 
     /// Whether the table has this shard.
-    pub fn has_shard(&self, shard: ShardIndex) -> bool {
+    pub(crate) fn has_shard(&self, shard: ShardIndex) -> bool {
         let grid = self.shard_grid();
         shard.row < grid.rows && shard.col < grid.cols
     }
@@ -325,7 +359,20 @@ mod tests {
     fn it_travels_with_extents_as_pairs() {
         let json = serde_json::to_value(spec(3, 2000)).unwrap();
         assert_eq!(json["shape"], serde_json::json!([3, 2000]));
-        assert_eq!(serde_json::from_value::<TableSpec>(json).unwrap(), spec(3, 2000));
+        assert_eq!(serde_json::from_value::<TableSpec>(json.clone()).unwrap(), spec(3, 2000));
+        for (part, bad) in [("shape", [0, 2000]), ("tile", [0, 0]), ("shard", [1, 0]), ("tile", [4, 1])] {
+            let mut json = json.clone();
+            json[part] = serde_json::json!(bad);
+            assert!(serde_json::from_value::<TableSpec>(json).is_err(), "{part} {bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_table_has_at_most_so_many_shards() {
+        let spec = spec(1 << 20, 1 << 21);
+        assert!(spec.clone().with_shard(Extent::new(1, 2)).is_ok());
+        let error = spec.with_shard(Extent::new(1, 1)).unwrap_err();
+        assert!(error.message().contains("2097152 shards"), "{error}");
     }
 
     proptest! {

@@ -17,7 +17,7 @@ mod shard_writer;
 mod versions;
 mod write;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,7 @@ use crate::manifest::Manifest;
 use crate::name::TableName;
 use crate::path::StorePath;
 use crate::spec::TableSpec;
-use crate::store::{BlockHosts, LockGuard, Store};
+use crate::store::{LockGuard, Store};
 use crate::url::StoreUrl;
 use layout::Layout;
 use read::OpenShards;
@@ -48,12 +48,10 @@ pub struct Table {
 struct Inner {
     store: Arc<dyn Store>,
     manifest: Manifest,
-    spec: TableSpec,
-    index: GenerationIndex,
+    index: Arc<GenerationIndex>,
     open_shards: OpenShards,
-    /// For each shard, once somebody asked.
-    hosts: Vec<OnceLock<Vec<BlockHosts>>>,
-    _lock: Option<Box<dyn LockGuard>>,
+    /// `None` where it was opened by a reference: then somebody else holds it.
+    lock: Option<Box<dyn LockGuard>>,
 }
 
 /// Names one version of a table: what travels to a peer.
@@ -73,13 +71,11 @@ impl Table {
     fn assemble(
         store: Arc<dyn Store>,
         manifest: Manifest,
-        index: GenerationIndex,
+        index: Arc<GenerationIndex>,
         lock: Option<Box<dyn LockGuard>>,
     ) -> Table {
-        let hosts = index.shards.iter().map(|_| OnceLock::new()).collect();
-        let spec = manifest.spec();
         let open_shards = OpenShards::default();
-        Table { inner: Arc::new(Inner { store, manifest, spec, index, open_shards, hosts, _lock: lock }) }
+        Table { inner: Arc::new(Inner { store, manifest, index, open_shards, lock }) }
     }
 
     /// What names this version for a peer. It holds as long as this table is open.
@@ -104,7 +100,7 @@ impl Table {
 
     /// What it is.
     pub fn spec(&self) -> &TableSpec {
-        &self.inner.spec
+        &self.inner.manifest.spec
     }
 
     /// Which version of the table this is, counted from 1.
@@ -117,17 +113,12 @@ impl Table {
         self.inner.manifest.generation
     }
 
-    /// When this version was made, in seconds since 1970 (UTC), by the clock of who made it.
-    pub fn created_unix(&self) -> u64 {
-        self.inner.manifest.created_unix
-    }
-
     /// Its shards, row by row.
     pub fn shards(&self) -> &[ShardRecord] {
         &self.inner.index.shards
     }
 
-    /// The bytes of its shards' files.
+    /// The bytes of its shards' files, less than 2^63.
     pub fn bytes(&self) -> u64 {
         self.shards().iter().map(|record| record.len).sum()
     }

@@ -106,6 +106,9 @@ fn checked_path(text: &str, path: &str) -> Result<StoreUrl> {
     if path.contains('\0') {
         return Err(Error::invalid(format!("cannot use the store {text:?}: the path holds a NUL")));
     }
+    // Two slashes at the start mean no more than one, but would read back as the start of a host.
+    let rest = path.trim_start_matches('/');
+    let path = if rest.len() < path.len() { format!("/{rest}") } else { rest.to_owned() };
     Ok(StoreUrl(Place::Directory(PathBuf::from(path))))
 }
 
@@ -155,6 +158,9 @@ mod tests {
             ("file:./hama-data", "file:./hama-data"),
             ("file:///data/x", "file:/data/x"),
             ("/data/with:colon", "file:/data/with:colon"),
+            ("//data", "file:/data"),
+            ("file:////data//x", "file:/data//x"),
+            ("///", "file:/"),
             ("memory:a", "memory:a"),
             ("strict:s-1", "strict:s-1"),
         ] {

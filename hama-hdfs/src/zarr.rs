@@ -8,6 +8,9 @@ use crate::spec::TableSpec;
 /// The name of a group's or an array's metadata.
 pub(crate) const METADATA: &str = "zarr.json";
 
+/// The name of the array with the table's elements in its group.
+pub(crate) const VALUES: &str = "values";
+
 /// The group's metadata.
 pub(crate) fn group() -> Result<Vec<u8>> {
     bytes(&json!({ "zarr_format": 3, "node_type": "group", "attributes": {} }))

@@ -49,7 +49,7 @@ fn sealed(body: &str) -> Vec<u8> {
 }
 
 fn body() -> String {
-    let text = String::from_utf8(index().encode().unwrap()).unwrap();
+    let text = String::from_utf8(index().encode(&spec()).unwrap()).unwrap();
     text.strip_prefix("{\"body\":").and_then(|t| t.split_once(",\"crc32c\"")).unwrap().0.to_owned()
 }
 
@@ -64,7 +64,7 @@ fn bytes_are_these() {
         r#""len":8228,"host":"node-1","tiles":[[0,9],null]}]},"crc32c":"c98805b9"}"#,
         "\n"
     );
-    assert_eq!(String::from_utf8(index().encode().unwrap()).unwrap(), golden);
+    assert_eq!(String::from_utf8(index().encode(&spec()).unwrap()).unwrap(), golden);
     assert_eq!(decode(golden.as_bytes()).unwrap(), index());
 }
 
@@ -72,17 +72,37 @@ fn bytes_are_these() {
 fn its_bound_holds_for_the_longest() {
     let mut longest = index();
     for record in &mut longest.shards {
-        record.len = u64::MAX;
-        record.host = Host::new("\u{1}".repeat(HOST_BYTES_MAX));
-        record.tiles.fill(tile(u64::MAX, u32::MAX));
+        record.len = SHARD_LEN_END - 1;
+        record.host = Host::new("h".repeat(HOST_BYTES_MAX));
+        record.tiles.fill(tile(SHARD_LEN_END - 1, u32::MAX));
     }
-    assert!(longest.encode().unwrap().len() as u64 <= GenerationIndex::bytes_max(&spec()));
+    let bytes = longest.encode(&spec()).unwrap().len() as u64;
+    assert!(bytes <= GenerationIndex::bytes_max(&spec()));
+    // A record with the longest numbers that a shard may have.
+    let mut record = record(0, vec![]);
+    record.shard = ShardIndex::new(crate::spec::TILES_MAX, crate::spec::TILES_MAX);
+    record.file = shard_file(GENERATION.parse().unwrap(), record.shard);
+    (record.len, record.host) = (SHARD_LEN_END - 1, Host::new("h".repeat(HOST_BYTES_MAX)));
+    assert!(serde_json::to_vec(&record).unwrap().len() < RECORD_BYTES_MAX as usize);
+}
+
+#[test]
+fn no_table_has_an_index_of_more_than_a_gibibyte() {
+    let mut full = TableSpec::new(Extent::new(1 << 22, 1 << 21), ElementType::F64).unwrap();
+    full.shape = Extent::new(1 << 22, 1 << 22);
+    let most = GenerationIndex::bytes_max(&full.clone().with_shard(Extent::new(4, 4)).unwrap());
+    assert!((900 << 20..=1 << 30).contains(&most), "the largest table's fits: {most}");
+    assert!(full.with_shard(Extent::new(1, 1)).is_err(), "too many shards");
+    let long = "x".repeat(20_000);
+    let mut large = index();
+    large.shards[0].host = Host::new(long);
+    assert_eq!(large.encode(&spec()).unwrap_err().kind(), ErrorKind::Invalid);
 }
 
 #[test]
 fn shards_that_do_not_fit_the_table_are_refused() {
     type Edit = fn(&mut Vec<ShardRecord>);
-    let edits: [(&str, Edit); 13] = [
+    let edits: [(&str, Edit); 18] = [
         ("there are 1 shards and should be 2", |s| s.truncate(1)),
         ("there are 3 shards", |s| s.push(s[0].clone())),
         ("shard c.1.0 is where c.0.0 should be", |s| s.swap(0, 1)),
@@ -93,14 +113,19 @@ fn shards_that_do_not_fit_the_table_are_refused() {
         ("its place 0 says", |s| s[0].tiles[0] = tile(8192, 0)),
         ("its place 0 says", |s| s[0].tiles[0] = tile(u64::MAX, 0)),
         ("its 35 bytes do not hold an index", |s| s[0].len = 35),
+        ("it has 8796093022208 bytes", |s| s[0].len = 1 << 43),
+        ("it has 18446744073709551615 bytes", |s| s[1].len = u64::MAX),
         ("its host's name has 300 bytes", |s| s[0].host = Host::new("h".repeat(300))),
+        ("its host cannot be", |s| s[0].host = Host::new("a\u{1}")),
+        ("its host cannot be", |s| s[0].host = Host::new("a\"")),
         ("its file is", |s| s[0].file = s[1].file.clone()),
-        ("cannot use \"..\"", |s| s[0].file = "generations/../../c.0.0".into()),
+        ("its file is", |s| s[0].file = s[0].file.replace("d0176fde", "e0176fde")),
+        ("its file is", |s| s[0].file = "generations/../../c.0.0".into()),
     ];
     for (said, edit) in edits {
         let mut bad = index();
         edit(&mut bad.shards);
-        let error = decode(&bad.encode().unwrap()).unwrap_err();
+        let error = decode(&bad.encode(&spec()).unwrap()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Data);
         assert!(error.to_string().contains("i.json") && error.to_string().contains(said), "{error}");
     }
@@ -126,7 +151,7 @@ proptest! {
         if let Ok(text) = String::from_utf8(body)
             && let Ok(index) = decode(&sealed(&text))
         {
-            prop_assert!(check_shards(&spec(), &index.shards).is_ok());
+            prop_assert!(check_shards(&spec(), index.generation, &index.shards).is_ok());
         }
     }
 }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::element::ElementType;
 
 const GENERATION: &str = "d0176fde-20ad-4c28-adbd-3ce6a739d208";
 
@@ -12,7 +13,7 @@ fn manifest() -> Manifest {
     let spec = spec.with_blocking(Some(Extent::new(4, 2))).unwrap();
     let ids = ManifestIds { number: 3, id: generation, generation, created_unix: 1_700_000_000 };
     let mut manifest = Manifest::new(name("digits"), &spec, ids);
-    manifest.attributes.insert("title".into(), "8 x 8".into());
+    manifest.spec.attributes.insert("title".into(), "8 x 8".into());
     manifest.writer = "hama 0.1.0".into();
     manifest
 }
@@ -89,6 +90,9 @@ fn hostile_values_are_refused() {
         (GENERATION, "../../etc"),
         (GENERATION, "D0176FDE-20AD-4C28-ADBD-3CE6A739D208"),
         ("\"number\":3", "\"number\":-3"),
+        ("\"number\":3", "\"number\":0"),
+        ("\"number\":3", "\"number\":18446744073709551615"),
+        ("\"element\"", "\"shape\":[1,1],\"element\""),
         ("\"copies\":[]", "\"copies\":[{}]"),
         ("\"copies\":[]", "\"copies\":null"),
         (",\"created_unix\":1700000000", ""),
@@ -103,7 +107,7 @@ fn hostile_values_are_refused() {
 #[test]
 fn large_attributes_are_not_written() {
     let mut large = manifest();
-    large.attributes.insert("x".into(), "y".repeat(2 << 20).into());
+    large.spec.attributes.insert("x".into(), "y".repeat(2 << 20).into());
     assert_eq!(large.encode().unwrap_err().kind(), hama_core::ErrorKind::Invalid);
 }
 
@@ -119,7 +123,7 @@ proptest! {
         if let Ok(text) = String::from_utf8(body)
             && let Ok(manifest) = decode(&sealed(&text))
         {
-            prop_assert!(manifest.spec().validate().is_ok());
+            prop_assert!(manifest.spec.validate().is_ok());
         }
     }
 }

@@ -38,17 +38,17 @@ pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>> {
 /// `Invalid` where the path is a file or not writable.
 pub fn create(url: &StoreUrl) -> Result<Arc<dyn Store>> {
     let url = url.absolute()?;
-    let mut registered = registered();
-    if let Some(store) = registered.get(&url) {
+    if let Some(store) = registered().get(&url) {
         return Ok(Arc::clone(store));
     }
     let store: Arc<dyn Store> = match url.place() {
+        // This waits for a disk, so nobody else may have to wait for it.
         Place::Directory(_) => return Ok(Arc::new(DirectoryStore::create(url)?)),
         Place::Memory(_) => Arc::new(MemoryStore::new(url.clone())),
         Place::Strict(name) => Arc::new(StrictStore::new(url.clone(), StrictRules::of_name(name))),
     };
-    registered.insert(url, Arc::clone(&store));
-    Ok(store)
+    // Somebody may have been faster.
+    Ok(Arc::clone(registered().entry(url).or_insert(store)))
 }
 
 /// Lets `url` mean `store` in this process, whatever it meant before: for decorators, and stores with rules.

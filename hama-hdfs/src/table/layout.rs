@@ -1,14 +1,10 @@
 //! Where a table's files lie in its store.
 
-use crate::extent::ShardIndex;
 use crate::generation::GenerationId;
 use crate::manifest::NUMBER_MAX;
 use crate::name::TableName;
 use crate::path::StorePath;
 use crate::zarr;
-
-/// The directory inside of a generation that is the Zarr array.
-const VALUES: &str = "values";
 
 /// The paths of a table's files.
 #[derive(Clone, Debug)]
@@ -61,17 +57,12 @@ impl Layout {
     }
 
     pub(super) fn values(&self, id: GenerationId) -> StorePath {
-        inside(&self.generation(id), VALUES)
+        inside(&self.generation(id), zarr::VALUES)
     }
 
     pub(super) fn values_metadata(&self, id: GenerationId) -> StorePath {
         inside(&self.values(id), zarr::METADATA)
     }
-}
-
-/// The file of a shard, from its table's directory on.
-pub(super) fn shard_file(id: GenerationId, shard: ShardIndex) -> String {
-    format!("generations/{id}/{VALUES}/{}", shard.key())
 }
 
 /// What a file in a table's directory is, going by its name; `None` for what is no file of a table.

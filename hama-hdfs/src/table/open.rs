@@ -70,7 +70,7 @@ impl Table {
             return Err(Error::data(format!("cannot read {path}: it is of version {}", manifest.number)));
         }
         let index = read_index(&*store, &layout, &manifest)?;
-        Ok(Table::assemble(store, manifest, index, lock))
+        Ok(Table::assemble(store, manifest, Arc::new(index), lock))
     }
 }
 
@@ -83,8 +83,8 @@ pub(super) fn point_current(store: &dyn Store, layout: &Layout, manifest: &Manif
 
 fn read_index(store: &dyn Store, layout: &Layout, manifest: &Manifest) -> Result<GenerationIndex> {
     let path = layout.index(manifest.generation);
-    let spec = manifest.spec();
-    let bytes = read_whole(store, &path, GenerationIndex::bytes_max(&spec)).map_err(|e| match e.kind() {
+    let spec = &manifest.spec;
+    let bytes = read_whole(store, &path, GenerationIndex::bytes_max(spec)).map_err(|e| match e.kind() {
         ErrorKind::NotFound => {
             Error::data(format!("cannot read table {}: its generation index is missing", manifest.table))
                 .with_source(e)
@@ -92,7 +92,7 @@ fn read_index(store: &dyn Store, layout: &Layout, manifest: &Manifest) -> Result
         _ => e,
     })?;
     let shown = format_args!("{path} in {}", store.url());
-    GenerationIndex::decode(&bytes, (&manifest.table, manifest.generation, &spec), &shown)
+    GenerationIndex::decode(&bytes, (&manifest.table, manifest.generation, spec), &shown)
 }
 
 /// The number of the latest manifest, locked against those who clear old ones.

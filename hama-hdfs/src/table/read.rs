@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hama_core::ids::Host;
 use hama_core::{Error, ErrorKind, Result};
 
 use super::Table;
@@ -34,6 +33,9 @@ impl OpenShards {
         // Two threads may open the same file: better than to open all files one after another.
         let reader = open()?;
         let mut readers = locked();
+        if let Some((_, other)) = readers.iter().find(|(n, _)| *n == number) {
+            return Ok(Arc::clone(other));
+        }
         if readers.len() >= OPEN_MAX {
             readers.pop_front();
         }
@@ -69,17 +71,6 @@ impl Table {
             return Err(self.damaged(record, tile, is, place.crc32c));
         }
         Ok(())
-    }
-
-    /// The hosts that hold a tile, the best first: as far as the store knows, else the one that wrote it.
-    pub fn hosts(&self, tile: TileIndex) -> Vec<Host> {
-        let Ok((number, record, place)) = self.find(tile) else { return Vec::new() };
-        let blocks = self.inner.hosts[number].get_or_init(|| {
-            let hosts = self.shard_path(record).and_then(|path| self.inner.store.hosts(&path));
-            hosts.unwrap_or_default()
-        });
-        let block = blocks.iter().rfind(|block| block.offset <= place.offset && !block.hosts.is_empty());
-        block.map_or_else(|| vec![record.host.clone()], |block| block.hosts.clone())
     }
 
     pub(super) fn damaged(&self, record: &ShardRecord, tile: TileIndex, is: u32, should: u32) -> Error {

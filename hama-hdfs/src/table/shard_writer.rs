@@ -5,11 +5,11 @@ use std::sync::Arc;
 use hama_core::ids::Host;
 use hama_core::{Error, ErrorKind, Result};
 
-use super::layout::{Layout, shard_file};
+use super::layout::Layout;
 use super::pending::ended_or;
 use super::write::TableTarget;
 use crate::extent::{ShardIndex, TileIndex};
-use crate::index::ShardRecord;
+use crate::index::{ShardRecord, shard_file};
 use crate::path::StorePath;
 use crate::shard::{self, ShardPlan};
 use crate::store::{self, CreateHint, Store, StoreWriter};

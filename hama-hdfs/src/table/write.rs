@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Table;
 use super::collect::{collect_quietly, delete_generation};
 use super::files::write_whole;
-use super::layout::{Layout, shard_file};
+use super::layout::Layout;
 use super::open::point_current;
 use super::pending::{Base, Pending, ended_or};
 use super::remove::remove_empty;
@@ -125,7 +125,7 @@ impl TableWriter {
         }
         collect_quietly(&*self.store, &name);
         tracing::info!(table = %name, version = manifest.number, shape = %spec.shape, "committed");
-        Ok(Table::assemble(Arc::clone(&self.store), manifest, index, lock))
+        Ok(Table::assemble(Arc::clone(&self.store), manifest, Arc::new(index), lock))
     }
 
     /// Checks the shards, and makes them and their index durable.
@@ -134,7 +134,7 @@ impl TableWriter {
         let TableTarget { name, generation, .. } = self.target.clone();
         let layout = Layout::new(&name);
         let index = GenerationIndex { table: name, generation, shards };
-        write_whole(&*self.store, &layout.index(generation), &index.encode()?)?;
+        write_whole(&*self.store, &layout.index(generation), &index.encode(&self.target.spec)?)?;
         self.sync(&layout)?;
         Ok(index)
     }
@@ -162,16 +162,10 @@ impl TableWriter {
     fn check(&self, shards: &[ShardRecord]) -> Result<()> {
         let TableTarget { name, generation, spec, .. } = &self.target;
         let bad = |e| Error::invalid(format!("cannot commit table {name}")).with_source(e);
-        check_shards(spec, shards).map_err(bad)?;
+        check_shards(spec, *generation, shards).map_err(bad)?;
         let files = self.store.list(&Layout::new(name).values(*generation))?;
         for record in shards {
             let key = record.shard.key();
-            if record.file != shard_file(*generation, record.shard) {
-                return Err(bad(Error::invalid(format!(
-                    "shard {key} is the file {} of another",
-                    record.file
-                ))));
-            }
             let found =
                 files.binary_search_by(|entry| entry.name.as_str().cmp(&key)).ok().map(|at| &files[at]);
             let len = found.filter(|entry| entry.kind == EntryKind::File).map(|entry| entry.len);
