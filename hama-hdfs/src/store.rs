@@ -32,7 +32,8 @@ pub trait Store: Send + Sync + Debug {
     /// durable then, its name is after [`sync`](Store::sync).
     ///
     /// # Errors
-    /// `Exists` where something has the name, here or at the latest at the close; `Invalid` where it is not writable.
+    /// `Exists` where something has the name, here or at the latest at the close; `Invalid` where it is not writable;
+    /// `Unavailable` where nobody can say whether it was started: then it was left, and may be started again.
     fn create(&self, path: &StorePath, hint: CreateHint<'_>) -> Result<Box<dyn StoreWriter>>;
 
     /// Opens a file to read.

@@ -88,6 +88,7 @@ impl Store for StrictStore {
 
     fn create(&self, path: &StorePath, hint: CreateHint<'_>) -> Result<Box<dyn StoreWriter>> {
         let writer = self.files.create(path, hint)?;
+        self.chance.reply("creating", path)?;
         Ok(Box::new(StrictWriter { writer, chance: Arc::clone(&self.chance), path: path.clone() }))
     }
 

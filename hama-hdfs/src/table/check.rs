@@ -1,21 +1,33 @@
 //! Checks every byte of a table against its checksums.
 
+use std::fmt::Display;
+
 use hama_core::cancel::Cancel;
 use hama_core::{Error, ErrorKind, Result};
+use serde_json::Value;
 
 use super::Table;
+use super::files::read_whole;
+use super::layout::Layout;
 use crate::extent::TileIndex;
 use crate::index::ShardRecord;
+use crate::path::StorePath;
 use crate::shard::{CHECKSUM_BYTES, encode_index, index_bytes, place_of};
 use crate::store::StoreReader;
+use crate::zarr;
 
+/// The longest Zarr metadata that is compared: attributes have 64 KiB.
+const METADATA_BYTES_MAX: u64 = 1 << 20;
 /// The most faults that a report lists; a disk full of them is one fault.
 const FAULTS_MAX: usize = 100;
+
+/// The bytes between tiles that are read at once.
+const GAP_BYTES: usize = 64 << 10;
 
 /// What [`Table::check`] found.
 #[derive(Debug)]
 pub struct CheckReport {
-    /// The bytes that were read.
+    /// The bytes of the shards' files that were read: all of them, where nothing is wrong.
     pub bytes: u64,
     /// The tiles that were checked.
     pub tiles: u64,
@@ -24,17 +36,20 @@ pub struct CheckReport {
 }
 
 impl Table {
-    /// Reads all tiles, the checksums that follow them and the shards' indexes, and compares them with the generation
-    /// index. `progress` is told the bytes read so far, after each tile.
+    /// Reads every byte of the generation: the tiles, the checksums that follow them, what lies between, the shards'
+    /// indexes and the Zarr metadata, and compares them with the manifest and the generation index. `progress` is told
+    /// the bytes of shards read so far, after each tile.
     ///
     /// # Cost
     /// Reads the table once, on this thread, through one tile of memory.
     ///
     /// # Errors
-    /// `Cancelled`; those of the store. Damage is no error of the check: it is in the report.
+    /// `Cancelled`; `OutOfMemory`. Damage is no error of the check, nor is what cannot be read: both are in the report.
     pub fn check(&self, progress: &dyn Fn(u64), cancel: &Cancel) -> Result<CheckReport> {
-        let mut check = Check { table: self, progress, cancel, tile: Vec::new(), report: CheckReport::new() };
-        check.tile.resize(self.spec().tile_bytes() + CHECKSUM_BYTES, 0);
+        let report = CheckReport { bytes: 0, tiles: 0, faults: Vec::new() };
+        let mut check = Check { table: self, progress, cancel, buffer: Vec::new(), report };
+        check.buffer.resize((self.spec().tile_bytes() + CHECKSUM_BYTES).max(GAP_BYTES), 0);
+        check.metadata()?;
         for number in 0..self.shards().len() {
             check.shard(number)?;
         }
@@ -42,56 +57,93 @@ impl Table {
     }
 }
 
-impl CheckReport {
-    fn new() -> CheckReport {
-        CheckReport { bytes: 0, tiles: 0, faults: Vec::new() }
-    }
-
-    /// Takes damage into the report; other errors end the check.
-    fn note(&mut self, error: Error) -> Result<()> {
-        if error.kind() != ErrorKind::Data {
-            return Err(error);
-        }
-        if self.faults.len() < FAULTS_MAX {
-            self.faults.push(error);
-        }
-        Ok(())
-    }
-}
-
 struct Check<'a> {
     table: &'a Table,
     progress: &'a dyn Fn(u64),
     cancel: &'a Cancel,
-    tile: Vec<u8>,
+    buffer: Vec<u8>,
     report: CheckReport,
 }
 
 impl Check<'_> {
+    /// Takes into the report that `what` is damaged or cannot be read; what says nothing of the table ends the check.
+    fn note(&mut self, what: &dyn Display, found: Result<()>) -> Result<()> {
+        let Err(error) = found else { return Ok(()) };
+        let fault = match error.kind() {
+            ErrorKind::Data => error,
+            ErrorKind::Cancelled | ErrorKind::OutOfMemory | ErrorKind::Internal => return Err(error),
+            // Told in one message, since the command shows no causes of faults.
+            _ => Error::data(format!("cannot read table {}: {what}: {error}", self.table.name())),
+        };
+        if self.report.faults.len() < FAULTS_MAX {
+            self.report.faults.push(fault);
+        }
+        Ok(())
+    }
+
+    /// What other programs open the array by.
+    fn metadata(&mut self) -> Result<()> {
+        let (layout, generation) = (Layout::new(self.table.name()), self.table.generation());
+        for (path, should) in [
+            (layout.group_metadata(generation), zarr::group()?),
+            (layout.values_metadata(generation), zarr::values(self.table.spec())?),
+        ] {
+            let found = self.compare_json(&path, &should);
+            self.note(&path, found)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a file says what it should, however it is written.
+    fn compare_json(&self, path: &StorePath, should: &[u8]) -> Result<()> {
+        let found = read_whole(&**self.table.store(), path, METADATA_BYTES_MAX)?;
+        let value = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).ok();
+        if found != should && (value(&found).is_none() || value(&found) != value(should)) {
+            return Err(Error::data(format!(
+                "cannot read table {}: {path} is damaged: it has {} bytes with the checksum {:08x} and should have {} \
+                 with {:08x}",
+                self.table.name(),
+                found.len(),
+                crc32c::crc32c(&found),
+                should.len(),
+                crc32c::crc32c(should)
+            )));
+        }
+        Ok(())
+    }
+
     fn shard(&mut self, number: usize) -> Result<()> {
         let table = self.table;
         let record = &table.shards()[number];
         let reader = match table.shard_reader(number) {
             Ok(reader) => reader,
-            Err(e) => return self.report.note(e),
+            Err(e) => return self.note(&record.shard, Err(e)),
         };
         for tile in table.spec().tiles_of(record.shard) {
             self.cancel.check()?;
-            if let Err(e) = self.tile(&*reader, record, tile) {
-                self.report.note(e)?;
-            }
+            let found = self.tile(&*reader, record, tile);
+            self.note(&format_args!("tile {tile} in shard {}", record.shard), found)?;
             (self.progress)(self.report.bytes);
         }
-        self.index(&*reader, record).or_else(|e| self.report.note(e))
+        for (start, end) in gaps(record, table.spec().tile_bytes()) {
+            let found = self.gap(&*reader, record, start, end);
+            self.note(&format_args!("the bytes from {start} to {end} of shard {}", record.shard), found)?;
+        }
+        let found = self.index(&*reader, record);
+        self.note(&format_args!("the index of shard {}", record.shard), found)?;
+        (self.progress)(self.report.bytes);
+        Ok(())
     }
 
     fn tile(&mut self, reader: &dyn StoreReader, record: &ShardRecord, tile: TileIndex) -> Result<()> {
+        let tile_bytes = self.table.spec().tile_bytes();
         let place =
             record.tiles[place_of(self.table.spec().shard, tile)].expect("the index was checked to have it");
-        reader.read_at(place.offset, &mut self.tile)?;
-        self.report.bytes += self.tile.len() as u64;
+        let buffer = &mut self.buffer[..tile_bytes + CHECKSUM_BYTES];
+        reader.read_at(place.offset, buffer)?;
+        self.report.bytes += buffer.len() as u64;
         self.report.tiles += 1;
-        let (bytes, stored) = self.tile.split_at(self.table.spec().tile_bytes());
+        let (bytes, stored) = buffer.split_at(tile_bytes);
         let is = crc32c::crc32c(bytes);
         if is != place.crc32c {
             return Err(self.table.damaged(record, tile, is, place.crc32c));
@@ -104,6 +156,29 @@ impl Check<'_> {
                 hex(stored),
                 hex(&is.to_le_bytes())
             )));
+        }
+        Ok(())
+    }
+
+    /// Between tiles there are zeros.
+    fn gap(&mut self, reader: &dyn StoreReader, record: &ShardRecord, start: u64, end: u64) -> Result<()> {
+        let mut at = start;
+        while at < end {
+            self.cancel.check()?;
+            let len = (end - at).min(self.buffer.len() as u64) as usize;
+            let buffer = &mut self.buffer[..len];
+            reader.read_at(at, buffer)?;
+            self.report.bytes += len as u64;
+            if let Some(wrong) = buffer.iter().position(|byte| *byte != 0) {
+                return Err(Error::data(format!(
+                    "cannot read table {}: byte {} between the tiles of shard {} is damaged: it is {} and should be 0",
+                    self.table.name(),
+                    at + wrong as u64,
+                    record.shard,
+                    buffer[wrong]
+                )));
+            }
+            at += len as u64;
         }
         Ok(())
     }
@@ -125,6 +200,22 @@ impl Check<'_> {
         }
         Ok(())
     }
+}
+
+/// What of a shard's file is neither a tile with its checksum nor the index, in order.
+fn gaps(record: &ShardRecord, tile_bytes: usize) -> Vec<(u64, u64)> {
+    let mut offsets: Vec<u64> = record.tiles.iter().flatten().map(|tile| tile.offset).collect();
+    offsets.sort_unstable();
+    offsets.push(record.len - index_bytes(record.tiles.len()) as u64);
+    let mut end = 0;
+    let mut gaps = Vec::new();
+    for offset in offsets {
+        if offset > end {
+            gaps.push((end, offset));
+        }
+        end = end.max(offset + (tile_bytes + CHECKSUM_BYTES) as u64);
+    }
+    gaps
 }
 
 fn hex(bytes: &[u8]) -> String {

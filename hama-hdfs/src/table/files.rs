@@ -4,7 +4,7 @@ use hama_core::ids::Host;
 use hama_core::{Error, ErrorKind, Result};
 
 use crate::path::StorePath;
-use crate::store::{CreateHint, Store};
+use crate::store::{CreateHint, Store, StoreWriter};
 
 /// How often a call that may be repeated is made.
 pub(super) const TRIES: usize = 5;
@@ -26,24 +26,52 @@ pub(super) fn read_whole(store: &dyn Store, path: &StorePath, len_max: u64) -> R
     Ok(bytes)
 }
 
-/// Writes a file whole. An ambiguous reply is settled by reading it back.
+/// Writes a file whole. An ambiguous reply is settled by reading it back; where it is not there, it is written again.
 pub(super) fn write_whole(store: &dyn Store, path: &StorePath, bytes: &[u8]) -> Result<()> {
     let write = || {
-        let mut writer = store.create(path, CreateHint { len: bytes.len() as u64, host: &Host::local() })?;
+        let mut writer = create(store, path, CreateHint { len: bytes.len() as u64, host: &Host::local() })?;
         writer.write(bytes)?;
         writer.close()
     };
-    match write() {
-        Err(e) if e.kind() == ErrorKind::Unavailable => match read_whole(store, path, bytes.len() as u64) {
-            Ok(found) if found == bytes => Ok(()),
-            _ => Err(e),
-        },
-        other => other,
+    let mut ambiguous = None;
+    for _ in 0..TRIES {
+        match write() {
+            Err(e) if e.kind() == ErrorKind::Unavailable => {
+                if is_file(store, path, bytes)? {
+                    return Ok(());
+                }
+                ambiguous = Some(e);
+            }
+            // A try before may have been done late.
+            Err(e) if e.kind() == ErrorKind::Exists && ambiguous.is_some() => {
+                return if is_file(store, path, bytes)? { Ok(()) } else { Err(e) };
+            }
+            other => return other,
+        }
+    }
+    Err(ambiguous.expect("each try was ambiguous"))
+}
+
+/// Whether a file has these bytes.
+fn is_file(store: &dyn Store, path: &StorePath, bytes: &[u8]) -> Result<bool> {
+    match read_whole(store, path, bytes.len() as u64) {
+        Ok(found) => Ok(found == bytes),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Data) => Ok(false),
+        Err(e) => Err(e),
     }
 }
 
+/// Starts a file. A writer that was not handed over leaves nothing, so an ambiguous reply is asked again.
+pub(super) fn create(
+    store: &dyn Store,
+    path: &StorePath,
+    hint: CreateHint<'_>,
+) -> Result<Box<dyn StoreWriter>> {
+    repeated(|| store.create(path, hint))
+}
+
 /// Makes a call that may be repeated, until it says something else than `Unavailable`.
-pub(super) fn repeated(call: impl Fn() -> Result<()>) -> Result<()> {
+pub(super) fn repeated<T>(call: impl Fn() -> Result<T>) -> Result<T> {
     for _ in 1..TRIES {
         match call() {
             Err(e) if e.kind() == ErrorKind::Unavailable => {}

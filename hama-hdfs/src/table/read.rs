@@ -110,6 +110,7 @@ impl Table {
         };
         let reader = self.inner.store.open(&self.shard_path(record)?).map_err(|e| match e.kind() {
             ErrorKind::NotFound => bad("is missing".to_owned()).with_source(e),
+            ErrorKind::Invalid => bad("is no file that can be read".to_owned()).with_source(e),
             _ => e,
         })?;
         if reader.len() != record.len {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hama_core::ids::Host;
 use hama_core::{Error, ErrorKind, Result};
 
+use super::files;
 use super::layout::Layout;
 use super::pending::ended_or;
 use super::write::TableTarget;
@@ -39,7 +40,7 @@ impl ShardWriter {
         let tiles = target.spec.tiles_of(shard).count() as u64;
         let len = tiles * shard::slot_bytes(target.spec.tile_bytes())
             + shard::index_bytes(shard::places(&target.spec)) as u64;
-        let file = store.create(&path, CreateHint { len, host })?;
+        let file = files::create(&*store, &path, CreateHint { len, host })?;
         Ok(ShardWriter { store, target: target.clone(), shard, host: host.clone(), path, plan, file })
     }
 

@@ -6,11 +6,12 @@ mod races;
 mod round_trip;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hama_core::ids::Host;
 use hama_core::{Error, Result};
 
-use crate::store::{self, Store};
+use crate::store::{self, Store, StrictRules, StrictStore};
 use crate::{
     ElementType, Extent, OnExists, ShardRecord, ShardWriter, StoreUrl, Table, TableName, TableSpec,
     TableTarget, TableWriter, TileIndex,
@@ -30,9 +31,18 @@ impl Drop for TestStore {
     }
 }
 
+/// What decides which replies of the strict store are ambiguous: the same in each run.
+const STRICT: StrictRules =
+    StrictRules { close_delay: Duration::from_millis(1), ambiguous_one_in: 16, seed: 1 };
+
+/// A new directory, in memory where that can be had: the faults of a disk are injected, and its time is lost.
+fn directory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// One store of each kind.
 pub(super) fn stores() -> Vec<TestStore> {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     let id = uuid::Uuid::new_v4().simple().to_string();
     let urls = [
         format!("file:{}", directory.path().join("data").display()),
@@ -43,6 +53,11 @@ pub(super) fn stores() -> Vec<TestStore> {
     urls.iter()
         .map(|url| {
             let url: StoreUrl = url.parse().unwrap();
+            if url.to_string().starts_with("strict:") {
+                // Shown where a test fails, which may depend on it.
+                println!("{url} follows {STRICT:?}");
+                store::register(&url, Arc::new(StrictStore::new(url.clone(), STRICT))).unwrap();
+            }
             TestStore { store: store::create(&url).unwrap(), url, directory: directory.take() }
         })
         .collect()

@@ -18,8 +18,11 @@ pub enum Fault {
     DeadFrom(u64),
     /// This call alone is not done and fails so.
     Fails(u64, ErrorKind),
-    /// This call is done, but says `Unavailable`, where that is one that HDFS may answer so: a close, a rename, a delete.
+    /// This call is done, but says `Unavailable`, where that is one that HDFS may answer so: a create, a close, a rename,
+    /// a delete.
     LostReply(u64),
+    /// This call is not done and says `Unavailable`, where that is one that HDFS may answer so.
+    LostCall(u64),
     /// Where this call is a listing, it misses the names of manifests and pending files: as one may that is made while
     /// they are renamed.
     ListsShort(u64),
@@ -93,6 +96,9 @@ impl State {
                 run()?;
                 fails(ErrorKind::Unavailable, "lost its reply")
             }
+            Fault::LostCall(at) if number == at && call == Call::Commits => {
+                fails(ErrorKind::Unavailable, "was lost")
+            }
             _ => run(),
         }
     }
@@ -104,7 +110,7 @@ impl Store for FaultyStore {
     }
 
     fn create(&self, path: &StorePath, hint: CreateHint<'_>) -> Result<Box<dyn StoreWriter>> {
-        let writer = self.state.call(Call::Changes, || self.inner.create(path, hint))?;
+        let writer = self.state.call(Call::Commits, || self.inner.create(path, hint))?;
         Ok(Box::new(FaultyWriter { writer, state: Arc::clone(&self.state) }))
     }
 

@@ -5,8 +5,9 @@ use hama_core::cancel::Cancel;
 
 use super::*;
 use crate::store::CreateHint;
-use crate::table::files::read_whole;
+use crate::table::files::{self, read_whole};
 use crate::table::layout::Layout;
+use crate::testing::{Fault, FaultyStore};
 use crate::{StorePath, remove};
 
 /// 3 x 1 tiles of 24 bytes, each a shard.
@@ -28,7 +29,7 @@ fn bytes(store: &Arc<dyn Store>, path: &StorePath) -> Vec<u8> {
 fn put(store: &Arc<dyn Store>, path: &StorePath, bytes: Option<&[u8]>) {
     while store.delete(path).is_err() {}
     if let Some(bytes) = bytes {
-        let mut writer = store.create(path, CreateHint { len: 0, host: &Host::local() }).unwrap();
+        let mut writer = files::create(&**store, path, CreateHint { len: 0, host: &Host::local() }).unwrap();
         writer.write(bytes).unwrap();
         // On the strict store the reply may be lost.
         let _ = writer.close();
@@ -73,6 +74,8 @@ fn a_check_sees_what_no_read_does() {
         let good = bytes(&test.store, &shard(&table, 0));
         for (at, what) in [
             (24, "the checksum after tile (0, 0) in shard c.0.0"),
+            (28, "byte 28 between the tiles of shard c.0.0 is damaged: it is 128 and should be 0"),
+            (4095, "byte 4095 between the tiles"),
             (4096, "the index of shard c.0.0"),
             (4115, "the index"),
         ] {
@@ -83,6 +86,66 @@ fn a_check_sees_what_no_read_does() {
             verify(&table, 1).unwrap();
             let found = faults(&table);
             assert!(found.len() == 1 && found[0].contains(what), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_check_compares_the_zarr_metadata() {
+    for test in stores() {
+        let table = small(&test.store);
+        let layout = Layout::new(&name("t"));
+        for path in [layout.group_metadata(table.generation()), layout.values_metadata(table.generation())] {
+            let good = String::from_utf8(bytes(&test.store, &path)).unwrap();
+            let other = good.replace("\"zarr_format\": 3", "\"zarr_format\": 2");
+            assert_ne!(good, other);
+            for (bad, said) in [
+                (Some(other.as_bytes()), "is damaged"),
+                (Some(&b"{"[..]), "is damaged"),
+                (Some(&[b' '; 2 << 20][..]), "the most"),
+                (None, "zarr.json"),
+            ] {
+                put(&test.store, &path, bad);
+                let found = faults(&table);
+                assert!(found.len() == 1 && found[0].contains(path.as_str()), "{found:?}");
+                assert!(found[0].contains(said), "{found:?}");
+            }
+            // How it is written says nothing.
+            put(&test.store, &path, Some(good.replace('\n', " ").as_bytes()));
+            assert_eq!(faults(&table), [""; 0]);
+        }
+    }
+}
+
+#[test]
+fn a_shard_that_is_a_directory_is_damage() {
+    for test in stores() {
+        let table = small(&test.store);
+        put(&test.store, &shard(&table, 1), None);
+        put(&test.store, &shard(&table, 1).child("below").unwrap(), Some(b"x"));
+        assert!(refusal(&table, 1).contains("shard c.1.0 is no file that can be read"));
+        assert_eq!(faults(&table).len(), 1);
+    }
+}
+
+#[test]
+fn a_check_goes_on_after_what_cannot_be_read() {
+    for test in stores() {
+        let faulty = Arc::new(FaultyStore::new(Arc::clone(&test.store)));
+        let store: Arc<dyn Store> = faulty.clone();
+        small(&test.store);
+        let table = Table::open(&store, &name("t")).unwrap();
+        faulty.set(Fault::None);
+        assert_eq!(faults(&table), [""; 0]);
+        for call in 0..faulty.calls() {
+            let table = Table::open(&store, &name("t")).unwrap();
+            faulty.set(Fault::Fails(call, ErrorKind::Unavailable));
+            let report = table.check(&|_| {}, &Cancel::new()).unwrap();
+            faulty.set(Fault::None);
+            assert_eq!(report.faults.len(), 1, "call {call}: {:?}", report.faults);
+            assert_eq!(report.faults[0].kind(), ErrorKind::Data);
+            assert!(report.faults[0].to_string().contains("fails"), "{:?}", report.faults);
+            assert!(report.tiles >= 2, "the others are checked");
         }
     }
 }
