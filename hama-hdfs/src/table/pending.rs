@@ -118,8 +118,9 @@ impl Pending {
                 Ok(()) => return self.settle_durably(),
                 Err(error) => error,
             };
-            // The other replies are plain, unless a try before may have been done late.
-            if ambiguous.is_some() || error.kind() == ErrorKind::Unavailable {
+            // These two are plain, unless a try before may have been done late.
+            let is_plain = matches!(error.kind(), ErrorKind::Exists | ErrorKind::NotFound);
+            if ambiguous.is_some() || !is_plain {
                 match self.is_published() {
                     Err(_) => return self.settle(State::Unknown, Some(unknown(error))),
                     Ok(true) => return self.settle_durably(),

@@ -2,6 +2,7 @@
 
 mod damage;
 mod faults;
+mod mounts;
 mod races;
 mod round_trip;
 
@@ -35,14 +36,17 @@ impl Drop for TestStore {
 const STRICT: StrictRules =
     StrictRules { close_delay: Duration::from_millis(1), ambiguous_one_in: 16, seed: 1 };
 
-/// A new directory, in memory where that can be had: the faults of a disk are injected, and its time is lost.
-fn directory() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+/// One store of each kind, the directory on a disk.
+pub(super) fn stores() -> Vec<TestStore> {
+    stores_with(tempfile::tempdir().unwrap())
 }
 
-/// One store of each kind.
-pub(super) fn stores() -> Vec<TestStore> {
-    let directory = directory();
+/// One store of each kind, the directory in memory where that can be had: for what waits for a disk too often.
+pub(super) fn fast_stores() -> Vec<TestStore> {
+    stores_with(tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap())
+}
+
+fn stores_with(directory: tempfile::TempDir) -> Vec<TestStore> {
     let id = uuid::Uuid::new_v4().simple().to_string();
     let urls = [
         format!("file:{}", directory.path().join("data").display()),

@@ -21,6 +21,8 @@ pub enum Fault {
     /// This call is done, but says `Unavailable`, where that is one that HDFS may answer so: a create, a close, a rename,
     /// a delete.
     LostReply(u64),
+    /// This call is done, but fails so.
+    DoneButFails(u64, ErrorKind),
     /// This call is not done and says `Unavailable`, where that is one that HDFS may answer so.
     LostCall(u64),
     /// Where this call is a listing, it misses the names of manifests and pending files: as one may that is made while
@@ -95,6 +97,10 @@ impl State {
             Fault::LostReply(at) if number == at && call == Call::Commits => {
                 run()?;
                 fails(ErrorKind::Unavailable, "lost its reply")
+            }
+            Fault::DoneButFails(at, kind) if number == at => {
+                run()?;
+                fails(kind, "fails though it was done")
             }
             Fault::LostCall(at) if number == at && call == Call::Commits => {
                 fails(ErrorKind::Unavailable, "was lost")

@@ -143,7 +143,9 @@ pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
         // The file system does not know the flag: a hard link is as exclusive.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
             fs::hard_link(from, to)?;
-            fs::remove_file(from)
+            // From here on it has the new name. An old one that stays is cleared by whoever collects.
+            let _ = fs::remove_file(from);
+            Ok(())
         }
         other => Ok(other?),
     }

@@ -27,7 +27,7 @@ fn faulty_stores() -> Vec<Faulty> {
         store::register(test.store.url(), faulty.clone()).unwrap();
         Faulty { store: faulty.clone(), faulty, test }
     };
-    stores().into_iter().map(wrap).collect()
+    fast_stores().into_iter().map(wrap).collect()
 }
 
 /// What may happen to a table that holds seed 1.
@@ -111,6 +111,20 @@ fn a_lost_call_is_made_again_or_told() {
         let told = matches!(result.as_ref().map_err(|e| e.kind()), Ok(()) | Err(ErrorKind::Unavailable));
         assert!(told, "{what}: {result:?}");
     });
+}
+
+#[test]
+fn whatever_a_reply_says_a_version_that_is_there_is_not_deleted() {
+    with_faults(
+        |call| Fault::DoneButFails(call, ErrorKind::Invalid),
+        |result, _, what| {
+            let kind = result.as_ref().map_err(|e| e.kind());
+            assert!(
+                matches!(kind, Ok(()) | Err(ErrorKind::Invalid | ErrorKind::Unavailable)),
+                "{what}: {result:?}"
+            );
+        },
+    );
 }
 
 #[test]
