@@ -139,26 +139,27 @@ fn readers_see_whole_tables_while_others_write_and_remove() {
 
 #[test]
 fn a_table_that_is_replaced_is_always_there() {
-    for test in stores() {
+    for test in fast_stores() {
         let store = &test.store;
-        write_table(store, "t", small(), 0, OnExists::Fail).unwrap();
-        let end = Instant::now() + std::time::Duration::from_millis(400);
+        drop(write_table(store, "t", small(), 0, OnExists::Fail).unwrap());
+        let end = Instant::now() + std::time::Duration::from_millis(500);
         std::thread::scope(|scope| {
             let write = move || {
                 while Instant::now() < end {
-                    let table = Table::open(store, &name("t")).unwrap();
-                    if let Err(e) = table.set_blocking(Some(Extent::new(2, 2))) {
-                        assert_eq!(e.kind(), ErrorKind::Conflict, "{e}");
+                    // Nobody holds the version before, so it goes at once.
+                    match write_table(store, "t", small(), 0, OnExists::Replace) {
+                        Ok(table) => drop(table),
+                        Err(e) => assert_eq!(e.kind(), ErrorKind::Conflict, "{e}"),
                     }
                 }
             };
             let read = move || {
                 while Instant::now() < end {
-                    verify(&Table::open(store, &name("t")).unwrap(), 0).unwrap();
                     assert_eq!(crate::list(&**store).unwrap(), [name("t")]);
+                    drop(Table::open(store, &name("t")).unwrap());
                 }
             };
-            let all = [scope.spawn(write), scope.spawn(write), scope.spawn(read)];
+            let all = [scope.spawn(write), scope.spawn(read), scope.spawn(read)];
             all.into_iter().for_each(|one| one.join().unwrap());
         });
     }
