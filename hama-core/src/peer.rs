@@ -178,6 +178,7 @@ impl<M> Peer<M> {
 
     fn next_superstep(&mut self) {
         self.outbox.next_superstep();
+        self.abort.begun(self.superstep());
         self.started = Instant::now();
         // The next one is a sibling of the last, not its child.
         self.span = None;
@@ -188,8 +189,10 @@ impl<M> Peer<M> {
     /// the program.
     pub(crate) fn end_job(&self, error: Error) -> Error {
         let error = error.at(self.at());
-        self.abort.end(Some(self.id()), error.twin());
-        error
+        let twin = error.twin();
+        // The client has the causes as they are: it may look for one by its type.
+        self.abort.end(Some(self.id()), error);
+        twin
     }
 
     fn keep(&mut self, record: SuperstepRecord) {

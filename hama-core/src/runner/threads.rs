@@ -1,6 +1,7 @@
 //! The local runner: runs programs in this process, with a thread for each peer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::abort::Abort;
 use crate::barrier::Barrier;
@@ -8,7 +9,7 @@ use crate::barrier::threads::ThreadBarrier;
 use crate::bsp::Bsp;
 use crate::cancel::{Cancel, OnCancel};
 use crate::context::Place;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::ids::{Host, JobId, PeerId};
 use crate::metrics::Progress;
 use crate::peer::Seat;
@@ -27,7 +28,11 @@ pub struct LocalRunner {
     transport: TransportKind,
     host: Host,
     cancel: Cancel,
+    grace: Duration,
 }
+
+/// How long a job that is ended before its time waits for peers that do not return.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// How messages get from one thread to another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,7 +54,13 @@ pub enum TransportKind {
 impl LocalRunner {
     /// A runner whose peers take their buffers from `pool`.
     pub fn new(pool: Pool) -> LocalRunner {
-        LocalRunner { pool, transport: TransportKind::Memory, host: Host::local(), cancel: Cancel::new() }
+        LocalRunner {
+            pool,
+            transport: TransportKind::Memory,
+            host: Host::local(),
+            cancel: Cancel::new(),
+            grace: GRACE,
+        }
     }
 
     /// The same with another transport.
@@ -70,9 +81,11 @@ impl LocalRunner {
         self
     }
 
-    /// The pool that peers take their buffers from.
-    pub fn pool(&self) -> &Pool {
-        &self.pool
+    /// The same with another time that an ended job waits for peers that do not return: for tests.
+    #[cfg(feature = "testing")]
+    pub fn with_grace(mut self, grace: Duration) -> LocalRunner {
+        self.grace = grace;
+        self
     }
 
     /// A run of a program, to be started by [`Run::peers`] or [`Run::submit`].
@@ -127,7 +140,7 @@ impl<P: Bsp> Run<'_, P> {
         let job = Job::of(self.program)?;
         let cancelled_by = self.cancels().map(|cancel| ended_by(cancel, &job)).collect();
         let seats = self.seats(&job, count)?;
-        job.start(seats, cancelled_by)
+        job.start(seats, cancelled_by, self.runner.grace)
     }
 
     fn cancels(&self) -> impl Iterator<Item = &Cancel> {
@@ -180,7 +193,5 @@ fn boxed<T: Transport + 'static>(ends: Vec<T>) -> Vec<Box<dyn Transport>> {
 fn ended_by<P: Bsp>(cancel: &Cancel, job: &Job<P>) -> OnCancel {
     let abort = job.abort().clone();
     let id = job.id();
-    cancel.on_cancel(move || {
-        abort.end(None, Error::new(ErrorKind::Cancelled, format!("job {id} was cancelled")));
-    })
+    cancel.on_cancel(move || abort.request(&format!("job {id} was cancelled")))
 }
