@@ -101,7 +101,8 @@ impl<M> Peer<M> {
     }
 
     fn collect<T: DeserializeOwned>(&mut self, ending: Ending) -> Result<Inbox<T>> {
-        self.end_superstep(ending, false, Inbox::decode).map(|(inbox, _)| inbox)
+        let me = self.id();
+        self.end_superstep(ending, false, |arrived| Inbox::decode(arrived, me)).map(|(inbox, _)| inbox)
     }
 
     /// One value of each peer, by index.

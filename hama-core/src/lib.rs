@@ -76,3 +76,4 @@ pub use runner::job::JobHandle;
 pub use runner::outcome::Outcome;
 pub use runner::threads::{LocalRunner, PEERS_MAX, Run, TransportKind};
 pub use superstep::Supersteps;
+pub use transport::budget::INBOX_BYTES_MAX;

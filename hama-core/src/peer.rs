@@ -101,14 +101,15 @@ impl<M: Message> Peer<M> {
 
     /// As `sync`, saying whether this peer would halt and returning what all said.
     pub(crate) fn sync_with(&mut self, halt: bool) -> Result<(Inbox<M>, Tally)> {
-        self.end_superstep(Ending::Sync, halt, Inbox::decode)
+        let me = self.id();
+        self.end_superstep(Ending::Sync, halt, |arrived| Inbox::decode(arrived, me))
     }
 }
 
 impl<M> Peer<M> {
     pub(crate) fn new(seat: Seat) -> Peer<M> {
         Peer {
-            outbox: Outbox::new(Context::new(seat.place), seat.transport),
+            outbox: Outbox::new(Context::new(seat.place), seat.transport, seat.abort.clone()),
             barrier: seat.barrier,
             abort: seat.abort,
             records: Vec::new(),

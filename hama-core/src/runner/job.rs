@@ -87,6 +87,10 @@ impl<P: Bsp> Job<P> {
         self.id
     }
 
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
     pub(crate) fn abort(&self) -> &Abort {
         &self.abort
     }

@@ -3,19 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::abort::Abort;
 use crate::barrier::Barrier;
 use crate::barrier::threads::ThreadBarrier;
 use crate::bsp::Bsp;
 use crate::cancel::{Cancel, OnCancel};
 use crate::context::Place;
 use crate::error::{Error, Result};
-use crate::ids::{Host, JobId, PeerId};
+use crate::ids::{Host, PeerId};
 use crate::metrics::Progress;
 use crate::peer::Seat;
 use crate::pool::Pool;
 use crate::runner::job::{Job, JobHandle};
 use crate::runner::outcome::Outcome;
+use crate::transport::budget::INBOX_BYTES_MAX;
 use crate::transport::{Transport, framed, memory};
 
 /// The most peers that one job may have in one process. Each keeps a bundle for each other.
@@ -150,7 +150,7 @@ impl<P: Bsp> Run<'_, P> {
     fn seats(&self, job: &Job<P>, count: usize) -> Result<Vec<Seat>> {
         let abort = job.abort();
         let barrier: Arc<dyn Barrier> = Arc::new(ThreadBarrier::new(count, abort));
-        let transports = self.runner.connect(count as u32, job.id(), abort)?;
+        let transports = self.runner.connect(count as u32, job)?;
         let seat = |(index, transport)| Seat {
             place: Place {
                 id: PeerId::from_index(index),
@@ -169,16 +169,20 @@ impl<P: Bsp> Run<'_, P> {
 }
 
 impl LocalRunner {
-    fn connect(&self, count: u32, job: JobId, abort: &Abort) -> Result<Vec<Box<dyn Transport>>> {
+    fn connect<P: Bsp>(&self, count: u32, job: &Job<P>) -> Result<Vec<Box<dyn Transport>>> {
         let common = || framed::Common {
-            job,
+            job: job.id(),
             host: self.host.clone(),
             pool: self.pool.clone(),
-            abort: abort.clone(),
+            abort: job.abort().clone(),
             repeat_after: framed::REPEAT_AFTER,
+            inbox_bytes_max: INBOX_BYTES_MAX,
+            span: job.span().clone(),
         };
         match self.transport {
-            TransportKind::Memory => Ok(boxed(memory::connect(count))),
+            TransportKind::Memory => {
+                Ok(boxed(memory::connect(count, &self.host, job.abort(), INBOX_BYTES_MAX)))
+            }
             TransportKind::Framed => Ok(boxed(framed::connect(count, &common())?)),
             #[cfg(feature = "testing")]
             TransportKind::Faulty { seed } => Ok(boxed(framed::faulty::connect(count, common(), seed)?)),

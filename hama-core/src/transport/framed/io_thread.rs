@@ -7,16 +7,21 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::ids::PeerId;
+use crate::message::bundler::Totals;
+use crate::message::compress::Bundle;
 use crate::transport::framed::fault::Fault;
-use crate::transport::framed::header::{Header, Kind};
+use crate::transport::framed::header::{HEADER_BYTES, Header, Kind};
 use crate::transport::framed::incoming::{Event, Incoming, Sink};
 use crate::transport::framed::outgoing::{Outgoing, Turn};
+use crate::transport::framed::protocol::Violation;
 use crate::transport::framed::protocol::receiver::Verdict;
-use crate::transport::framed::shared::{Goodbye, Shared};
+use crate::transport::framed::shared::{Goodbye, Item, Shared};
 use crate::transport::framed::socket::{self, Moved, Ready, Socket};
 
 // After reading this much it is the turn of another connection, and of writing.
 const TURN_BYTES: u64 = 16 << 20;
+// Frames are repeated after this much at the latest, unless more is set.
+const PATIENCE_MAX: Duration = Duration::from_secs(8);
 // How long a goodbye may take.
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
 
@@ -32,8 +37,11 @@ pub(crate) struct Wire {
     // Its turn to be read was over before all was read.
     has_more: bool,
     is_closed: bool,
-    // When the last acknowledgement came, or none was due.
+    // When the other peer last acknowledged something, or nothing was due.
     heard: Instant,
+    // How often frames were repeated since.
+    repetitions: u32,
+    has_warned: bool,
 }
 
 /// What the io thread works on.
@@ -57,6 +65,8 @@ impl Wire {
             has_more: false,
             is_closed: false,
             heard: Instant::now(),
+            repetitions: 0,
+            has_warned: false,
         }
     }
 }
@@ -86,7 +96,7 @@ impl Io {
             let more = more || self.wires.iter().any(|wire| wire.has_more);
             self.wait(if more { 0 } else { tick_ms })?;
             self.read()?;
-            self.repeat();
+            self.repeat()?;
         }
         Ok(())
     }
@@ -138,22 +148,13 @@ impl Io {
     }
 
     /// Sends again what nobody acknowledges.
-    fn repeat(&mut self) {
-        let mut state = self.shared.lock();
+    fn repeat(&mut self) -> Result<()> {
+        let shared = &self.shared;
         for wire in self.wires.iter_mut().filter(|wire| !wire.is_closed && !wire.is_blocked) {
-            let sender = &mut state.link(wire.other).sender;
-            if sender.is_done() || sender.has_more() {
-                wire.heard = Instant::now();
-            } else if wire.heard.elapsed() > self.repeat_after {
-                tracing::warn!(
-                    peer = self.shared.me.index(),
-                    to = wire.other.index(),
-                    "frames are sent again"
-                );
-                sender.repeat();
-                wire.heard = Instant::now();
-            }
+            let repeated = wire.repeat(shared, self.repeat_after);
+            repeated.map_err(|violation| Fault::from(violation).between(shared.me, wire.other))?;
         }
+        Ok(())
     }
 
     fn is_parted(&self) -> bool {
@@ -171,19 +172,71 @@ impl Wire {
         let mut left = TURN_BYTES;
         self.has_more = false;
         while !self.has_more {
-            match self.incoming.next(&self.socket, |header| sink_for(shared, other, header))? {
+            let sink_for = |header: &Header| sink_for(shared, other, header, &mut self.has_warned);
+            match self.incoming.next(&self.socket, sink_for)? {
                 Event::Blocked => return Ok(()),
                 Event::Closed => return self.closed(shared),
                 Event::Frame { header, sink, crc } => {
-                    if header.kind == Kind::Ack {
-                        self.heard = Instant::now();
-                    }
-                    left = left.saturating_sub(header.length);
+                    left = left.saturating_sub(HEADER_BYTES as u64 + header.length);
                     self.has_more = left == 0;
-                    arrived(shared, other, &header, sink, crc)?;
+                    self.arrived(shared, &header, sink, crc)?;
                 }
             }
         }
+        Ok(())
+    }
+
+    /// A frame was read whole.
+    fn arrived(&mut self, shared: &Shared, header: &Header, sink: Sink, crc: u32) -> Result<(), Fault> {
+        let Header { kind, superstep, sequence, length, .. } = *header;
+        tracing::trace!(from = self.other.index(), ?kind, superstep, sequence, bytes = length, "frame");
+        match (kind, sink) {
+            (_, Sink::Skip) => {}
+            (Kind::Ack, _) => self.acknowledged(shared, header)?,
+            (Kind::Goodbye, _) => {
+                let mut state = shared.lock();
+                let link = state.link(self.other);
+                link.has_left = true;
+                if !link.sender.is_done() {
+                    return Err(Fault::Left);
+                }
+            }
+            _ if crc != header.body_crc => {
+                trouble(&mut self.has_warned, self.other, "a damaged frame is asked for again");
+                shared.lock().link(self.other).receiver.damaged(header)?;
+            }
+            (_, sink) => delivered(shared, self.other, header, sink)?,
+        }
+        Ok(())
+    }
+
+    fn acknowledged(&mut self, shared: &Shared, header: &Header) -> Result<(), Fault> {
+        if shared.lock().link(self.other).sender.acknowledged(header)? {
+            self.heard = Instant::now();
+            self.repetitions = 0;
+            shared.changed.notify_all();
+        }
+        Ok(())
+    }
+
+    /// Has the frames sent again that nobody acknowledges for a while, which is longer each time.
+    fn repeat(&mut self, shared: &Shared, after: Duration) -> Result<(), Violation> {
+        let patience = after.saturating_mul(1 << self.repetitions.min(16)).min(after.max(PATIENCE_MAX));
+        {
+            let mut state = shared.lock();
+            let sender = &mut state.link(self.other).sender;
+            if sender.is_done() || sender.has_more() || !self.outgoing.is_idle() {
+                self.heard = Instant::now();
+                return Ok(());
+            }
+            if self.heard.elapsed() <= patience {
+                return Ok(());
+            }
+            sender.repeat()?;
+        }
+        self.heard = Instant::now();
+        self.repetitions += 1;
+        trouble(&mut self.has_warned, self.other, "frames that nobody acknowledged are sent again");
         Ok(())
     }
 
@@ -199,18 +252,23 @@ impl Wire {
 }
 
 /// Where the body of a frame goes, by the protocol's verdict. Memory is taken only for what is wanted.
-fn sink_for(shared: &Shared, other: PeerId, header: &Header) -> Result<Sink, Fault> {
-    match shared.lock().link(other).receiver.judge(header)? {
+fn sink_for(shared: &Shared, other: PeerId, header: &Header, has_warned: &mut bool) -> Result<Sink, Fault> {
+    let verdict = shared.lock().link(other).receiver.judge(header)?;
+    match verdict {
         Verdict::Control => return Ok(Sink::Control),
         Verdict::Skip(why) => {
-            tracing::warn!(peer = shared.me.index(), from = other.index(), ?why, "a frame is skipped");
+            tracing::trace!(?why, "the next frame is skipped");
+            trouble(has_warned, other, "frames that are not wanted are skipped");
             return Ok(Sink::Skip);
         }
         Verdict::Deliver => {}
     }
     Ok(match header.kind {
         // The header's bounds hold: a bundle's length is limited.
-        Kind::Bundle => Sink::Bundle(vec![0; header.length as usize]),
+        Kind::Bundle => {
+            shared.lock().budget.check(other, header.raw_length).map_err(Fault::Memory)?;
+            Sink::Bundle(vec![0; header.length as usize])
+        }
         Kind::Payload => {
             let len = usize::try_from(header.length).unwrap_or(usize::MAX);
             Sink::Payload(shared.pool.take(len).map_err(Fault::Memory)?)
@@ -220,34 +278,32 @@ fn sink_for(shared: &Shared, other: PeerId, header: &Header) -> Result<Sink, Fau
     })
 }
 
-/// A frame was read whole.
-fn arrived(shared: &Shared, other: PeerId, header: &Header, sink: Sink, crc: u32) -> Result<(), Fault> {
+/// A frame that was wanted is there, with the right checksum.
+fn delivered(shared: &Shared, from: PeerId, header: &Header, sink: Sink) -> Result<(), Fault> {
     let mut state = shared.lock();
-    let link = state.link(other);
-    match (header.kind, sink) {
-        (_, Sink::Skip) => {}
-        (Kind::Ack, _) => {
-            link.sender.acknowledged(header)?;
-            shared.changed.notify_all();
+    state.link(from).receiver.delivered(header);
+    let item = match sink {
+        Sink::Skip | Sink::Control => return Ok(()),
+        Sink::Totals(bytes) => {
+            state.gathering(header.superstep, from).told = Some(Totals::from_bytes(&bytes));
+            return Ok(());
         }
-        (Kind::Goodbye, _) => {
-            link.has_left = true;
-            if !link.sender.is_done() {
-                return Err(Fault::Left);
-            }
+        Sink::Bundle(bytes) if header.compressed => {
+            Item::Bundle(Bundle::Compressed { bytes, raw_bytes: header.raw_length as usize })
         }
-        _ if crc != header.body_crc => {
-            tracing::warn!(
-                peer = shared.me.index(),
-                from = other.index(),
-                "a damaged frame is asked for again"
-            );
-            link.receiver.damaged();
-        }
-        (_, sink) => {
-            link.receiver.delivered(header);
-            state.gathering(header.superstep, other).keep(header, sink);
-        }
+        Sink::Bundle(bytes) => Item::Bundle(Bundle::Raw(bytes)),
+        Sink::Payload(buffer) => Item::Payload(buffer.freeze()),
+    };
+    state.keep(header.superstep, from, header.sequence, item).map_err(Fault::Memory)
+}
+
+/// The first trouble of a connection is worth a warning, the others are details.
+fn trouble(has_warned: &mut bool, other: PeerId, what: &str) {
+    let other = other.index();
+    if *has_warned {
+        tracing::trace!(other, "{what}");
+    } else {
+        *has_warned = true;
+        tracing::warn!(other, "{what}; from now on this is logged as a trace only");
     }
-    Ok(())
 }

@@ -60,8 +60,10 @@ impl Node {
         let Ok(header) = Header::decode(header) else { return };
         match self.receiver.judge(&header).unwrap() {
             Verdict::Skip(_) => {}
-            Verdict::Control => self.sender.acknowledged(&header).unwrap(),
-            Verdict::Deliver if body_crc(0, body) != header.body_crc => self.receiver.damaged(),
+            Verdict::Control => drop(self.sender.acknowledged(&header).unwrap()),
+            Verdict::Deliver if body_crc(0, body) != header.body_crc => {
+                self.receiver.damaged(&header).unwrap();
+            }
             Verdict::Deliver => {
                 self.receiver.delivered(&header);
                 let before =
@@ -139,7 +141,7 @@ fn simulate(seed: u64, faults: u64) {
                 }
             }
             if wires.iter().all(|wire| wire.flying.is_empty()) {
-                nodes.iter_mut().for_each(|node| node.sender.repeat());
+                nodes.iter_mut().for_each(|node| node.sender.repeat().unwrap());
             }
         }
         // The barrier: both have all. One of them is ahead of the other now and then.
