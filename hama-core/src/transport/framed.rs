@@ -18,6 +18,7 @@ mod shared;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::io;
 use std::sync::Arc;
@@ -36,9 +37,10 @@ use crate::pool::{Payload, Pool};
 use crate::transport::{Arrived, Transport};
 use frame::Frame;
 use header::Route;
-use io_thread::{Io, Wire};
+use io_thread::Io;
 use shared::{Gathering, Goodbye, Item, Shared};
 use socket::Socket;
+use wire::Wire;
 
 /// A peer that has this much in bundles on the way to another waits for acknowledgements before it sends more.
 /// Payloads do not count: they take no memory of their own.
