@@ -66,7 +66,7 @@ pub use cancel::Cancel;
 pub use context::Context;
 pub use error::{At, BoxError, Error, ErrorKind, Result};
 pub use ids::{Host, JobId, PeerId};
-pub use message::codec::{MESSAGE_BYTES_MAX, PROGRAM_BYTES_MAX};
+pub use message::codec::MESSAGE_BYTES_MAX;
 pub use message::inbox::{Inbox, Received};
 pub use metrics::{Progress, SuperstepRecord};
 pub use outbox::Outbox;

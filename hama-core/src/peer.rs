@@ -10,7 +10,7 @@ use tracing::span::EnteredSpan;
 use crate::abort::Abort;
 use crate::barrier::{Barrier, Ending, Tally, Vote};
 use crate::bsp::Message;
-use crate::context::{Context, Place};
+use crate::context::{Context, Membership};
 use crate::error::{Error, Result};
 use crate::ids::PeerId;
 use crate::message::inbox::Inbox;
@@ -35,7 +35,7 @@ pub struct Peer<M> {
 
 /// What a peer is given to take part in a job.
 pub(crate) struct Seat {
-    pub(crate) place: Place,
+    pub(crate) membership: Membership,
     pub(crate) transport: Box<dyn Transport>,
     pub(crate) barrier: Arc<dyn Barrier>,
     pub(crate) abort: Abort,
@@ -90,8 +90,11 @@ impl<M: Message> Peer<M> {
     ///
     /// # Errors
     /// `Cancelled` when the job ends before all peers are there, naming the peer that ended it; `Invalid` when
-    /// another peer returned or called a collective instead; `PeerLost`, `Data` or `OutOfMemory` when messages
-    /// are lost, damaged or too large for the pool. Any of them ends the job.
+    /// another peer returned or called a collective instead; `PeerLost` when a connection broke; `Data` when
+    /// messages were damaged, cannot be decoded, or are not as many as their sender said; `OutOfMemory` when they
+    /// are more than the pool or [`INBOX_BYTES_MAX`](crate::INBOX_BYTES_MAX) has room for; `Unavailable` when the
+    /// system refuses to wait for sockets; `Internal` for a defect of Hama, such as peers in different
+    /// supersteps. Any of them ends the job.
     ///
     /// # Cost
     /// One superstep: g times the most bytes that any peer sent or received, and l.
@@ -109,7 +112,7 @@ impl<M: Message> Peer<M> {
 impl<M> Peer<M> {
     pub(crate) fn new(seat: Seat) -> Peer<M> {
         Peer {
-            outbox: Outbox::new(Context::new(seat.place), seat.transport, seat.abort.clone()),
+            outbox: Outbox::new(Context::new(seat.membership), seat.transport, seat.abort.clone()),
             barrier: seat.barrier,
             abort: seat.abort,
             records: Vec::new(),

@@ -131,14 +131,15 @@ mod tests {
     use crate::error::ErrorKind;
     use crate::message::bundle;
     use crate::message::bundler::Totals;
-    use crate::pool::Buffer;
+    use crate::pool::Pool;
 
     fn arrived(bodies: &[(u8, bool)], payload_count: usize, told: u64) -> Arrived {
         let mut bytes = Vec::new();
         for (body, has_payload) in bodies {
             bundle::append(&mut bytes, &[*body], *has_payload);
         }
-        let payloads = (0..payload_count).map(|i| Buffer::unpooled(i + 1).unwrap().freeze()).collect();
+        let pool = Pool::new(1 << 20);
+        let payloads = (0..payload_count).map(|i| pool.take(i + 1).unwrap().freeze()).collect();
         let told = Totals { messages: told, bundle_bytes: bytes.len() as u64, ..Totals::default() };
         Arrived { from: PeerId::from_index(4), bundles: vec![Bundle::Raw(bytes)], payloads, told }
     }

@@ -32,8 +32,13 @@ impl<T: Send + 'static> JobHandle<T> {
     /// Waits for the end of the job.
     ///
     /// # Errors
-    /// What ended the job first, with the peer and the superstep. Peers that have not returned 2 s after that
-    /// are named in it: their threads go on until the program returns.
+    /// What ended the job first, with the peer and the superstep: `Program` when the program failed or panicked;
+    /// the kind of the [`Error`] that it returned; `Cancelled` when the job was killed or cancelled; `Invalid`
+    /// when peers ended a superstep in different ways or returned with unsent messages; `OutOfMemory` when a
+    /// peer was sent more than it or its pool has room for; `Data` when bytes or counts were wrong; `PeerLost`
+    /// when a connection broke; `Unavailable` when the system refused something; `Internal` for a defect of
+    /// Hama. Peers that have not returned 2 s after that are named in it: their threads go on until the program
+    /// returns.
     pub fn wait(self) -> Result<Outcome<T>> {
         self.board.wait()
     }
@@ -116,7 +121,7 @@ impl<P: Bsp> Job<P> {
         let program = Arc::clone(&self.program);
         let board = Arc::clone(board);
         let span = self.span.clone();
-        let index = seat.place.id.index();
+        let index = seat.membership.id.index();
         let run = move || {
             let span = tracing::debug_span!(parent: &span, "task", peer = index);
             let _entered = span.entered();
@@ -150,7 +155,7 @@ impl<T: Send + 'static> Drop for Exit<T> {
 }
 
 fn first_place(seat: &Seat) -> At {
-    At { host: seat.place.host.clone(), peer: seat.place.id, superstep: 0 }
+    At { host: seat.membership.host.clone(), peer: seat.membership.id, superstep: 0 }
 }
 
 /// Runs one peer to its end. Where it fails, that ends the job.

@@ -7,7 +7,7 @@ use crate::barrier::Barrier;
 use crate::barrier::threads::ThreadBarrier;
 use crate::bsp::Bsp;
 use crate::cancel::{Cancel, OnCancel};
-use crate::context::Place;
+use crate::context::Membership;
 use crate::error::{Error, Result};
 use crate::ids::{Host, PeerId};
 use crate::metrics::Progress;
@@ -120,7 +120,9 @@ impl<P: Bsp> Run<'_, P> {
     /// Runs the program on `count` peers and waits for the outcome.
     ///
     /// # Errors
-    /// As for [`submit`](Run::submit) and [`JobHandle::wait`].
+    /// `Invalid`, `Program` and `Unavailable` as for [`submit`](Run::submit); those and `Cancelled`,
+    /// `OutOfMemory`, `Data`, `PeerLost`, `Internal`, and whatever the program returns, as for
+    /// [`JobHandle::wait`].
     pub fn peers(self, count: usize) -> Result<Outcome<P::Output>> {
         self.submit(count)?.wait()
     }
@@ -152,7 +154,7 @@ impl<P: Bsp> Run<'_, P> {
         let barrier: Arc<dyn Barrier> = Arc::new(ThreadBarrier::new(count, abort));
         let transports = self.runner.connect(count as u32, job)?;
         let seat = |(index, transport)| Seat {
-            place: Place {
+            membership: Membership {
                 id: PeerId::from_index(index),
                 count,
                 host: self.runner.host.clone(),
