@@ -4,6 +4,8 @@ pub(crate) mod budget;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub(crate) mod framed;
+#[cfg(feature = "testing")]
+pub(crate) mod lying;
 pub(crate) mod memory;
 
 use crate::error::{Error, Result};

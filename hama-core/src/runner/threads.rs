@@ -16,6 +16,8 @@ use crate::pool::Pool;
 use crate::runner::job::{Job, JobHandle};
 use crate::runner::outcome::Outcome;
 use crate::transport::budget::INBOX_BYTES_MAX;
+#[cfg(feature = "testing")]
+use crate::transport::lying;
 use crate::transport::{Transport, framed, memory};
 
 /// The most peers that one job may have in one process. Each keeps a bundle for each other.
@@ -48,6 +50,12 @@ pub enum TransportKind {
     Faulty {
         /// Decides what goes wrong.
         seed: u64,
+    },
+    /// As `Framed`, but the last peer tells in one superstep of a bundle that it did not send: for tests.
+    #[cfg(feature = "testing")]
+    Lying {
+        /// When it does.
+        superstep: u64,
     },
 }
 
@@ -188,6 +196,14 @@ impl LocalRunner {
             TransportKind::Framed => Ok(boxed(framed::connect(count, &common())?)),
             #[cfg(feature = "testing")]
             TransportKind::Faulty { seed } => Ok(boxed(framed::faulty::connect(count, common(), seed)?)),
+            #[cfg(feature = "testing")]
+            TransportKind::Lying { superstep } => {
+                let mut ends = boxed(framed::connect(count, &common())?);
+                if let Some(inner) = ends.pop() {
+                    ends.push(Box::new(lying::Liar { inner, superstep }));
+                }
+                Ok(ends)
+            }
         }
     }
 }

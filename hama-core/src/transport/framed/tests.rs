@@ -36,10 +36,13 @@ fn it_conforms() {
 
 #[test]
 fn it_conforms_over_faulty_connections() {
+    let faults = faulty::fault_count();
     conformance::run(|count, trial| {
         let ends = faulty::connect(count, common(trial), 11).expect("there are sockets enough");
         ends.into_iter().map(|end| Box::new(end) as Box<dyn Transport>).collect()
     });
+    // No other test of this process has any.
+    assert!(faulty::fault_count() > faults);
 }
 
 /// Peer 0 of a job of two, and the bare socket that is its connection to peer 1.
