@@ -3,6 +3,7 @@
 
 mod cancel;
 mod collectives;
+mod dropped;
 mod exchange;
 mod failures;
 mod faulty;
