@@ -41,6 +41,8 @@
 //! assert!((outcome.outputs[0].unwrap() - std::f64::consts::PI).abs() < 0.01);
 //! # Ok::<(), hama_core::Error>(())
 //! ```
+//!
+//! It runs on Linux: buffers are mapped and sockets are used by its interface.
 
 mod abort;
 mod barrier;
