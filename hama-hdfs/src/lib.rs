@@ -58,7 +58,7 @@ pub use index::ShardRecord;
 pub use name::TableName;
 pub use path::StorePath;
 pub use shard::TileRecord;
-pub use spec::{SHARD_BYTES, TableSpec, tile_extent};
+pub use spec::{TableSpec, tile_extent, tiles_per_shard};
 pub use table::{
     CheckReport, OnExists, ShardWriter, Table, TableRef, TableTarget, TableWriter, list, remove,
 };

@@ -17,7 +17,7 @@ pub(crate) const TILES_MAX: u64 = 1 << 24;
 /// The most bytes of a tile.
 pub(crate) const TILE_BYTES_MAX: u64 = 64 << 20;
 /// What a shard is cut to by default: one block of HDFS.
-pub const SHARD_BYTES: u64 = 128 << 20;
+const SHARD_BYTES: u64 = 128 << 20;
 /// The most tiles in one shard. It bounds the shard's index, which a reader holds in memory.
 const SHARD_TILES_MAX: u64 = 1 << 16;
 /// The longest extent of a tile that [`tile_extent`] gives.
@@ -248,10 +248,14 @@ fn check_part(what: &str, part: Extent, whole: Extent) -> Result<()> {
     Ok(())
 }
 
-/// As many tiles as fit [`SHARD_BYTES`], as square as the grid allows, at least one.
+/// How many tiles of so many bytes fit into the 128 MiB of a shard, with their entries in its index; at least one.
+pub fn tiles_per_shard(tile_bytes: usize) -> u64 {
+    ((SHARD_BYTES - 4) / (shard::slot_bytes(tile_bytes) + 16)).clamp(1, SHARD_TILES_MAX)
+}
+
+/// As many tiles as fit a shard, as square as the grid allows.
 fn default_shard(grid: Extent, tile_bytes: usize) -> Extent {
-    // What a tile costs besides its slot: its entry in the index.
-    let fit = ((SHARD_BYTES - 4) / (shard::slot_bytes(tile_bytes) + 16)).clamp(1, SHARD_TILES_MAX);
+    let fit = tiles_per_shard(tile_bytes);
     let rows = fit.isqrt().min(grid.rows);
     let cols = (fit / rows).min(grid.cols);
     Extent { rows: (fit / cols).min(grid.rows), cols }

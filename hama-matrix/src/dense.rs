@@ -6,6 +6,7 @@ use std::ops::Range;
 use hama_core::{Error, ErrorKind, Result};
 use hama_hdfs::{
     Extent, OnExists, ShardRecord, Table, TableName, TableSpec, TableTarget, TableWriter, TileIndex,
+    tile_extent,
 };
 use ndarray::{Array2, ArrayView2, s};
 
@@ -111,6 +112,19 @@ impl<T: Scalar> DenseMatrix<T> {
         &self.table
     }
 
+    /// Fails where the table's tiles are not those of its shape, by which tiles of two matrices match.
+    pub(crate) fn check_tiles(&self) -> Result<()> {
+        let TableSpec { shape, tile, .. } = self.table.spec();
+        let wanted = Extent { rows: tile_extent(shape.rows), cols: tile_extent(shape.cols) };
+        if *tile == wanted {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "cannot compute with {}: its tiles are {tile}, and those of a matrix of {shape} are {wanted}",
+            self.name()
+        )))
+    }
+
     /// What it lives in.
     pub fn hama(&self) -> &Hama {
         &self.hama
@@ -148,7 +162,7 @@ impl<T: Scalar> DenseMatrix<T> {
     /// # Errors
     /// `Invalid` where the matrix is not blocked or has no such block, and those of [`read`](Self::read).
     pub fn block(&self, row: u64, col: u64) -> Result<Array2<T>> {
-        let (across, down) = self.blocks().map(|(rows, cols)| (cols, rows)).ok_or_else(|| {
+        let (down, across) = self.blocks().ok_or_else(|| {
             Error::invalid(format!("{} is not blocked: call blocking(n) first", self.name()))
         })?;
         if row >= down || col >= across {
@@ -178,10 +192,10 @@ impl<T: Scalar> DenseMatrix<T> {
     /// `Invalid` for a region outside of the matrix, `OutOfMemory` for one larger than the memory given,
     /// `Data` where a tile is damaged.
     pub fn read(&self, rows: Range<u64>, cols: Range<u64>) -> Result<Array2<T>> {
+        self.check_region(&rows, &cols)?;
         if self.transposed {
             return Ok(self.t().read(cols, rows)?.reversed_axes());
         }
-        self.check_region(&rows, &cols)?;
         let spec = self.table.spec();
         let (row_count, col_count) = ((rows.end - rows.start) as usize, (cols.end - cols.start) as usize);
         let mut array = Array2::from_elem((row_count, col_count), T::ZERO);
@@ -210,7 +224,7 @@ impl<T: Scalar> DenseMatrix<T> {
     }
 
     fn check_region(&self, rows: &Range<u64>, cols: &Range<u64>) -> Result<()> {
-        let Extent { rows: row_count, cols: col_count } = self.table.spec().shape;
+        let (row_count, col_count) = self.shape();
         for (what, range, count) in [("rows", rows, row_count), ("columns", cols, col_count)] {
             if range.start > range.end || range.end > count {
                 return Err(Error::invalid(format!(
@@ -244,6 +258,7 @@ impl<T: Scalar> DenseMatrix<T> {
         let held = HELD_TILES * hama_core::pool::Pool::cost(spec.tile_bytes()) as u64;
         let peers = (hama.memory() / held).clamp(1, hama.peers() as u64).min(spec.shards().count() as u64);
         Self::written(hama, save_as, spec, |target| {
+            let _turn = hama.turn()?;
             let outcome = hama.run(&Fill { target: target.clone(), filling }).peers(peers as usize)?;
             Ok(outcome.outputs.into_iter().flatten().collect())
         })
@@ -270,7 +285,7 @@ impl<T: Scalar> DenseMatrix<T> {
         mut fill: impl FnMut(TileIndex, &TableSpec, &mut hama_core::pool::Buffer) -> Result<()>,
     ) -> Result<Self> {
         Self::written(hama, save_as, spec.clone(), |target| {
-            let mut writer = WriteBehind::start(target.clone(), hama_core::ids::Host::local())?;
+            let mut writer = WriteBehind::start(target.clone(), hama.host().clone())?;
             for index in spec.shards().flat_map(|shard| spec.tiles_of(shard)) {
                 hama.cancel().check()?;
                 writer.wait_for_at_most(HELD_TILES as usize - 1)?;

@@ -31,7 +31,7 @@ pub(crate) struct Fill {
 /// The most tiles that wait to be written while the next one is filled.
 const WAITING_TILES: usize = 1;
 
-/// Tiles that a peer holds at once: the one it fills, those that wait and the one that is being written.
+/// Tiles that are held at once: the one that is filled, and those that wait or are being written.
 pub(crate) const HELD_TILES: u64 = WAITING_TILES as u64 + 1;
 
 impl Bsp for Fill {

@@ -1,6 +1,7 @@
 //! What matrices live in and are computed with: a store, memory, peers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::time::Duration;
 
 use hama_core::cancel::Cancel;
 use hama_core::ids::Host;
@@ -12,9 +13,14 @@ use hama_hdfs::store::{self, Store};
 
 use crate::host_memory::default_memory;
 
+/// How often somebody who waits for the memory looks again.
+const TURN_EVERY: Duration = Duration::from_millis(5);
+
 /// A store of tables, and the memory and peers that compute on them. Clones share all of it.
 ///
-/// Without more it is one process: peers are threads, and the store is a directory.
+/// Without more it is one process: peers are threads, and the store is a directory. Products, verifications and
+/// fills are planned for all of the memory, so of several threads that ask for one, one runs at a time. Reading
+/// a region while one runs takes a tile more, and is refused with `OutOfMemory` where that is not left.
 #[derive(Clone, Debug)]
 pub struct Hama {
     store: Arc<dyn Store>,
@@ -22,9 +28,10 @@ pub struct Hama {
     pool: Pool,
     memory: u64,
     peers: usize,
-    transport: TransportKind,
+    host: Host,
     cancel: Cancel,
     progress: Arc<Progress>,
+    turn: Arc<Mutex<()>>,
 }
 
 impl Hama {
@@ -61,9 +68,9 @@ impl Hama {
         &self.pool
     }
 
-    /// How bytes travel between peers.
-    pub fn transport(&self) -> TransportKind {
-        self.transport
+    /// The host that peers and written shards are said to be on.
+    pub fn host(&self) -> &Host {
+        &self.host
     }
 
     /// The request to end that everything here listens to.
@@ -74,6 +81,18 @@ impl Hama {
     /// The meter of what runs: floating-point operations of a product, bytes of everything else.
     pub fn progress(&self) -> &Arc<Progress> {
         &self.progress
+    }
+
+    /// Waits until nothing else computes here that was planned for all of the memory.
+    pub(crate) fn turn(&self) -> Result<MutexGuard<'_, ()>> {
+        loop {
+            match self.turn.try_lock() {
+                Ok(turn) => return Ok(turn),
+                Err(TryLockError::Poisoned(turn)) => return Ok(turn.into_inner()),
+                Err(TryLockError::WouldBlock) => self.cancel.check()?,
+            }
+            std::thread::sleep(TURN_EVERY);
+        }
     }
 
     /// A run of a BSP program.
@@ -176,7 +195,7 @@ impl HamaBuilder {
         let pool = Pool::new(usize::try_from(memory).unwrap_or(usize::MAX));
         let runner = LocalRunner::new(pool.clone())
             .with_transport(self.transport)
-            .with_host(self.host)
+            .with_host(self.host.clone())
             .with_cancel(self.cancel.clone());
         Ok(Hama {
             store,
@@ -184,9 +203,10 @@ impl HamaBuilder {
             pool,
             memory,
             peers,
-            transport: self.transport,
+            host: self.host,
             cancel: self.cancel,
             progress: self.progress,
+            turn: Arc::default(),
         })
     }
 }

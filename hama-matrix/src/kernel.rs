@@ -1,6 +1,11 @@
 //! The kernel: C += A B on one pair of tiles, on one thread.
 
 mod gemm;
+#[cfg(feature = "testing")]
+mod peak;
+
+#[cfg(feature = "testing")]
+pub use peak::peak_flop_per_s;
 
 use std::fmt;
 
@@ -19,7 +24,9 @@ pub enum KernelId {
     GemmAvx512,
     /// `gemm` with 256-bit vectors and fused multiply-add.
     GemmFma,
-    /// `gemm` with whatever else the host has.
+    /// `gemm` with 128-bit vectors and fused multiply-add.
+    GemmNeon,
+    /// `gemm` without vectors that it knows.
     GemmPortable,
 }
 
@@ -35,7 +42,7 @@ impl KernelId {
                 return KernelId::GemmFma;
             }
         }
-        KernelId::GemmPortable
+        if cfg!(target_arch = "aarch64") { KernelId::GemmNeon } else { KernelId::GemmPortable }
     }
 }
 
@@ -44,6 +51,7 @@ impl fmt::Display for KernelId {
         f.write_str(match self {
             KernelId::GemmAvx512 => "gemm-avx512",
             KernelId::GemmFma => "gemm-fma",
+            KernelId::GemmNeon => "gemm-neon",
             KernelId::GemmPortable => "gemm-portable",
         })
     }

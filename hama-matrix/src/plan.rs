@@ -1,7 +1,7 @@
 //! The plan of a product: which peer computes what, in which order, out of which tiles.
 //!
 //! The loop bounds stand in the plan; everything else, down to the peer that reads a tile, follows from them
-//! by the pure functions of [`steps`].
+//! by pure functions.
 
 mod bounds;
 mod cost;
@@ -21,8 +21,10 @@ use crate::problem::Problem;
 
 pub use bounds::Bounds;
 pub use cost::{Estimate, Rates};
+pub use explain::Walk;
 pub use memory::MemoryUse;
 pub use search::{Resources, plan, smallest_memory};
+pub use steps::Brick;
 
 /// Which matrix stays in memory while the others pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,6 +154,12 @@ impl Loops {
             return false;
         }
         let cuts = self.cuts(problem);
+        if self.piece.rows > cuts.rows || self.piece.cols > cuts.cols || self.panel > cuts.inner {
+            return false;
+        }
+        if self.shard.rows > self.piece.rows || self.shard.cols > self.piece.cols {
+            return false;
+        }
         search::shard_fits(grid.m, cuts.rows, self.piece.rows, self.shard.rows)
             && search::shard_fits(grid.n, cuts.cols, self.piece.cols, self.shard.cols)
     }

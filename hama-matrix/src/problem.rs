@@ -4,6 +4,9 @@ use hama_core::{Error, Result};
 use hama_hdfs::{ElementType, Extent, TableSpec, TileIndex, tile_extent};
 use serde::{Deserialize, Serialize};
 
+use crate::dense::DenseMatrix;
+use crate::scalar::Scalar;
+
 /// C (m x n) = op(A) (m x k) op(B) (k x n), where op transposes or does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
@@ -39,6 +42,17 @@ pub(crate) struct Box3 {
 }
 
 impl Problem {
+    /// The product of two matrices as they are oriented.
+    ///
+    /// # Errors
+    /// `Invalid` where the inner dimensions differ, or the tiles of a table are not those of its shape.
+    pub(crate) fn of<T: Scalar>(a: &DenseMatrix<T>, b: &DenseMatrix<T>) -> Result<Problem> {
+        a.check_tiles()?;
+        b.check_tiles()?;
+        let side = |matrix: &DenseMatrix<T>| (matrix.table().spec().shape, matrix.is_transposed());
+        Problem::new(T::TYPE, side(a), side(b))
+    }
+
     /// The product of a matrix of shape `a` and one of shape `b`, as they enter it: after transposition.
     ///
     /// # Errors
@@ -58,7 +72,9 @@ impl Problem {
 
     /// Elements of a tile along each dimension.
     pub(crate) fn tile(&self) -> Box3 {
-        Box3 { m: tile_extent(self.m), n: tile_extent(self.n), k: tile_extent(self.k) }
+        // A problem from elsewhere may say 0; a plan of it is refused, but printed first.
+        let extent = |d: u64| tile_extent(d).max(1);
+        Box3 { m: extent(self.m), n: extent(self.n), k: extent(self.k) }
     }
 
     /// Tiles along each dimension.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use hama_core::metrics::SuperstepRecord;
-use hama_core::{Error, Result, Supersteps};
+use hama_core::{Error, PEERS_MAX, Result, Supersteps};
 use hama_hdfs::{Extent, TableSpec};
 
 use crate::dense::DenseMatrix;
@@ -40,8 +40,7 @@ pub struct Finished<T> {
 
 impl<T: Scalar> Product<T> {
     pub(crate) fn new(a: &DenseMatrix<T>, b: &DenseMatrix<T>) -> Result<Product<T>> {
-        let side = |matrix: &DenseMatrix<T>| (matrix.table().spec().shape, matrix.is_transposed());
-        let problem = Problem::new(T::TYPE, side(a), side(b))?;
+        let problem = Problem::of(a, b)?;
         Ok(Product { a: a.clone(), b: b.clone(), problem, peers: a.hama().peers(), grid: None })
     }
 
@@ -74,7 +73,7 @@ impl<T: Scalar> Product<T> {
         plan(
             self.problem,
             &Resources {
-                peers: self.peers as u64,
+                peers: self.peers.min(PEERS_MAX) as u64,
                 hosts: 1,
                 memory_bytes: hama.memory(),
                 rates: Rates::default(),
@@ -112,6 +111,8 @@ impl<T: Scalar> Product<T> {
         let start = Instant::now();
         let hama = self.a.hama();
         plan.check(&self.problem, hama.memory())?;
+        let _turn = hama.turn()?;
+        tracing::info!(a = self.a.name(), b = self.b.name(), grid = %plan.grid, "multiplying");
         let mut spec = TableSpec::new(self.problem.shape(), T::TYPE)?.with_shard(plan.shard)?;
         if let (Some((rows, _)), Some((_, cols))) = (self.a.blocks(), self.b.blocks()) {
             spec = spec.with_blocking(Some(Extent { rows, cols }))?;

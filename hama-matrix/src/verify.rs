@@ -6,13 +6,15 @@
 
 mod bound;
 mod dots;
+mod norm;
 mod program;
 
 use std::fmt;
 
-use hama_core::{Error, Result};
+use hama_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::format_bytes;
 use crate::dense::DenseMatrix;
 use crate::problem::Problem;
 use crate::random::Seed;
@@ -22,13 +24,14 @@ use program::Freivalds;
 /// What a verification found.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verification {
-    /// Whether every row agrees.
+    /// Whether something could be checked, and all of that agrees.
     pub passed: bool,
-    /// Sums compared: one for each row and column of tiles.
+    /// Sums that agree within what rounding may do: there is one for each row and column of tiles.
     pub compared: u64,
-    /// Sums of rows with NaN or infinities on both sides, or so large that the product may overflow: that
-    /// such numbers stand on both sides is all that is known of them.
+    /// Sums of rows with NaN or infinities on both sides: that is all that is known of them.
     pub non_finite: u64,
+    /// Sums of elements so large that the product may overflow: nothing is known of them.
+    pub unchecked: u64,
     /// Sums that disagree.
     pub wrong: u64,
     /// The largest difference as a share of what rounding may do; above 1 it is none of rounding.
@@ -39,60 +42,76 @@ pub struct Verification {
 
 impl Verification {
     fn none() -> Verification {
-        Verification { passed: true, compared: 0, non_finite: 0, wrong: 0, worst: 0.0, first_wrong: None }
+        Verification {
+            passed: false,
+            compared: 0,
+            non_finite: 0,
+            unchecked: 0,
+            wrong: 0,
+            worst: 0.0,
+            first_wrong: None,
+        }
     }
 
     fn and(self, other: Verification) -> Verification {
-        Verification {
-            passed: self.passed && other.passed,
+        let sum = Verification {
+            passed: false,
             compared: self.compared + other.compared,
             non_finite: self.non_finite + other.non_finite,
+            unchecked: self.unchecked + other.unchecked,
             wrong: self.wrong + other.wrong,
             worst: self.worst.max(other.worst),
             first_wrong: self.first_wrong.into_iter().chain(other.first_wrong).min(),
-        }
+        };
+        Verification { passed: sum.wrong == 0 && sum.compared + sum.non_finite > 0, ..sum }
     }
 }
 
 impl fmt::Display for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.first_wrong {
-            None => write!(
+            Some((row, tile_col)) => write!(
+                f,
+                "not verified: {} of {} sums disagree, first in row {row}, column {tile_col} of tiles",
+                self.wrong,
+                self.wrong + self.compared + self.non_finite + self.unchecked
+            )?,
+            None if self.passed => write!(
                 f,
                 "verified: {} sums agree, the largest difference is {:.2} % of what rounding may do",
                 self.compared,
                 self.worst * 100.0
             )?,
-            Some((row, tile_col)) => write!(
-                f,
-                "not verified: {} of {} sums disagree, first in row {row}, column {tile_col} of tiles",
-                self.wrong,
-                self.wrong + self.compared
-            )?,
+            None => f.write_str("not verified: there is no sum that can be checked")?,
         }
-        match self.non_finite {
-            0 => Ok(()),
-            count => write!(f, "; {count} are not finite on both sides"),
+        for (count, what) in [
+            (self.non_finite, "are not finite on both sides"),
+            (self.unchecked, "may overflow and were not checked"),
+        ] {
+            if count > 0 {
+                write!(f, "; {count} {what}")?;
+            }
         }
+        Ok(())
     }
 }
 
 /// Whether `c` = `a` `b`, by Freivalds' test with random signs in f64.
 ///
-/// A right product fails with a probability far below 1e-9; one of random matrices that lacks a single tile
-/// product, or has a wrong one, passes hardly ever. Rows with NaN or infinities agree where both sides have
-/// some.
+/// A product that is right within rounding passes, for every choice of signs but a vanishing share; one of
+/// random matrices that lacks a single tile product, or has a wrong one, passes hardly ever. Rows with NaN or
+/// infinities agree where both sides have some.
 ///
 /// # Cost
-/// One pass over the three matrices, 2 (m k + k n + m n) tile columns flop; a tile and k numbers for each
-/// column of tiles of memory. One superstep.
+/// One pass over the three matrices; 2 k n + 2 m k T + 2 m n flop for T columns of tiles; a tile and k T numbers
+/// of memory a peer, with as many of the peers as the memory allows. One superstep.
 ///
 /// # Errors
-/// `Invalid` where the shapes do not match, `Data` where a tile is damaged, and those of the store.
+/// `Invalid` where the shapes do not match, `OutOfMemory` where the memory given is too small, `Data` where a
+/// tile is damaged, and those of the store.
 pub fn verify<T: Scalar>(a: &DenseMatrix<T>, b: &DenseMatrix<T>, c: &DenseMatrix<T>) -> Result<Verification> {
-    let side = |matrix: &DenseMatrix<T>| (matrix.table().spec().shape, matrix.is_transposed());
-    let problem = Problem::new(T::TYPE, side(a), side(b))?;
-    if c.shape() != (problem.m, problem.n) || c.is_transposed() {
+    let problem = Problem::of(a, b)?;
+    if c.shape() != (problem.m, problem.n) {
         return Err(Error::invalid(format!(
             "cannot verify {} ({} x {}) as a product of {} x {}",
             c.name(),
@@ -102,10 +121,21 @@ pub fn verify<T: Scalar>(a: &DenseMatrix<T>, b: &DenseMatrix<T>, c: &DenseMatrix
             problem.n
         )));
     }
+    c.check_tiles()?;
+    let hama = a.hama();
+    let peer_bytes = Freivalds::<T>::peer_bytes(&problem);
+    let fitting = hama.memory() / peer_bytes;
+    if fitting == 0 {
+        let (given, needed) = (format_bytes(hama.memory()), format_bytes(peer_bytes));
+        let message = format!("--memory {given} is too small to verify {}: it needs {needed}", c.name());
+        return Err(Error::new(ErrorKind::OutOfMemory, message));
+    }
     let tables = [a, b, c].map(|matrix| matrix.table().to_ref());
-    // A second run draws the same signs: the result is reproducible, and no input was made to fit them.
-    let program = Freivalds::<T>::new(problem, tables, Seed(0x0046_7265_6976_616c));
-    let peers = a.hama().peers().min(problem.tiles().m.max(problem.tiles().k) as usize);
-    let outcome = a.hama().run(&program).peers(peers)?;
+    // Every run draws the same signs: its verdict can be had again, and no input was made to fit them.
+    let program = Freivalds::<T>::new(problem, tables, c.is_transposed(), Seed(0x0046_7265_6976_616c));
+    let useful = problem.tiles().m.max(problem.tiles().k);
+    let peers = fitting.min(useful).min(hama.peers() as u64);
+    let _turn = hama.turn()?;
+    let outcome = hama.run(&program).peers(peers as usize)?;
     Ok(outcome.outputs.into_iter().fold(Verification::none(), Verification::and))
 }

@@ -1,6 +1,7 @@
 //! Writes tiles into the shards of a table on a thread of its own, behind the computation.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -22,6 +23,7 @@ pub(crate) struct WriteBehind {
 #[derive(Default)]
 struct Waiting {
     count: Mutex<usize>,
+    given_up: AtomicBool,
     changed: Condvar,
 }
 
@@ -87,6 +89,7 @@ impl WriteBehind {
 
 impl Drop for WriteBehind {
     fn drop(&mut self) {
+        self.waiting.given_up.store(true, Ordering::Relaxed);
         self.tiles = None;
         if let Some(thread) = self.thread.take() {
             // Its shards are part of a table that is given up.
@@ -104,6 +107,9 @@ fn write_all(
     let mut open = BTreeMap::new();
     let mut written = Vec::new();
     for (tile, buffer) in tiles {
+        if waiting.given_up.load(Ordering::Relaxed) {
+            return Ok(written);
+        }
         let index = target.spec.shard_of(tile);
         let key = (index.row, index.col);
         let mut shard = match open.remove(&key) {

@@ -1,6 +1,6 @@
 //! The program that every peer of a product runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use super::reduce::add_ascending;
 use crate::grid::Coordinates;
 use crate::kernel::{self, View};
 use crate::plan::Plan;
-use crate::plan::steps::{Brick, Step};
+use crate::plan::steps::{Brick, Need, Step};
 use crate::problem::{Operand, Problem};
 use crate::read_ahead::{ReadAhead, Wanted};
 use crate::scalar::Scalar;
@@ -36,7 +36,7 @@ pub(crate) struct Multiply<T> {
 }
 
 /// Which tile a payload is.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Tile {
     /// A tile of a factor, for the next step.
     Factor(Operand, u64, u64),
@@ -50,7 +50,7 @@ pub(crate) struct State {
     next_step: u64,
     a: Table,
     b: Table,
-    reader: ReadAhead<Key>,
+    reader: ReadAhead<Need>,
     writer: WriteBehind,
     // Tiles of the panel at hand as far as this peer has read them itself, and the strip that stays.
     held: Held,
@@ -80,68 +80,67 @@ impl<T: Scalar> Multiply<T> {
         let needs = self.plan.needs(state.me, self.plan.step(index));
         let own = needs.into_iter().filter(|need| need.reader == state.me);
         let wanted = own.map(|need| Wanted {
-            key: key(need.operand, need.tile),
             table: self.table(state, need.operand).clone(),
             tile: self.plan.problem.stored(need.operand, need.tile),
+            key: need,
         });
         state.reader.request(wanted.collect())
     }
 
     /// Waits for this peer's share of a step's tiles, sends it to those that share them, and asks for the
     /// share of the step after.
-    fn pass_on(
-        &self,
-        state: &mut State,
-        index: u64,
-        outbox: &mut Outbox<Tile>,
-    ) -> Result<Vec<(Key, Payload)>> {
+    fn pass_on(&self, state: &State, index: u64, outbox: &mut Outbox<Tile>) -> Result<Vec<(Need, Payload)>> {
         if index >= self.plan.step_count() {
             return Ok(Vec::new());
         }
         let start = Instant::now();
         let read = state.reader.answer()?;
-        let bytes = read.iter().map(|(_, payload)| payload.len() as u64).sum();
-        outbox.add_read(start.elapsed(), bytes);
+        outbox.add_read(start.elapsed(), read.iter().map(|(_, payload)| payload.len() as u64).sum());
         self.request(state, index + 1)?;
-        let tiles: BTreeMap<Key, &Payload> = read.iter().map(|(key, payload)| (*key, payload)).collect();
-        for need in self.plan.needs(state.me, self.plan.step(index)) {
-            if need.reader != state.me {
-                continue;
-            }
+        for (need, payload) in &read {
             let others = need.sharers.iter().filter(|&&peer| peer != state.me);
             let others: Vec<PeerId> =
                 others.map(|&peer| outbox.peer(peer as usize)).collect::<Result<_>>()?;
-            let payload = tiles
-                .get(&key(need.operand, need.tile))
-                .ok_or_else(|| Error::internal("a tile that was asked for was not read"))?;
-            outbox.send_many_with(
-                &others,
-                &Tile::Factor(need.operand, need.tile.row, need.tile.col),
-                payload,
-            )?;
+            let tile = Tile::Factor(need.operand, need.tile.row, need.tile.col);
+            outbox.send_many_with(&others, &tile, payload)?;
         }
         Ok(read)
     }
 
-    /// Sorts what came in: tiles of factors are held, partial sums are added up and written.
-    fn receive(&self, state: &mut State, inbox: Inbox<Tile>) -> Result<()> {
+    /// Sorts what came in for a step: tiles of factors are held, partial sums are added up and written.
+    ///
+    /// # Errors
+    /// `Data` where it is not what the plan says that others send.
+    fn receive(&self, state: &mut State, index: u64, inbox: Inbox<Tile>) -> Result<()> {
+        let mut awaited = self.awaited(state.me, index);
         let mut parts: BTreeMap<(u64, u64), Vec<Payload>> = BTreeMap::new();
         for received in inbox {
-            let payload = received.payload.ok_or_else(|| {
-                Error::internal(format!("peer {} sent a tile without its bytes", received.from))
-            })?;
+            let payload = self.checked(received.from, &received.message, received.payload)?;
             match received.message {
-                Tile::Factor(operand, row, col) => state.held.insert((operand, row, col), payload)?,
-                Tile::Partial(row, col) => parts.entry((row, col)).or_default().push(payload),
+                Tile::Factor(operand, row, col) if awaited.remove(&(operand, row, col)) => {
+                    state.held.insert((operand, row, col), payload)?;
+                }
+                Tile::Partial(row, col) if state.partial.contains_key(&(row, col)) => {
+                    parts.entry((row, col)).or_default().push(payload);
+                }
+                tile => {
+                    let from = received.from;
+                    return Err(Error::data(format!(
+                        "peer {from} sent {tile:?}, which the plan does not ask for"
+                    )));
+                }
             }
+        }
+        if let Some(missing) = awaited.first() {
+            return Err(Error::data(format!(
+                "tile {missing:?} did not arrive, nor did {} others",
+                awaited.len() - 1
+            )));
         }
         for (at, mut own) in std::mem::take(&mut state.partial) {
             let others = parts.remove(&at).unwrap_or_default();
             if others.len() as u64 + 1 != self.plan.grid.k {
-                return Err(Error::internal(format!(
-                    "tile {at:?} lacks partial sums: {} came",
-                    others.len()
-                )));
+                return Err(Error::data(format!("tile {at:?} lacks partial sums: {} came", others.len())));
             }
             let others: Vec<&[T]> = others.iter().map(|part| part.elements()).collect();
             // The inbox is ordered by sender, and senders of one brick by the inner dimension.
@@ -149,12 +148,30 @@ impl<T: Scalar> Multiply<T> {
             add_ascending(own.elements_mut::<T>(), place as usize, &others);
             self.write(state, at, own)?;
         }
-        match parts.keys().next() {
-            None => Ok(()),
-            Some(at) => Err(Error::internal(format!(
-                "a partial sum of tile {at:?} came to a peer that does not add it up"
-            ))),
+        Ok(())
+    }
+
+    /// The tiles of a step that others read for this peer.
+    fn awaited(&self, me: u64, index: u64) -> BTreeSet<Key> {
+        if index >= self.plan.step_count() {
+            return BTreeSet::new();
         }
+        let needs = self.plan.needs(me, self.plan.step(index));
+        needs.into_iter().filter(|need| need.reader != me).map(|need| key(need.operand, need.tile)).collect()
+    }
+
+    /// A payload of the length that its tile has.
+    fn checked(&self, from: PeerId, tile: &Tile, payload: Option<Payload>) -> Result<Payload> {
+        let [a, b, c] = self.plan.problem.tile_bytes();
+        let bytes = match tile {
+            Tile::Factor(Operand::A, ..) => a,
+            Tile::Factor(Operand::B, ..) => b,
+            Tile::Partial(..) => c,
+        };
+        let found = payload.as_ref().map_or(0, |payload| payload.len() as u64);
+        payload.filter(|_| found == bytes).ok_or_else(|| {
+            Error::data(format!("peer {from} sent {tile:?} in {found} bytes, and a tile of it has {bytes}"))
+        })
     }
 
     fn write(&self, state: &mut State, (row, col): (u64, u64), mut sum: Buffer) -> Result<()> {
@@ -271,8 +288,8 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
             partial: BTreeMap::new(),
         };
         self.request(&state, 0)?;
-        for (key, payload) in self.pass_on(&mut state, 0, outbox)? {
-            state.held.insert(key, payload)?;
+        for (need, payload) in self.pass_on(&state, 0, outbox)? {
+            state.held.insert(key(need.operand, need.tile), payload)?;
         }
         Ok(state)
     }
@@ -285,7 +302,7 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
     ) -> Result<Flow, BoxError> {
         let index = state.next_step;
         state.next_step += 1;
-        self.receive(state, inbox)?;
+        self.receive(state, index, inbox)?;
         if index >= self.plan.step_count() {
             return Ok(Flow::Halt);
         }
@@ -307,8 +324,8 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
                 self.hand_over(state, at, sum, outbox)?;
             }
         }
-        for (key, payload) in next {
-            state.held.insert(key, payload)?;
+        for (need, payload) in next {
+            state.held.insert(key(need.operand, need.tile), payload)?;
         }
         let more = index + 1 < self.plan.step_count() || self.plan.grid.k > 1;
         Ok(if more { Flow::Continue } else { Flow::Halt })

@@ -31,12 +31,12 @@ pub(super) fn add_ascending<T: Scalar>(own: &mut [T], place: usize, others: &[&[
 mod tests {
     use super::*;
 
-    /// 1 + 2^-53 + 2^-53 is 1 from the left and more from the right, so the order shows.
+    /// 2^-53 + 2^-53 + 1 is more than 1, and 1 + 2^-53 + 2^-53 is not, so the order shows.
     #[test]
     fn the_order_is_that_of_the_parts_wherever_the_own_one_is() {
         let tiny = f64::EPSILON / 2.0;
-        let parts: Vec<Vec<f64>> = [tiny, tiny, 1.0, 1e16].iter().map(|&x| vec![x; 2500]).collect();
-        let expected = ((tiny + tiny) + 1.0) + 1e16;
+        let parts: Vec<Vec<f64>> = [tiny, tiny, 1.0, 0.0].iter().map(|&x| vec![x; 2500]).collect();
+        let expected = 1.0 + f64::EPSILON;
         for place in 0..4 {
             let mut own = parts[place].clone();
             let others: Vec<&[f64]> =
@@ -44,8 +44,8 @@ mod tests {
             add_ascending(&mut own, place, &others);
             assert!(own.iter().all(|&x| x == expected));
         }
-        let mut last_first = [1e16];
-        add_ascending(&mut last_first, 0, &[&[1.0], &[tiny], &[tiny]]);
-        assert_ne!(last_first[0], expected + 1.0);
+        let mut one_first = [1.0];
+        add_ascending(&mut one_first, 0, &[&[tiny], &[tiny], &[0.0]]);
+        assert_eq!(one_first, [1.0]);
     }
 }

@@ -1,17 +1,19 @@
 //! Writes a matrix into a `.npy` file, a tile at a time.
 
-use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::Path;
 
 use hama_core::{Error, ErrorKind, Result};
+use tempfile::NamedTempFile;
 
 use super::header;
 use crate::any::AnyMatrix;
 use crate::dense::DenseMatrix;
 use crate::scalar::Scalar;
 
-/// Exports a matrix as a `.npy` file, in rows, little-endian. The file appears when it is whole.
+/// Exports a matrix as a `.npy` file, little-endian: in rows (C order), and a transposed one in columns
+/// (Fortran order). The file appears when it is whole.
 ///
 /// # Cost
 /// A tile of memory; one pass of reading and writing.
@@ -30,18 +32,43 @@ fn export_as<T: Scalar>(matrix: &DenseMatrix<T>, path: &Path, replace: bool) -> 
     if !replace && path.symlink_metadata().is_ok() {
         return Err(exists(path));
     }
-    let partial = Partial::create(path)?;
-    write(matrix, &partial)
-        .map_err(|e| Error::new(e.kind(), format!("cannot export to {}", path.display())).with_source(e))?;
-    partial.publish(path, replace)
+    let failed = |e| Error::io(format!("cannot export to {}", path.display()), e);
+    let partial = beside(path)?;
+    write(matrix, partial.as_file(), path)?;
+    partial.as_file().sync_all().map_err(failed)?;
+    let published = if replace { partial.persist(path) } else { partial.persist_noclobber(path) };
+    match published {
+        Ok(_) => Ok(()),
+        Err(e) if e.error.kind() == std::io::ErrorKind::AlreadyExists => Err(exists(path)),
+        Err(e) => Err(failed(e.error)),
+    }
 }
 
-fn write<T: Scalar>(matrix: &DenseMatrix<T>, to: &Partial) -> Result<()> {
+/// A file under a name of its own in the folder of `path`; where it does not become `path` it goes.
+fn beside(path: &Path) -> Result<NamedTempFile> {
+    let folder = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return Err(Error::invalid(format!("cannot export to {}: it names no file", path.display()))),
+    };
+    // As any other new file: what the process's mask leaves.
+    let permissions = Permissions::from_mode(0o666);
+    let made = tempfile::Builder::new()
+        .prefix(".hama-")
+        .suffix(".part")
+        .permissions(permissions)
+        .tempfile_in(folder);
+    made.map_err(|e| Error::io(format!("cannot export to {}", path.display()), e))
+}
+
+fn write<T: Scalar>(matrix: &DenseMatrix<T>, to: &File, path: &Path) -> Result<()> {
+    let failed = |e| Error::io(format!("cannot export to {}", path.display()), e);
     let (table, hama) = (matrix.table(), matrix.hama());
     let (spec, size) = (table.spec(), T::TYPE.size_bytes() as u64);
-    let descr = format!("<f{size}");
-    let head = header::written(&descr, spec.shape.rows, spec.shape.cols);
-    to.write(0, &head)?;
+    let (rows, cols) = matrix.shape();
+    // The rows of the table are the columns of its transpose, so the bytes are the same.
+    let head = header::written(&format!("<f{size}"), matrix.is_transposed(), rows, cols);
+    to.write_all_at(&head, 0).map_err(failed)?;
     let mut buffer = hama.pool().take(spec.tile_bytes())?;
     for tile in spec.shards().flat_map(|shard| spec.tiles_of(shard)) {
         hama.cancel().check()?;
@@ -50,7 +77,8 @@ fn write<T: Scalar>(matrix: &DenseMatrix<T>, to: &Partial) -> Result<()> {
         for row in 0..valid.rows {
             let element = (tile.row * spec.tile.rows + row) * spec.shape.cols + tile.col * spec.tile.cols;
             let from = (row * stride) as usize;
-            to.write(head.len() as u64 + element * size, &buffer[from..from + (valid.cols * size) as usize])?;
+            let bytes = &buffer[from..from + (valid.cols * size) as usize];
+            to.write_all_at(bytes, head.len() as u64 + element * size).map_err(failed)?;
         }
         hama.progress().add(valid.rows * valid.cols * size);
     }
@@ -58,48 +86,5 @@ fn write<T: Scalar>(matrix: &DenseMatrix<T>, to: &Partial) -> Result<()> {
 }
 
 fn exists(path: &Path) -> Error {
-    Error::new(ErrorKind::Exists, format!("{} exists: try another name or --replace", path.display()))
-}
-
-/// A file that is being written beside the one that it becomes. Where it does not get there it goes.
-struct Partial {
-    path: PathBuf,
-    file: File,
-}
-
-impl Partial {
-    fn create(target: &Path) -> Result<Partial> {
-        let name = target.file_name().ok_or_else(|| {
-            Error::invalid(format!("cannot export to {}: it names no file", target.display()))
-        })?;
-        let path = target.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
-        let file =
-            File::create_new(&path).map_err(|e| Error::io(format!("cannot create {}", path.display()), e))?;
-        Ok(Partial { path, file })
-    }
-
-    fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-        let written = self.file.write_all_at(bytes, offset);
-        written.map_err(|e| Error::io(format!("cannot write {}", self.path.display()), e))
-    }
-
-    fn publish(&self, target: &Path, replace: bool) -> Result<()> {
-        let failed = |e| Error::io(format!("cannot make {} of {}", target.display(), self.path.display()), e);
-        self.file.sync_all().map_err(failed)?;
-        if replace {
-            return fs::rename(&self.path, target).map_err(failed);
-        }
-        // A link fails where the name is taken meanwhile; the drop removes the other name.
-        match fs::hard_link(&self.path, target) {
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Err(exists(target)),
-            other => other.map_err(failed),
-        }
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        // After a rename it is not there any more.
-        let _ = fs::remove_file(&self.path);
-    }
+    Error::new(ErrorKind::Exists, format!("{} exists already", path.display()))
 }

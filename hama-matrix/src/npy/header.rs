@@ -221,9 +221,11 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// The header of a file of rows x cols elements in rows, little-endian, version 1.0.
-pub(super) fn written(descr: &str, rows: u64, cols: u64) -> Vec<u8> {
-    let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({rows}, {cols}), }}");
+/// The header of a file of rows x cols elements, in columns where `fortran_order` says so, version 1.0.
+pub(super) fn written(descr: &str, fortran_order: bool, rows: u64, cols: u64) -> Vec<u8> {
+    let fortran_order = if fortran_order { "True" } else { "False" };
+    let mut text =
+        format!("{{'descr': '{descr}', 'fortran_order': {fortran_order}, 'shape': ({rows}, {cols}), }}");
     // Elements begin at a multiple of 64 bytes.
     let unpadded = MAGIC.len() + 4 + text.len() + 1;
     text.extend(std::iter::repeat_n(' ', unpadded.next_multiple_of(64) - unpadded));
@@ -253,7 +255,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let bytes = written("<f8", 1797, 64);
+        let bytes = written("<f8", false, 1797, 64);
         assert_eq!(bytes.len() % 64, 0);
         let header = read(&bytes[..], "x.npy").unwrap();
         let expected = Header {

@@ -1,6 +1,6 @@
 //! Reads a `.npy` file into a table, a tile at a time.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -19,7 +19,7 @@ use crate::tile;
 /// are, integers and booleans as f64 where they are exact.
 ///
 /// # Cost
-/// Three tiles of memory; one pass of reading and writing.
+/// Two tiles of memory; one pass of reading and writing.
 ///
 /// # Errors
 /// `NotFound` where there is no such file, `Data` where it is no such array, shorter or longer than its header
@@ -27,11 +27,12 @@ use crate::tile;
 /// new table.
 pub fn import(hama: &Hama, path: &Path, name: impl Into<SaveAs>) -> Result<AnyMatrix> {
     let what = path.display().to_string();
-    let file = File::open(path).map_err(|e| Error::io(format!("cannot open {what}"), e))?;
-    let meta = file.metadata().map_err(|e| Error::io(format!("cannot read {what}"), e))?;
+    // Asked before it is opened: opening a pipe waits for somebody to write into it.
+    let meta = fs::metadata(path).map_err(|e| Error::io(format!("cannot open {what}"), e))?;
     if !meta.is_file() {
         return Err(Error::invalid(format!("cannot import {what}: it is no file")));
     }
+    let file = File::open(path).map_err(|e| Error::io(format!("cannot open {what}"), e))?;
     let header = header::read(&file, &what)?;
     let source = Source { file, header, what };
     source.check_length(meta.len())?;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cuts, Loops};
 use crate::grid::{Grid, Runs};
-use crate::problem::Problem;
+use crate::problem::{Box3, Problem};
 
 /// What the machine does in a second, as the planner assumes it. Plans are compared by their ratios.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,7 +15,8 @@ pub struct Rates {
     pub read_bytes_per_s: f64,
     /// Bytes that all peers of a host together write to the store.
     pub write_bytes_per_s: f64,
-    /// Bytes that a peer copies and checksums while its kernel waits for the core.
+    /// Bytes that a peer copies and checksums a second while its kernel waits for the core: a copy out of the
+    /// page cache and a crc32c run at 9 and 14 GB/s each when nothing else does, and at a fraction beside a kernel.
     pub touch_bytes_per_s: f64,
     /// g: seconds for a byte from one peer to another; 0 where references are handed over.
     pub seconds_per_byte: f64,
@@ -40,7 +41,7 @@ impl Default for Rates {
     }
 }
 
-/// How fast memory is used for the first time, on huge pages.
+/// How fast memory is used for the first time on huge pages: the kernel zeroes them, at about the speed of a copy.
 const FRESH_BYTES_PER_S: f64 = 10e9;
 
 /// The hosts that peers are spread over, evenly, and what each does in a second.
@@ -69,7 +70,15 @@ pub struct Estimate {
     pub written_bytes: f64,
     /// Seconds that the busiest kernel computes.
     pub compute_s: f64,
-    /// Seconds until the first panel is there.
+    /// Seconds that it waits while the bytes of its peer are copied and checksummed on the same core.
+    pub touch_s: f64,
+    /// Seconds that the store of a host reads and writes, beside the kernels.
+    pub io_s: f64,
+    /// Seconds that the busiest peer receives, beside its kernel.
+    pub receive_s: f64,
+    /// Seconds that supersteps cost by themselves.
+    pub sync_s: f64,
+    /// Seconds until the first panel is there, first use of the memory included.
     pub prologue_s: f64,
     /// Seconds from the last product to the durable result.
     pub tail_s: f64,
@@ -94,32 +103,39 @@ impl Estimate {
         let read_bytes = a * repeat_a as f64 + b * repeat_b as f64;
         let Grid { m, n, k } = loops.grid;
         let (m, n, k) = (m as f64, n as f64, k as f64);
+        let [face_a, face_b, face_c] = largest_faces(problem, loops.grid).map(|elements| elements * word);
         // Of each operand a peer reads its share itself and receives the rest.
-        let received_bytes = a / (m * k) * repeat_a as f64 * (1.0 - 1.0 / n)
-            + b / (k * n) * repeat_b as f64 * (1.0 - 1.0 / m)
-            + c / (m * n) * (1.0 - 1.0 / k);
+        let received_bytes = face_a * repeat_a as f64 * (1.0 - 1.0 / n)
+            + face_b * repeat_b as f64 * (1.0 - 1.0 / m)
+            + face_c * (1.0 - 1.0 / k);
         let compute_s = compute_s(problem, loops.grid, rates);
         let supersteps = cuts.steps() + 1 + u64::from(loops.grid.k > 1);
         let hosts = hosts.used(loops.grid);
         let io_s = (read_bytes / rates.read_bytes_per_s + c / rates.write_bytes_per_s) / hosts;
         let first_panel = read_bytes / cuts.steps().max(1) as f64;
         let last_piece = c / cuts.pieces().max(1) as f64;
-        let prologue_s = first_panel / rates.read_bytes_per_s / hosts + rates.fixed_s;
+        // Of two equal plans the one of less memory is faster: its pages are used for the first time.
+        let fresh_s = memory_bytes as f64 / hosts / FRESH_BYTES_PER_S;
+        let prologue_s = first_panel / rates.read_bytes_per_s / hosts + rates.fixed_s + fresh_s;
         let tail_s = last_piece / rates.write_bytes_per_s / hosts;
         let touched = (read_bytes + c) / (m * n * k) + c / (m * n) * (k - 1.0);
-        let busy_s = compute_s + touched / rates.touch_bytes_per_s;
-        let beside = busy_s.max(received_bytes * rates.seconds_per_byte).max(io_s);
-        // Fresh memory costs, so of two equal plans the smaller one is faster.
-        let fresh_s = memory_bytes as f64 / hosts / FRESH_BYTES_PER_S;
+        let touch_s = touched / rates.touch_bytes_per_s;
+        let receive_s = received_bytes * rates.seconds_per_byte;
+        let sync_s = supersteps as f64 * rates.superstep_s;
+        let beside = (compute_s + touch_s).max(receive_s).max(io_s);
         Estimate {
             supersteps,
             received_bytes,
             read_bytes,
             written_bytes: c,
             compute_s,
+            touch_s,
+            io_s,
+            receive_s,
+            sync_s,
             prologue_s,
             tail_s,
-            total_s: prologue_s + beside + supersteps as f64 * rates.superstep_s + tail_s + fresh_s,
+            total_s: prologue_s + beside + sync_s + tail_s,
         }
     }
 }
@@ -139,13 +155,27 @@ pub(super) fn least_s(problem: &Problem, grid: Grid, hosts: &Hosts<'_>) -> f64 {
 
 /// Seconds that the kernel of the largest brick computes.
 fn compute_s(problem: &Problem, grid: Grid, rates: &Rates) -> f64 {
+    let Box3 { m, n, k } = largest_brick(problem, grid);
+    let flop = 2.0 * m as f64 * n as f64 * k as f64;
+    flop / (rates.flop_per_s * 8.0 / problem.element.size_bytes() as f64)
+}
+
+/// Elements of the faces of A, B and C of the largest brick.
+fn largest_faces(problem: &Problem, grid: Grid) -> [f64; 3] {
+    let Box3 { m, n, k } = largest_brick(problem, grid);
+    let (m, n, k) = (m as f64, n as f64, k as f64);
+    [m * k, k * n, m * n]
+}
+
+/// Elements of the largest brick along each dimension.
+fn largest_brick(problem: &Problem, grid: Grid) -> Box3 {
     let (tile, tiles) = (problem.tile(), problem.tiles());
     let longest = |parts: u64, tiles: u64, tile: u64, extent: u64| {
-        (Runs::at_most(parts, tiles).longest() * tile).min(extent) as f64
+        (Runs::at_most(parts, tiles).longest() * tile).min(extent)
     };
-    let flop = 2.0
-        * longest(grid.m, tiles.m, tile.m, problem.m)
-        * longest(grid.n, tiles.n, tile.n, problem.n)
-        * longest(grid.k, tiles.k, tile.k, problem.k);
-    flop / (rates.flop_per_s * 8.0 / problem.element.size_bytes() as f64)
+    Box3 {
+        m: longest(grid.m, tiles.m, tile.m, problem.m),
+        n: longest(grid.n, tiles.n, tile.n, problem.n),
+        k: longest(grid.k, tiles.k, tile.k, problem.k),
+    }
 }

@@ -39,12 +39,13 @@ impl fmt::Display for MemoryUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} a peer: sums {}, resident {}, panels {}, reduction {}",
+            "{} a peer: sums {}, resident {}, panels {}, reduction {}, packing {}",
             format_bytes(self.total_bytes()),
             format_bytes(self.sums_bytes),
             format_bytes(self.resident_bytes),
             format_bytes(self.panels_bytes),
-            format_bytes(self.reduce_bytes)
+            format_bytes(self.reduce_bytes),
+            format_bytes(self.packing_bytes)
         )
     }
 }
@@ -102,8 +103,9 @@ impl fmt::Display for Plan {
         )?;
         write!(
             f,
-            "time      {:.3} s: prologue {:.3}, compute {:.3}, tail {:.3}",
-            e.total_s, e.prologue_s, e.compute_s, e.tail_s
+            "time      {:.3} s: prologue {:.3}, compute {:.3} and touching bytes {:.3} (beside them store {:.3}, receiving {:.3}), \
+             supersteps {:.3}, tail {:.3}",
+            e.total_s, e.prologue_s, e.compute_s, e.touch_s, e.io_s, e.receive_s, e.sync_s, e.tail_s
         )
     }
 }

@@ -4,6 +4,7 @@ use hama_core::pool::Pool;
 use serde::{Deserialize, Serialize};
 
 use super::{Cuts, Loops, Stationary};
+use crate::grid::Runs;
 use crate::problem::Problem;
 
 /// The most bytes of buffers that a peer holds at once, by what they are for.
@@ -17,14 +18,22 @@ pub struct MemoryUse {
     pub panels_bytes: u64,
     /// Partial sums of other peers.
     pub reduce_bytes: u64,
+    /// What the kernel packs operands into. The 64 MiB that a process has beside its pool hold that of a few
+    /// peers; with more of them it counts.
+    pub packing_bytes: u64,
 }
+
+/// What `gemm` packs into at most, on a thread: a block of B as large as the level-2 cache, and one of A.
+const PACKING_BYTES: u64 = 6 << 20;
+/// So many peers pack beside the pool.
+const PEERS_PACKING_BESIDE: u64 = 4;
 
 impl MemoryUse {
     /// All of it, in bytes.
     pub fn total_bytes(&self) -> u64 {
-        [self.sums_bytes, self.resident_bytes, self.panels_bytes, self.reduce_bytes]
-            .iter()
-            .fold(0, |sum, bytes| sum.saturating_add(*bytes))
+        [self.sums_bytes, self.resident_bytes, self.panels_bytes, self.reduce_bytes, self.packing_bytes]
+            .into_iter()
+            .fold(0, u64::saturating_add)
     }
 
     pub(super) fn of(problem: &Problem, loops: &Loops, cuts: &Cuts) -> MemoryUse {
@@ -39,28 +48,38 @@ impl MemoryUse {
             Stationary::C => (0, 0),
         };
         let held = |rows, cols, sharers, tile, resident| {
-            let share = own_share(rows, cols, sharers);
             // Of a resident operand, the panel that is being multiplied is counted with the strip.
-            let panels = if resident > 0 { 1 } else { 2 };
-            product([panels.min(cuts.steps()), rows * cols, tile]).saturating_add(product([
-                u64::from(cuts.steps() > 2),
-                share,
-                tile,
-            ]))
+            let panels = cuts.steps().min(if resident > 0 { 1 } else { 2 });
+            let ahead = if cuts.steps() > 2 { own_share(rows, cols, sharers) } else { 0 };
+            product([panels, rows * cols, tile]).saturating_add(product([ahead, tile]))
         };
+        let tiles = problem.tiles();
+        let sharers = (
+            sharers(loops.grid.n, tiles.n, loops.piece.cols),
+            sharers(loops.grid.m, tiles.m, loops.piece.rows),
+        );
+        let panels_a = held(piece_rows, panel, sharers.0, tile_a, resident_a);
+        let panels_b = held(panel, piece_cols, sharers.1, tile_b, resident_b);
+        let summed = summed_tiles(loops, piece_rows, piece_cols);
         MemoryUse {
             sums_bytes: piece.saturating_mul(cuts.pieces().min(2)),
             resident_bytes: resident_a.saturating_add(resident_b),
-            panels_bytes: held(piece_rows, panel, loops.grid.n, tile_a, resident_a).saturating_add(held(
-                panel,
-                piece_cols,
-                loops.grid.m,
-                tile_b,
-                resident_b,
-            )),
-            reduce_bytes: product([loops.grid.k - 1, summed_tiles(loops, piece_rows, piece_cols), tile_c]),
+            panels_bytes: panels_a.saturating_add(panels_b),
+            reduce_bytes: product([loops.grid.k.saturating_sub(1), summed, tile_c]),
+            packing_bytes: if loops.grid.peer_count() > PEERS_PACKING_BESIDE { PACKING_BYTES } else { 0 },
         }
     }
+}
+
+/// The fewest peers that share a tile in a step, of `bricks` along a dimension of `tiles` that are walked in
+/// pieces: the last brick may be shorter and have fewer pieces.
+fn sharers(bricks: u64, tiles: u64, piece: u64) -> u64 {
+    let runs = Runs::at_most(bricks, tiles);
+    let pieces = |index| {
+        let brick = runs.range(index);
+        Runs::of(piece, brick.end - brick.start).count()
+    };
+    if pieces(bricks - 1) < pieces(0) { bricks - 1 } else { bricks }
 }
 
 /// The most tiles of a rectangle that one of `sharers` reads: they take turns along rows and columns.
@@ -74,7 +93,7 @@ fn summed_tiles(loops: &Loops, piece_rows: u64, piece_cols: u64) -> u64 {
     let (down, across) = (piece_rows.div_ceil(loops.shard.rows), piece_cols.div_ceil(loops.shard.cols));
     // Along a row of shards the turns are even; from one row to the next they may meet.
     let shards = down * across.div_ceil(loops.grid.k);
-    (shards * loops.shard.rows * loops.shard.cols).min(piece_rows * piece_cols)
+    product([shards, loops.shard.rows, loops.shard.cols]).min(product([piece_rows, piece_cols]))
 }
 
 fn pooled(bytes: u64) -> u64 {

@@ -1,7 +1,7 @@
 //! The planner: the fastest plan within the peers and the memory given, by branch and bound.
 
 use hama_core::{Error, ErrorKind, Result};
-use hama_hdfs::{Extent, SHARD_BYTES};
+use hama_hdfs::{Extent, tiles_per_shard};
 
 use super::cost::{Hosts, least_s};
 use super::{Bounds, Cuts, Estimate, Loops, MemoryUse, Plan, Rates, Stationary};
@@ -44,6 +44,9 @@ pub struct Resources {
 /// message names the memory that the smallest plan needs.
 pub fn plan(problem: Problem, resources: &Resources) -> Result<Plan> {
     let mut best: Option<(Loops, MemoryUse, Estimate)> = None;
+    if resources.peers == 0 {
+        return Err(Error::invalid("cannot plan for 0 peers: at least 1 is needed"));
+    }
     let mut in_vain = 0;
     for (least_s, grid) in grids_by_time(&problem, resources)? {
         let best_s = best.as_ref().map_or(f64::INFINITY, |(_, _, estimate)| estimate.total_s);
@@ -78,8 +81,11 @@ pub fn plan(problem: Problem, resources: &Resources) -> Result<Plan> {
 pub fn smallest_memory(problem: &Problem, grid: Grid) -> u64 {
     let (piece, panel) = (Extent { rows: 1, cols: 1 }, 1);
     let loops = Loops { grid, stationary: Stationary::C, piece, panel, shard: piece };
-    let peer = MemoryUse::of(problem, &loops, &loops.cuts(problem)).total_bytes();
-    peer.saturating_mul(grid.peer_count())
+    peer_bytes(problem, &loops).saturating_mul(grid.peer_count())
+}
+
+fn peer_bytes(problem: &Problem, loops: &Loops) -> u64 {
+    MemoryUse::of(problem, loops, &loops.cuts(problem)).total_bytes()
 }
 
 fn grids_by_time(problem: &Problem, resources: &Resources) -> Result<Vec<(f64, Grid)>> {
@@ -128,7 +134,7 @@ fn checked(grid: Grid, problem: &Problem, peers: u64) -> Result<Grid> {
     for (name, count, tiles) in [("m", grid.m, tiles.m), ("n", grid.n, tiles.n), ("k", grid.k, tiles.k)] {
         if Runs::at_most(count, tiles).count() != count {
             return Err(Error::invalid(format!(
-                "the grid {grid} cuts {tiles} tiles along {name} into {count} runs and leaves some empty: try {}",
+                "the grid {grid} leaves peers without work: {tiles} tiles along {name} make no {count} runs of equal length; try {}",
                 cuts_of(tiles, count).last().unwrap_or(1)
             )));
         }
@@ -148,6 +154,9 @@ fn best_on_grid(problem: &Problem, grid: Grid, resources: &Resources) -> Option<
     let limit = resources.memory_bytes / grid.peer_count();
     let one = Extent { rows: 1, cols: 1 };
     let smallest = Loops { grid, stationary: Stationary::C, piece: one, panel: 1, shard: one };
+    if peer_bytes(problem, &smallest) > limit {
+        return None;
+    }
     let brick = smallest.cuts(problem);
     let along = |count, brick, piece| (piece, shard_lengths(count, brick, piece));
     let down: Vec<_> = lengths(brick.rows).map(|rows| along(grid.m, brick.rows, rows)).collect();
@@ -157,7 +166,7 @@ fn best_on_grid(problem: &Problem, grid: Grid, resources: &Resources) -> Option<
         for (cols, across) in &across {
             let piece = Extent { rows: *rows, cols: *cols };
             let least = Loops { piece, ..smallest };
-            if MemoryUse::of(problem, &least, &least.cuts(problem)).total_bytes() > limit {
+            if peer_bytes(problem, &least) > limit {
                 continue;
             }
             let shard = shard(problem, grid, &brick, (down, across));
@@ -211,8 +220,8 @@ fn lengths(run: u64) -> impl Iterator<Item = u64> {
 /// The largest shards that cross no brick and no piece, hold at most 128 MiB, and give each of the p_k peers
 /// of a brick one to write where there are enough tiles.
 fn shard(problem: &Problem, grid: Grid, brick: &Cuts, (down, across): (&[u64], &[u64])) -> Extent {
-    let tile_bytes = problem.tile_bytes()[2].max(1);
-    let most = (SHARD_BYTES / tile_bytes).clamp(1, (brick.rows * brick.cols).div_ceil(grid.k));
+    let fit = usize::try_from(problem.tile_bytes()[2]).map_or(1, tiles_per_shard);
+    let most = fit.min((brick.rows * brick.cols).div_ceil(grid.k));
     let widest = |rows: &u64| across.iter().rfind(|&&cols| rows * cols <= most);
     let fitting = down.iter().filter_map(|rows| Some(Extent { rows: *rows, cols: *widest(rows)? }));
     // Of equally large ones the squarest.
@@ -233,23 +242,18 @@ pub(super) fn shard_fits(bricks: u64, brick: u64, piece: u64, length: u64) -> bo
 }
 
 fn too_little_memory(problem: &Problem, resources: &Resources) -> Error {
-    let grids = match resources.grid {
-        Some(grid) => vec![grid],
-        // The grid that uses all peers decides: one with fewer was tried as well and did not fit either.
-        None => all_grids(problem.tiles(), resources.peers),
-    };
-    let needed = grids.iter().map(|&grid| smallest_memory(problem, grid)).min().unwrap_or(u64::MAX);
+    let alone = smallest_memory(problem, Grid { m: 1, n: 1, k: 1 });
+    let needed = resources.grid.map_or(alone, |grid| smallest_memory(problem, grid));
     let Problem { m, n, k, .. } = *problem;
     let mut message = format!(
-        "--memory {} is too small for a ({m} x {k}) by b ({k} x {n}) with {} peers: the smallest plan needs {}; try --memory {}",
+        "--memory {} is too small for a ({m} x {k}) by b ({k} x {n}) with {} peers: the smallest plan needs {needed}; \
+         try --memory {needed}",
         format_bytes(resources.memory_bytes),
         resources.grid.map_or(resources.peers, Grid::peer_count),
-        format_bytes(needed),
-        format_bytes(needed),
+        needed = format_bytes(needed),
     );
-    let alone = smallest_memory(problem, Grid { m: 1, n: 1, k: 1 });
-    if resources.grid.is_some() && alone < needed && alone <= resources.memory_bytes {
-        message.push_str(" or --peers 1");
+    if resources.grid.is_some() && alone <= resources.memory_bytes {
+        message.push_str(" or leave out --grid");
     }
     Error::new(ErrorKind::OutOfMemory, message)
 }

@@ -1,6 +1,7 @@
 //! What follows from a plan: the brick of a peer, the pieces and panels of a step, and who reads each tile.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use hama_hdfs::{ShardIndex, TileIndex};
 
@@ -36,7 +37,7 @@ pub(crate) struct Need {
     /// The one that reads it.
     pub(crate) reader: u64,
     /// All that need it in this step, the reader among them, ascending.
-    pub(crate) sharers: Vec<u64>,
+    pub(crate) sharers: Arc<[u64]>,
 }
 
 impl Plan {
@@ -128,7 +129,7 @@ impl Plan {
         self.grid.peer(Coordinates { m, n, k: (down * shards_across + across) % self.grid.k })
     }
 
-    fn peers_with_work(&self, step: Step, along: impl Fn(u64) -> Coordinates, count: u64) -> Vec<u64> {
+    fn peers_with_work(&self, step: Step, along: impl Fn(u64) -> Coordinates, count: u64) -> Arc<[u64]> {
         (0..count)
             .map(|index| self.grid.peer(along(index)))
             .filter(|&peer| !self.work(peer, step).is_empty())
@@ -167,12 +168,12 @@ fn push_needs(
     operand: Operand,
     rows: &Range<u64>,
     cols: &Range<u64>,
-    sharers: &[u64],
+    sharers: &Arc<[u64]>,
 ) {
     for row in rows.clone() {
         for col in cols.clone() {
             let turn = ((row + col) % sharers.len() as u64) as usize;
-            let (tile, sharers) = (TileIndex { row, col }, sharers.to_vec());
+            let (tile, sharers) = (TileIndex { row, col }, Arc::clone(sharers));
             needs.push(Need { operand, tile, reader: sharers[turn], sharers });
         }
     }

@@ -31,11 +31,19 @@ fn check(plan: &Plan) {
     let mut products = BTreeSet::new();
     let mut reads = BTreeMap::new();
     let mut held: Vec<BTreeSet<(Operand, TileIndex)>> = vec![BTreeSet::new(); plan.peer_count()];
-    for step in (0..plan.step_count()).map(|index| plan.step(index)) {
+    let loops = plan.loops();
+    let memory = MemoryUse::of(&plan.problem, &loops, &loops.cuts(&plan.problem));
+    let most = memory.panels_bytes + memory.resident_bytes;
+    for (index, step) in (0..plan.step_count()).map(|index| (index, plan.step(index))) {
         let mut readers = BTreeMap::new();
         for peer in 0..plan.grid.peer_count() {
             let work = plan.work(peer, step);
             let needs = plan.needs(peer, step);
+            assert!(
+                panel_bytes(plan, peer, index, &held[peer as usize]) <= most,
+                "peer {peer} holds more than {most} in step {index} of {:?}",
+                plan.loops()
+            );
             for need in &needs {
                 assert!(need.sharers.contains(&peer) && need.sharers.contains(&need.reader));
                 assert!(held[peer as usize].insert((need.operand, need.tile)), "{need:?} is held already");
@@ -75,6 +83,21 @@ fn check(plan: &Plan) {
         assert!(count <= if operand == Operand::A { repeat_a } else { repeat_b }, "read {count} times");
     }
     check_shards(plan);
+}
+
+/// Bytes of tiles of factors that a peer holds in a step: what it held before, what it needs for this step and
+/// the next, and its own share of the one after.
+fn panel_bytes(plan: &Plan, peer: u64, index: u64, held: &BTreeSet<(Operand, TileIndex)>) -> u64 {
+    let [a, b, _] = plan.problem.tile_bytes().map(|bytes| hama_core::pool::Pool::cost(bytes as usize) as u64);
+    let cost = |operand: Operand| if operand == Operand::A { a } else { b };
+    let needs = |ahead: u64| {
+        let step = index + ahead;
+        if step < plan.step_count() { plan.needs(peer, plan.step(step)) } else { Vec::new() }
+    };
+    let held: u64 = held.iter().map(|(operand, _)| cost(*operand)).sum();
+    let panels: u64 = needs(0).iter().chain(&needs(1)).map(|need| cost(need.operand)).sum();
+    let share: u64 = needs(2).iter().filter(|need| need.reader == peer).map(|need| cost(need.operand)).sum();
+    held + panels + share
 }
 
 /// Every shard lies in one brick and one piece, and is written by a peer of that brick.
@@ -183,7 +206,7 @@ fn too_little_memory_says_how_much_is_needed_and_that_suffices() {
             "--memory 64MiB is too small for a (40000 x 40000) by b (40000 x 40000) with 2 peers"
         )
     );
-    assert!(text.ends_with("or --peers 1"), "{text}");
+    assert!(text.ends_with("or leave out --grid"), "{text}");
     let memory_bytes = smallest_memory(&problem, Grid { m: 2, n: 1, k: 1 });
     assert!(text.contains(&crate::bytes::format_bytes(memory_bytes)));
     assert!(plan(problem, &Resources { memory_bytes, ..given }).is_ok());
@@ -194,7 +217,7 @@ fn too_little_memory_says_how_much_is_needed_and_that_suffices() {
 fn grids_that_cannot_be_filled_are_refused() {
     let given = |grid| Resources { grid: Some(grid), ..resources(8, 1 << 40) };
     let refused = |grid| plan(problem(4000, 4000, 4000), &given(grid)).unwrap_err().to_string();
-    assert!(refused(Grid { m: 3, n: 1, k: 1 }).contains("cuts 4 tiles along m into 3 runs"));
+    assert!(refused(Grid { m: 3, n: 1, k: 1 }).contains("4 tiles along m make no 3 runs"));
     assert!(refused(Grid { m: 5, n: 1, k: 1 }).contains("try 4"));
     assert!(refused(Grid { m: 3, n: 3, k: 1 }).contains("has 9 peers, but 8 are given"));
     assert!(refused(Grid { m: u64::MAX, n: 2, k: 2 }).contains("peers"));

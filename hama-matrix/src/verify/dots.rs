@@ -1,5 +1,6 @@
 //! Products of a tile and vectors, in f64.
 
+use super::norm::Norm;
 use crate::scalar::Scalar;
 
 const LANES: usize = 8;
@@ -20,12 +21,6 @@ pub(super) fn dot<T: Scalar>(row: &[T], x: &[f64]) -> f64 {
 /// y += factor * row.
 fn add<T: Scalar>(row: &[T], factor: f64, y: &mut [f64]) {
     y.iter_mut().zip(row).for_each(|(y, a)| *y += a.to_f64() * factor);
-}
-
-/// The square of a finite element, else NaN: so an infinite sum of squares is one that overflowed.
-fn square<T: Scalar>(element: T) -> f64 {
-    let element = element.to_f64();
-    if element.is_finite() { element * element } else { f64::NAN }
 }
 
 /// A tile as it lies in its table, with the orientation that it enters the product in.
@@ -58,18 +53,18 @@ impl<'a, T: Scalar> Oriented<'a, T> {
         }
     }
 
-    /// squares[i] += the sum of the squares of row i of op(tile).
-    pub(super) fn add_row_squares(&self, squares: &mut [f64]) {
+    /// Adds row i of op(tile) to norm i.
+    pub(super) fn add_rows(&self, norms: &mut [Norm]) {
         for (index, row) in self.stored_rows().enumerate() {
             match self.transposed {
-                false => squares[index] += row.iter().copied().map(square).sum::<f64>(),
-                true => squares.iter_mut().zip(row).for_each(|(sum, &a)| *sum += square(a)),
+                false => norms[index] = norms[index].and(Norm::of(row)),
+                true => norms.iter_mut().zip(row).for_each(|(norm, a)| *norm = norm.and(Norm::of(&[*a]))),
             }
         }
     }
 
-    /// The sum of the squares of all elements.
-    pub(super) fn squares(&self) -> f64 {
-        self.stored_rows().flatten().copied().map(square).sum()
+    /// The Frobenius norm.
+    pub(super) fn norm(&self) -> Norm {
+        self.stored_rows().map(Norm::of).fold(Norm::default(), Norm::and)
     }
 }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::time::Instant;
 
-use hama_core::pool::{Buffer, Payload};
-use hama_core::{BoxError, Bsp, Error, Peer, PeerId, Result};
+use hama_core::pool::{Buffer, Payload, Pool};
+use hama_core::{BoxError, Bsp, Error, Peer, PeerId, Received, Result};
 use hama_hdfs::{Table, TableRef, TileIndex};
 use serde::{Deserialize, Serialize};
 
 use super::Verification;
 use super::bound::{may_overflow, rounding};
 use super::dots::Oriented;
+use super::norm::Norm;
 use crate::problem::{Operand, Problem};
 use crate::random::{Seed, sign};
 use crate::scalar::Scalar;
@@ -22,11 +23,12 @@ use crate::scalar::Scalar;
 pub(super) struct Freivalds<T> {
     problem: Problem,
     tables: [TableRef; 3],
+    transpose_c: bool,
     seed: Seed,
     element: PhantomData<T>,
 }
 
-/// B_J x_J for the rows of one row of tiles of B and each J, and behind them the sum of squares of each tile.
+/// B_J x_J for the rows of one row of tiles of B and each J, and behind them the norm of each tile.
 struct Image {
     payload: Payload,
     rows: usize,
@@ -37,9 +39,9 @@ impl Image {
         &self.payload.elements()[col * self.rows..(col + 1) * self.rows]
     }
 
-    fn squares(&self) -> &[f64] {
+    fn norm(&self, col: usize, cols: usize) -> Norm {
         let elements: &[f64] = self.payload.elements();
-        &elements[elements.len() / (self.rows + 1) * self.rows..]
+        Norm { largest: elements[cols * self.rows + col], sum: elements[cols * (self.rows + 1) + col] }
     }
 }
 
@@ -51,7 +53,9 @@ impl<T: Scalar> Bsp for Freivalds<T> {
 
     fn bsp(&self, peer: &mut Peer<u64>) -> Result<Verification, BoxError> {
         let tables: Vec<Table> = self.tables.iter().map(Table::open_ref).collect::<Result<_>>()?;
-        let [a, b, c] = &tables[..] else { return Err("a verification has three tables".into()) };
+        let [a, b, c] = &tables[..] else {
+            return Err(Error::internal("a verification has three tables").into());
+        };
         let everyone: Vec<PeerId> = peer.peers().collect();
         for inner in own(peer, self.problem.tiles().k) {
             let image = self.image(b, inner, peer)?;
@@ -59,8 +63,7 @@ impl<T: Scalar> Bsp for Freivalds<T> {
         }
         let mut images = BTreeMap::new();
         for received in peer.sync()? {
-            let payload = received.payload.ok_or("an image came without its numbers")?;
-            images.insert(received.message, Image { payload, rows: self.valid_k(received.message) });
+            images.insert(received.message, self.received(received)?);
         }
         let norms = self.column_norms(&images);
         let mut found = Verification::none();
@@ -76,8 +79,25 @@ fn own(peer: &Peer<u64>, count: u64) -> impl Iterator<Item = u64> + use<> {
 }
 
 impl<T: Scalar> Freivalds<T> {
-    pub(super) fn new(problem: Problem, tables: [TableRef; 3], seed: Seed) -> Freivalds<T> {
-        Freivalds { problem, tables, seed, element: PhantomData }
+    pub(super) fn new(
+        problem: Problem,
+        tables: [TableRef; 3],
+        transpose_c: bool,
+        seed: Seed,
+    ) -> Freivalds<T> {
+        Freivalds { problem, tables, transpose_c, seed, element: PhantomData }
+    }
+
+    /// The most bytes that one of several peers holds: all images, as each peer may have its own copy, a tile,
+    /// and the sums of a row of tiles.
+    pub(super) fn peer_bytes(problem: &Problem) -> u64 {
+        let (tile, tiles) = (problem.tile(), problem.tiles());
+        let word = size_of::<f64>() as u64;
+        let image = (tile.k + 2).saturating_mul(tiles.n).saturating_mul(word);
+        let pooled = |bytes: u64| usize::try_from(bytes).map_or(u64::MAX, |bytes| Pool::cost(bytes) as u64);
+        let tile_bytes = problem.tile_bytes().into_iter().max().unwrap_or(0);
+        let sums = tile.m.saturating_mul(tiles.n).saturating_mul(word);
+        pooled(image).saturating_mul(tiles.k).saturating_add(pooled(tile_bytes)).saturating_add(sums)
     }
 
     fn valid_k(&self, inner: u64) -> usize {
@@ -88,6 +108,21 @@ impl<T: Scalar> Freivalds<T> {
         Problem::valid(self.problem.n, self.problem.tile().n, col) as usize
     }
 
+    /// An image of the length that it must have.
+    fn received(&self, received: Received<u64>) -> Result<Image> {
+        let rows = self.valid_k(received.message);
+        let bytes = (self.problem.tiles().n as usize) * (rows + 2) * size_of::<f64>();
+        match received.payload {
+            Some(payload) if rows > 0 && payload.len() == bytes => Ok(Image { payload, rows }),
+            other => Err(Error::data(format!(
+                "peer {} sent {} bytes as the image of row {} of tiles, and it has {bytes}",
+                received.from,
+                other.map_or(0, |payload| payload.len()),
+                received.message
+            ))),
+        }
+    }
+
     fn signs(&self, col: u64) -> Vec<f64> {
         let first = col * self.problem.tile().n;
         (first..first + self.valid_n(col) as u64).map(|index| sign(self.seed, index)).collect()
@@ -95,26 +130,26 @@ impl<T: Scalar> Freivalds<T> {
 
     fn image(&self, b: &Table, inner: u64, peer: &Peer<u64>) -> Result<Payload> {
         let (cols, rows) = (self.problem.tiles().n as usize, self.valid_k(inner));
-        let mut image = peer.pool().take(cols * (rows + 1) * size_of::<f64>())?;
+        let mut image = peer.pool().take(cols * (rows + 2) * size_of::<f64>())?;
         for col in 0..cols {
-            let tile = read::<T>(
-                b,
-                self.problem.stored(Operand::B, TileIndex { row: inner, col: col as u64 }),
-                peer,
-            )?;
+            let tile =
+                read(b, self.problem.stored(Operand::B, TileIndex { row: inner, col: col as u64 }), peer)?;
             let tile = oriented::<T>(b, &tile, self.problem.transpose_b);
             let mut y = [vec![0.0; rows]];
             tile.apply(&[&self.signs(col as u64)], &mut y);
             image.elements_mut::<f64>()[col * rows..(col + 1) * rows].copy_from_slice(&y[0]);
-            image.elements_mut::<f64>()[cols * rows + col] = tile.squares();
+            let norm = tile.norm();
+            image.elements_mut::<f64>()[cols * rows + col] = norm.largest;
+            image.elements_mut::<f64>()[cols * (rows + 1) + col] = norm.sum;
         }
         Ok(image.freeze())
     }
 
     /// The Frobenius norm of each column of tiles of B.
     fn column_norms(&self, images: &BTreeMap<u64, Image>) -> Vec<f64> {
-        let cols = 0..self.problem.tiles().n as usize;
-        cols.map(|col| images.values().map(|image| image.squares()[col]).sum::<f64>().sqrt()).collect()
+        let cols = self.problem.tiles().n as usize;
+        let norm = |col| images.values().map(|image| image.norm(col, cols)).fold(Norm::default(), Norm::and);
+        (0..cols).map(|col| norm(col).value()).collect()
     }
 
     fn compare(
@@ -128,23 +163,25 @@ impl<T: Scalar> Freivalds<T> {
     ) -> Result<Verification> {
         let rows = Problem::valid(self.problem.m, self.problem.tile().m, row) as usize;
         let mut expected = vec![vec![0.0; rows]; norms.len()];
-        let mut squares = vec![0.0; rows];
+        let mut row_norms = vec![Norm::default(); rows];
         for inner in 0..self.problem.tiles().k {
             let image = images.get(&inner).ok_or_else(|| Error::internal("an image has not arrived"))?;
-            let tile = read::<T>(a, self.problem.stored(Operand::A, TileIndex { row, col: inner }), peer)?;
+            let tile = read(a, self.problem.stored(Operand::A, TileIndex { row, col: inner }), peer)?;
             let tile = oriented::<T>(a, &tile, self.problem.transpose_a);
             let ys: Vec<&[f64]> = (0..norms.len()).map(|col| image.of(col)).collect();
             tile.apply(&ys, &mut expected);
-            tile.add_row_squares(&mut squares);
+            tile.add_rows(&mut row_norms);
         }
         let mut found = Verification::none();
         for (col, (expected, norm)) in expected.iter().zip(norms).enumerate() {
-            let tile = read::<T>(c, TileIndex { row, col: col as u64 }, peer)?;
+            let (row, col) = (row, col as u64);
+            let stored = if self.transpose_c { (col, row) } else { (row, col) };
+            let tile = read(c, TileIndex { row: stored.0, col: stored.1 }, peer)?;
             let mut sums = [vec![0.0; rows]];
-            oriented::<T>(c, &tile, false).apply(&[&self.signs(col as u64)], &mut sums);
+            oriented::<T>(c, &tile, self.transpose_c).apply(&[&self.signs(col)], &mut sums);
             for index in 0..rows {
-                let norms = squares[index].sqrt() * norm;
-                let first = (row * self.problem.tile().m + index as u64, col as u64);
+                let norms = row_norms[index].value() * norm;
+                let first = (row * self.problem.tile().m + index as u64, col);
                 found = found.and(self.judge(expected[index], sums[0][index], norms, first));
             }
         }
@@ -155,7 +192,7 @@ impl<T: Scalar> Freivalds<T> {
         let none = Verification::none();
         let wrong = Verification { passed: false, wrong: 1, first_wrong: Some(place), ..none };
         if may_overflow::<T>(norms) {
-            return Verification { non_finite: 1, ..none };
+            return Verification { unchecked: 1, ..none };
         }
         if !expected.is_finite() || !sum.is_finite() || norms.is_nan() {
             let alike = expected.is_finite() == sum.is_finite();
@@ -180,7 +217,7 @@ struct Read {
     index: TileIndex,
 }
 
-fn read<T: Scalar>(table: &Table, index: TileIndex, peer: &Peer<u64>) -> Result<Read> {
+fn read(table: &Table, index: TileIndex, peer: &Peer<u64>) -> Result<Read> {
     peer.cancel().check()?;
     let start = Instant::now();
     let mut buffer = peer.pool().take(table.spec().tile_bytes())?;

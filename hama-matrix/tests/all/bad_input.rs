@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use hama_core::{Error, ErrorKind, TransportKind};
+use hama_hdfs::{ElementType, Extent, OnExists, ShardWriter, TableName, TableSpec, TableWriter};
 use hama_matrix::{DenseMatrix, Hama, Seed, replace};
 use ndarray::Array2;
 
@@ -100,7 +101,8 @@ fn damaged_operands_give_no_product() {
     let directory = tempfile::tempdir().unwrap();
     let store = format!("file:{}", directory.path().display());
     let hama = Hama::builder().store(&store).peers(2).memory(1 << 30).build().unwrap();
-    let ways: [(&str, fn(&Path)); 3] = [
+    type Damage = (&'static str, fn(&Path));
+    let ways: [Damage; 3] = [
         ("flipped", |path| {
             let mut bytes = std::fs::read(path).unwrap();
             bytes[1000] ^= 1;
@@ -146,4 +148,47 @@ fn a_cancelled_product_leaves_nothing() {
     assert_eq!(kind_of(a.mult(&a).unwrap().save("c")).0, ErrorKind::Cancelled);
     thread.join().unwrap();
     assert_eq!(hama_hdfs::list(hama.store().as_ref()).unwrap().len(), 1);
+}
+
+#[test]
+fn tables_with_tiles_of_their_own_are_no_operands() {
+    let hama = hama(1, TransportKind::Memory);
+    let mut spec = TableSpec::new(Extent { rows: 64, cols: 64 }, ElementType::F64).unwrap();
+    spec.tile = Extent { rows: 32, cols: 64 };
+    let name = TableName::new("odd").unwrap();
+    let writer = TableWriter::create(hama.store(), &name, spec.clone(), OnExists::Fail).unwrap();
+    let mut records = Vec::new();
+    for shard in spec.shards() {
+        let mut file = ShardWriter::create(writer.target(), shard, hama.host()).unwrap();
+        for tile in spec.tiles_of(shard) {
+            file.write_tile(tile, &vec![0; spec.tile_bytes()]).unwrap();
+        }
+        records.push(file.finish().unwrap());
+    }
+    drop(writer.commit(records).unwrap());
+    let odd = DenseMatrix::<f64>::open(&hama, "odd").unwrap();
+    assert_eq!(odd.read(30..40, 0..64).unwrap(), Array2::<f64>::zeros((10, 64)));
+    let (kind, text) = kind_of(odd.mult(&odd));
+    assert_eq!(kind, ErrorKind::Invalid);
+    assert_eq!(
+        text,
+        "cannot compute with odd: its tiles are 32 x 64, and those of a matrix of 64 x 64 are 64 x 64"
+    );
+    let good = DenseMatrix::<f64>::zeros(&hama, "good", (64, 64)).unwrap();
+    assert_eq!(kind_of(hama_matrix::verify(&good, &good, &odd)).0, ErrorKind::Invalid);
+}
+
+#[test]
+fn threads_that_share_a_hama_take_turns() {
+    let hama = Hama::builder().store(fresh("memory")).peers(2).memory(70 << 20).build().unwrap();
+    let a = DenseMatrix::<f64>::random(&hama, "a", (1500, 1500), Seed(1)).unwrap();
+    std::thread::scope(|scope| {
+        for name in ["c0", "c1", "c2"] {
+            let a = &a;
+            scope.spawn(move || a.mult(a).unwrap().save(name).unwrap());
+        }
+    });
+    let bits = |name| DenseMatrix::<f64>::open(&hama, name).unwrap().to_ndarray().unwrap();
+    assert_eq!(bits("c0"), bits("c1"));
+    assert_eq!(bits("c0"), bits("c2"));
 }

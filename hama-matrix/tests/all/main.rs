@@ -1,5 +1,7 @@
 //! Tests of matrices through the public interface.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
+
 mod bad_input;
 mod fixture;
 mod matrices;

@@ -1,7 +1,7 @@
 //! Matrices: making, opening, reading, blocking, transposing.
 
 use hama_core::{ErrorKind, TransportKind};
-use hama_matrix::{AnyMatrix, DenseMatrix, Hama, Seed, open_any, replace};
+use hama_matrix::{AnyMatrix, DenseMatrix, Grid, Hama, Seed, open_any, replace};
 use ndarray::{Array2, s};
 
 use crate::fixture::{TRANSPORTS, check_product, hama};
@@ -101,6 +101,10 @@ fn blocking_is_a_grid_that_moves_no_byte() {
     let blocked = a.mult(&b).unwrap().save("blocked").unwrap();
     assert_eq!(blocked.blocks(), Some((4, 7)));
     assert_eq!(plain.to_ndarray().unwrap(), blocked.to_ndarray().unwrap());
+    let whole = DenseMatrix::<f64>::random(&hama, "whole", (900, 1300), Seed(2)).unwrap();
+    let half = a.mult(&whole).unwrap().save("half").unwrap();
+    assert_eq!(half.blocks(), None);
+    assert_eq!(plain.to_ndarray().unwrap(), half.to_ndarray().unwrap());
     // It stays.
     assert_eq!(DenseMatrix::<f64>::open(&hama, "a").unwrap().blocks(), Some((4, 4)));
     let reason = |n| a.blocking(n).unwrap_err().kind();
@@ -136,16 +140,21 @@ fn a_matrix_is_opened_as_what_it_is() {
 
 #[test]
 fn not_a_number_and_infinities_go_through_as_in_blas() {
-    let hama = hama(3, TransportKind::Memory);
+    for (transport, grid) in [(TransportKind::Memory, "2x1x1"), (TransportKind::Framed, "1x1x2")] {
+        not_finite(&hama(3, transport), grid.parse().unwrap());
+    }
+}
+
+fn not_finite(hama: &Hama, grid: Grid) {
     let mut a = numbered(1100, 1200);
     let mut b = Array2::<f64>::ones((1200, 1050));
     a[[7, 9]] = f64::NAN;
     a[[1050, 3]] = f64::INFINITY;
     b[[11, 1040]] = f64::NEG_INFINITY;
     b[[3, 5]] = 0.0;
-    let am = DenseMatrix::from_array(&hama, "a", a.view()).unwrap();
-    let bm = DenseMatrix::from_array(&hama, "b", b.view()).unwrap();
-    let c = am.mult(&bm).unwrap().save("c").unwrap().to_ndarray().unwrap();
+    let am = DenseMatrix::from_array(hama, "a", a.view()).unwrap();
+    let bm = DenseMatrix::from_array(hama, "b", b.view()).unwrap();
+    let c = am.mult(&bm).unwrap().grid(grid).save("c").unwrap().to_ndarray().unwrap();
     let expected = a.dot(&b);
     for (at, (c, expected)) in c.indexed_iter().zip(&expected).map(|((at, c), e)| (at, (c, e))) {
         assert_eq!(c.is_nan(), expected.is_nan(), "{at:?}");

@@ -73,6 +73,15 @@ fn what_is_exported_is_imported() {
 }
 
 #[test]
+fn a_transposed_matrix_is_exported_as_it_is() {
+    let files = Files::new();
+    let a = DenseMatrix::<f64>::random(&files.hama, "a", (1100, 30), Seed(1)).unwrap();
+    npy::export(&AnyMatrix::F64(a.t()), &files.path("t.npy"), false).unwrap();
+    let AnyMatrix::F64(back) = npy::import(&files.hama, &files.path("t.npy"), "t").unwrap() else { panic!() };
+    assert_eq!(back.to_ndarray().unwrap(), a.to_ndarray().unwrap().t());
+}
+
+#[test]
 fn orders_and_types() {
     let files = Files::new();
     let big: Vec<u8> = [1.5f64, 2.5, 3.5, 4.5, 5.5, 6.5].iter().flat_map(|x| x.to_be_bytes()).collect();

@@ -19,11 +19,16 @@ fn operands(hama: &Hama) -> (DenseMatrix<f32>, DenseMatrix<f32>) {
 
 /// Plans with every order of the loops, on one grid.
 fn orders(plan: &Plan) -> Vec<Plan> {
-    let one = Extent { rows: 1, cols: 1 };
+    let shard = Extent { rows: 1, cols: 1 };
+    // The first brick is the largest.
+    let brick = plan.brick(0);
+    let length = |run: std::ops::Range<u64>| run.end - run.start;
+    let (most_rows, most_cols, most) = (length(brick.rows), length(brick.cols), length(brick.inner));
     let mut plans = Vec::new();
     for stationary in [Stationary::A, Stationary::B, Stationary::C] {
         for (rows, cols, panel) in [(1, 1, 1), (3, 2, 4), (1, 2, 3), (2, 1, 2)] {
-            plans.push(Plan { stationary, piece: Extent { rows, cols }, panel, shard: one, ..plan.clone() });
+            let piece = Extent { rows: most_rows.min(rows), cols: most_cols.min(cols) };
+            plans.push(Plan { stationary, piece, panel: most.min(panel), shard, ..plan.clone() });
         }
     }
     plans
@@ -133,8 +138,35 @@ fn a_plan_for_something_else_is_refused() {
     assert!(run(other).contains("it is of"));
     assert!(run(Plan { panel: 0, ..plan.clone() }).contains("loop bounds"));
     assert!(run(Plan { grid: Grid { m: 0, n: 1, k: 1 }, ..plan.clone() }).contains("loop bounds"));
+    let huge = Extent { rows: u64::MAX, cols: 1 };
+    assert!(run(Plan { piece: huge, ..plan.clone() }).contains("loop bounds"));
+    assert!(run(Plan { shard: huge, ..plan.clone() }).contains("loop bounds"));
+    assert!(
+        run(Plan { grid: Grid { m: u64::MAX, n: u64::MAX, k: 1 }, ..plan.clone() }).contains("loop bounds")
+    );
+    let mut empty = plan.clone();
+    empty.problem.m = 0;
+    assert!(!empty.to_string().is_empty());
+    assert!(run(empty).contains("it is of"));
     let piece = Extent { rows: 1, cols: 1 };
     let shard = Extent { rows: 2, cols: 1 };
     assert!(run(Plan { piece, shard, ..plan.clone() }).contains("loop bounds"));
     assert!(DenseMatrix::<f32>::open(&hama, "c").is_err());
+}
+
+#[test]
+fn transposed_operands_go_through_every_order_and_grid() {
+    let hama = hama(4, TransportKind::Framed);
+    let a = DenseMatrix::<f64>::random(&hama, "a", (2050, 1030), Seed(1)).unwrap();
+    let b = DenseMatrix::<f64>::random(&hama, "b", (40, 2050), Seed(2)).unwrap();
+    let product = a.t().mult(&b.t()).unwrap();
+    for grid in [Grid { m: 2, n: 1, k: 1 }, Grid { m: 1, n: 1, k: 3 }, Grid { m: 2, n: 1, k: 2 }] {
+        let product = product.clone().grid(grid);
+        let Ok(plan) = product.plan() else { continue };
+        for plan in orders(&plan) {
+            let what = format!("{grid} {} {:?} {}", plan.stationary, plan.piece, plan.panel);
+            let c = product.run_plan(plan, replace("c")).unwrap().matrix;
+            check_product(&a.t(), &b.t(), &c, &what);
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use hama_core::TransportKind;
 use hama_matrix::{DenseMatrix, Hama, Scalar, Seed};
 
-use crate::fixture::{TRANSPORTS, check_product, hama};
+use crate::fixture::{TRANSPORTS, check_product, fresh, hama, on};
 
 /// Square, tall, wide, k-heavy, vectors, primes, tiles that do not divide: m, k, n.
 const SHAPES: [(u64, u64, u64); 12] = [
@@ -26,11 +26,14 @@ fn random<T: Scalar>(hama: &Hama, name: &str, shape: (u64, u64), seed: u64) -> D
 }
 
 fn every_shape<T: Scalar>(peers: usize, transport: TransportKind) {
-    let hama = hama(peers, transport);
+    every_shape_on::<T>(&hama(peers, transport), &format!("{peers} peers, {transport:?}"));
+}
+
+fn every_shape_on<T: Scalar>(hama: &Hama, on_what: &str) {
     for (index, (m, k, n)) in SHAPES.into_iter().enumerate() {
-        let what = format!("{m} x {k} x {n}, {peers} peers, {transport:?}, {}", T::TYPE);
-        let a: DenseMatrix<T> = random(&hama, &format!("a{index}"), (m, k), 1);
-        let b: DenseMatrix<T> = random(&hama, &format!("b{index}"), (k, n), 2);
+        let what = format!("{m} x {k} x {n}, {on_what}, {}", T::TYPE);
+        let a: DenseMatrix<T> = random(hama, &format!("a{index}"), (m, k), 1);
+        let b: DenseMatrix<T> = random(hama, &format!("b{index}"), (k, n), 2);
         let c = a.mult(&b).unwrap().save(format!("c{index}")).unwrap();
         check_product(&a, &b, &c, &what);
         assert!(hama_matrix::verify(&a, &b, &c).unwrap().passed, "{what}");
@@ -46,4 +49,12 @@ fn every_shape_on_every_number_of_peers_over_both_transports() {
     }
     every_shape::<f32>(2, TransportKind::Memory);
     every_shape::<f32>(3, TransportKind::Framed);
+}
+
+#[test]
+fn every_shape_on_every_store() {
+    let directory = tempfile::tempdir().unwrap();
+    for store in [fresh("strict"), format!("file:{}", directory.path().display())] {
+        every_shape_on::<f64>(&on(&store, 2, TransportKind::Memory), &store);
+    }
 }

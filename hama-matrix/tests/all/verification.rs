@@ -96,12 +96,31 @@ fn products_that_overflow_are_said_to_be_uncertain_and_not_wrong() {
     let a = DenseMatrix::from_array(&hama, "a", huge.view()).unwrap();
     let c = a.mult(&a).unwrap().save("c").unwrap();
     let found = verify(&a, &a, &c).unwrap();
-    assert!(found.passed && found.compared == 0 && found.non_finite == 30, "{found}");
+    assert!(!found.passed && found.compared == 0 && found.unchecked == 30 && found.wrong == 0, "{found}");
+    assert!(found.to_string().contains("no sum that can be checked"), "{found}");
+    // One huge element leaves the other rows to be checked, wrong ones too.
+    let mut mixed = Array2::from_elem((30, 30), 1.0);
+    mixed[[3, 3]] = 1e300;
+    let b = DenseMatrix::from_array(&hama, "b", Array2::<f64>::eye(30).view()).unwrap();
+    let a = DenseMatrix::from_array(&hama, "mixed", mixed.view()).unwrap();
+    assert!(verify(&a, &b, &a).unwrap().passed);
+    mixed[[5, 5]] = 2.0;
+    let wrong = DenseMatrix::from_array(&hama, "wrong", mixed.view()).unwrap();
+    let found = verify(&a, &b, &wrong).unwrap();
+    assert_eq!((found.wrong, found.first_wrong), (1, Some((5, 0))), "{found}");
 }
 
 #[test]
 fn zeros_constants_and_tiny_numbers_pass() {
     let hama = hama(2, TransportKind::Memory);
+    // Squares that underflow on one side, products that do not.
+    let small =
+        DenseMatrix::from_array(&hama, "small", Array2::from_elem((600, 600), 1.3e-170).view()).unwrap();
+    let large =
+        DenseMatrix::from_array(&hama, "large", Array2::from_elem((600, 600), 1.7e150).view()).unwrap();
+    let c = small.mult(&large).unwrap().save("mixed").unwrap();
+    let found = verify(&small, &large, &c).unwrap();
+    assert!(found.passed && found.compared == 600, "{found}");
     for value in [0.0, 0.1, 1e-160, -3.0] {
         let array = Array2::from_elem((600, 600), value);
         let a = DenseMatrix::from_array(&hama, replace("a"), array.view()).unwrap();
@@ -113,4 +132,27 @@ fn zeros_constants_and_tiny_numbers_pass() {
         let found = verify(&narrow, &narrow, &c).unwrap();
         assert!(found.passed, "{value} as f32: {found}");
     }
+}
+
+#[test]
+fn a_transposed_result_is_verified_as_it_is() {
+    let case = case::<f64>(600, 300, 1100, TransportKind::Memory);
+    let turned = DenseMatrix::from_array(&case.hama, "turned", case.c.t()).unwrap();
+    assert!(verify(&case.a, &case.b, &turned.t()).unwrap().passed);
+    assert!(verify(&case.a, &case.b, &turned).is_err());
+}
+
+#[test]
+fn as_many_peers_verify_as_the_memory_allows() {
+    let case = case::<f64>(3000, 3000, 1500, TransportKind::Memory);
+    let with = |memory: u64| {
+        let url = case.hama.store().url().to_string();
+        let hama = Hama::builder().store(url).peers(64).memory(memory).build().unwrap();
+        let open = |name| DenseMatrix::<f64>::open(&hama, name).unwrap();
+        verify(&open("a"), &open("b"), &open("c"))
+    };
+    assert!(with(10 << 20).unwrap().passed);
+    let refused = with(1 << 20).unwrap_err();
+    assert_eq!(refused.kind(), hama_core::ErrorKind::OutOfMemory);
+    assert!(refused.to_string().starts_with("--memory 1MiB is too small to verify c: it needs"), "{refused}");
 }
