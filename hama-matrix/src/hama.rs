@@ -3,11 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
-use hama_core::cancel::Cancel;
-use hama_core::ids::Host;
-use hama_core::metrics::Progress;
-use hama_core::pool::Pool;
-use hama_core::{Bsp, Error, LocalRunner, Result, Run, TransportKind};
+use hama_core::{Bsp, Cancel, Error, Host, LocalRunner, Pool, Progress, Result, Run, TransportKind};
 use hama_hdfs::StoreUrl;
 use hama_hdfs::store::{self, Store};
 
