@@ -206,6 +206,35 @@ impl fmt::Debug for Buffer {
 }
 
 /// Bytes of a pool, shared and unchanging: what travels with a message without being copied.
+///
+/// ```
+/// use hama_core::{BoxError, Bsp, LocalRunner, Peer, Pool};
+/// use serde::{Deserialize, Serialize};
+///
+/// /// Every peer sends a row of numbers to the next one.
+/// #[derive(Serialize, Deserialize)]
+/// struct Pass;
+///
+/// impl Bsp for Pass {
+///     const NAME: &'static str = "pass";
+///     type Message = u64;
+///     type Output = f64;
+///
+///     fn bsp(&self, peer: &mut Peer<u64>) -> Result<f64, BoxError> {
+///         let mut row = peer.pool().take(1000 * size_of::<f64>())?;
+///         row.elements_mut::<f64>().fill(peer.index() as f64);
+///         let next = peer.peer((peer.index() + 1) % peer.count())?;
+///         peer.send_with(next, &7, row.freeze())?;
+///         let received = peer.sync()?.into_iter().next().ok_or("no row came")?;
+///         let row = received.payload.ok_or("it came without numbers")?;
+///         Ok(row.elements::<f64>().iter().sum())
+///     }
+/// }
+///
+/// let outcome = LocalRunner::new(Pool::new(1 << 20)).run(&Pass).peers(3)?;
+/// assert_eq!(outcome.outputs, [2000.0, 0.0, 1000.0]);
+/// # Ok::<(), hama_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Payload(Arc<Buffer>);
 

@@ -256,7 +256,7 @@ impl<T: Scalar> DenseMatrix<T> {
             spec.attributes.insert("seed".into(), seed.0.into());
         }
         drop(hama.tile_buffer(&save_as.name, &spec, HELD_TILES)?);
-        let held = HELD_TILES * hama_core::pool::Pool::cost(spec.tile_bytes()) as u64;
+        let held = HELD_TILES * hama_core::Pool::cost(spec.tile_bytes()) as u64;
         let peers = (hama.memory() / held).clamp(1, hama.peers() as u64).min(spec.shards().count() as u64);
         Self::written(hama, save_as, spec, |target| {
             let _turn = hama.turn()?;
@@ -283,7 +283,7 @@ impl<T: Scalar> DenseMatrix<T> {
         hama: &Hama,
         save_as: SaveAs,
         spec: TableSpec,
-        mut fill: impl FnMut(TileIndex, &TableSpec, &mut hama_core::pool::Buffer) -> Result<()>,
+        mut fill: impl FnMut(TileIndex, &TableSpec, &mut hama_core::Buffer) -> Result<()>,
     ) -> Result<Self> {
         Self::written(hama, save_as, spec.clone(), |target| {
             let mut writer = WriteBehind::start(target.clone(), hama.host().clone())?;

@@ -3,11 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
-use hama_core::cancel::Cancel;
-use hama_core::ids::Host;
-use hama_core::metrics::Progress;
-use hama_core::pool::{Buffer, Pool};
-use hama_core::{Bsp, Error, ErrorKind, LocalRunner, Result, Run, TransportKind};
+use hama_core::{
+    Bsp, Buffer, Cancel, Error, ErrorKind, Host, LocalRunner, Pool, Progress, Result, Run, TransportKind,
+};
 use hama_hdfs::store::{self, Store};
 use hama_hdfs::{StoreUrl, TableSpec};
 

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hama_core::Result;
-use hama_core::pool::{Buffer, Pool};
+use hama_core::{Buffer, Pool, Result};
 use hama_hdfs::tile_extent;
 
 pub use crate::kernel::peak_flop_per_s;

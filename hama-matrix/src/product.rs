@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use hama_core::metrics::SuperstepRecord;
-use hama_core::{Error, PEERS_MAX, Result, Supersteps};
+use hama_core::{Error, PEERS_MAX, Result, SuperstepRecord, Supersteps};
 use hama_hdfs::{Extent, TableSpec};
 
 use crate::dense::DenseMatrix;

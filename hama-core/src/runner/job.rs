@@ -44,6 +44,31 @@ impl<T: Send + 'static> JobHandle<T> {
     }
 
     /// Ends the job: it then fails with an error of kind `Cancelled`.
+    ///
+    /// ```
+    /// use hama_core::{BoxError, Bsp, ErrorKind, LocalRunner, Peer, Pool};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Endless;
+    ///
+    /// impl Bsp for Endless {
+    ///     const NAME: &'static str = "endless";
+    ///     type Message = ();
+    ///     type Output = ();
+    ///
+    ///     fn bsp(&self, peer: &mut Peer<()>) -> Result<(), BoxError> {
+    ///         loop {
+    ///             drop(peer.sync()?);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let job = LocalRunner::new(Pool::new(1 << 20)).run(&Endless).submit(2)?;
+    /// job.kill();
+    /// assert_eq!(job.wait().unwrap_err().kind(), ErrorKind::Cancelled);
+    /// # Ok::<(), hama_core::Error>(())
+    /// ```
     pub fn kill(&self) {
         self.abort.request(&format!("job {} was killed", self.id));
     }

@@ -7,4 +7,5 @@ mod dropped;
 mod exchange;
 mod failures;
 mod faulty;
+mod log;
 mod travel;

@@ -1,7 +1,6 @@
 //! Checks every byte of a table against its checksums.
 
-use hama_core::cancel::Cancel;
-use hama_core::{Error, ErrorKind, Result};
+use hama_core::{Cancel, Error, ErrorKind, Result};
 
 use super::Table;
 use crate::extent::TileIndex;

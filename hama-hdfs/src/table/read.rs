@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hama_core::ids::Host;
-use hama_core::{Error, ErrorKind, Result};
+use hama_core::{Error, ErrorKind, Host, Result};
 
 use super::Table;
 use crate::extent::TileIndex;

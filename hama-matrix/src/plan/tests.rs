@@ -88,7 +88,7 @@ fn check(plan: &Plan) {
 /// Bytes of tiles of factors that a peer holds in a step: what it held before, what it needs for this step and
 /// the next, and its own share of the one after.
 fn panel_bytes(plan: &Plan, peer: u64, index: u64, held: &BTreeSet<(Operand, TileIndex)>) -> u64 {
-    let [a, b, _] = plan.problem.tile_bytes().map(|bytes| hama_core::pool::Pool::cost(bytes as usize) as u64);
+    let [a, b, _] = plan.problem.tile_bytes().map(|bytes| hama_core::Pool::cost(bytes as usize) as u64);
     let cost = |operand: Operand| if operand == Operand::A { a } else { b };
     let needs = |ahead: u64| {
         let step = index + ahead;
