@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use hama_core::ids::Host;
+use hama_core::Host;
 use hama_hdfs::store::{self, Store};
 use hama_hdfs::{
     ElementType, Extent, OnExists, ShardRecord, ShardWriter, StoreUrl, Table, TableName, TableSpec,

@@ -1,5 +1,6 @@
 //! The end of a job before its time: who caused it first, and everybody who has to hear of it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cancel::Cancel;
@@ -14,6 +15,8 @@ pub(crate) struct Abort(Arc<Shared>);
 struct Shared {
     cause: Mutex<Option<Cause>>,
     cancel: Cancel,
+    // The last superstep that any peer has begun.
+    superstep: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -38,6 +41,16 @@ impl Abort {
         self.0.cancel.cancel();
     }
 
+    /// Ends the job with a request `what` from outside, saying in which superstep the job was.
+    pub(crate) fn request(&self, what: &str) {
+        self.end(None, self.requested(what));
+    }
+
+    /// A peer has begun `superstep`.
+    pub(crate) fn begun(&self, superstep: u64) {
+        self.0.superstep.fetch_max(superstep, Ordering::Relaxed);
+    }
+
     /// Fires when the job ends before its time.
     pub(crate) fn cancel(&self) -> &Cancel {
         &self.0.cancel
@@ -58,7 +71,12 @@ impl Abort {
     /// The error that ended the job, for the client. A program may cancel its own job: that has no cause.
     pub(crate) fn take(&self) -> Error {
         let cause = self.cause().as_mut().and_then(|cause| cause.error.take());
-        cause.unwrap_or_else(|| Error::new(ErrorKind::Cancelled, "the job was cancelled"))
+        cause.unwrap_or_else(|| self.requested("the job was cancelled"))
+    }
+
+    fn requested(&self, what: &str) -> Error {
+        let superstep = self.0.superstep.load(Ordering::Relaxed);
+        Error::new(ErrorKind::Cancelled, format!("{what} in superstep {superstep}"))
     }
 
     fn cause(&self) -> MutexGuard<'_, Option<Cause>> {
@@ -88,5 +106,14 @@ mod tests {
         abort.end(Some(PeerId::from_index(1)), Error::invalid("late"));
         assert_eq!(abort.check().unwrap_err().to_string(), "the job was cancelled");
         assert_eq!(abort.take().kind(), ErrorKind::Cancelled);
+    }
+
+    #[test]
+    fn a_request_says_in_which_superstep_the_job_was() {
+        let abort = Abort::new();
+        [3, 4, 2].into_iter().for_each(|superstep| abort.begun(superstep));
+        abort.request("job x was killed");
+        assert_eq!(abort.check().unwrap_err().to_string(), "the job was cancelled");
+        assert_eq!(abort.take().to_string(), "job x was killed in superstep 4");
     }
 }

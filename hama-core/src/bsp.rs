@@ -42,6 +42,58 @@ pub trait Bsp: Serialize + DeserializeOwned + Send + 'static {
 /// superstep 1 and its inbox holds what `init` sent; and so on, one number for `Context::superstep`,
 /// records and errors. The job halts after the first superstep in which every peer said [`Flow::Halt`] and
 /// no peer sent a message. A peer that said `Halt` is called again when the job goes on.
+///
+/// ```
+/// use hama_core::{BoxError, Context, Flow, Inbox, LocalRunner, Outbox, Pool, SuperstepProgram, Supersteps};
+/// use serde::{Deserialize, Serialize};
+///
+/// /// Finds the largest index by telling both neighbours whenever it grows.
+/// #[derive(Serialize, Deserialize)]
+/// struct Largest;
+///
+/// fn tell(outbox: &mut Outbox<usize>, largest: usize) -> Result<(), BoxError> {
+///     let (index, count) = (outbox.index(), outbox.count());
+///     for neighbour in [(index + 1) % count, (index + count - 1) % count] {
+///         outbox.send(outbox.peer(neighbour)?, &largest)?;
+///     }
+///     Ok(())
+/// }
+///
+/// impl SuperstepProgram for Largest {
+///     const NAME: &'static str = "largest";
+///     type Message = usize;
+///     type State = usize;
+///     type Output = usize;
+///
+///     fn init(&self, outbox: &mut Outbox<usize>) -> Result<usize, BoxError> {
+///         tell(outbox, outbox.index())?;
+///         Ok(outbox.index())
+///     }
+///
+///     fn superstep(
+///         &self,
+///         largest: &mut usize,
+///         inbox: Inbox<usize>,
+///         outbox: &mut Outbox<usize>,
+///     ) -> Result<Flow, BoxError> {
+///         let told = inbox.into_iter().map(|received| received.message).max();
+///         if let Some(told) = told.filter(|told| told > largest) {
+///             *largest = told;
+///             tell(outbox, told)?;
+///         }
+///         Ok(Flow::Halt)
+///     }
+///
+///     fn finish(&self, largest: usize, _: &Context) -> Result<usize, BoxError> {
+///         Ok(largest)
+///     }
+/// }
+///
+/// let runner = LocalRunner::new(Pool::new(1 << 20));
+/// let outcome = runner.run(&Supersteps(Largest)).peers(5)?;
+/// assert_eq!(outcome.outputs, [4; 5]);
+/// # Ok::<(), hama_core::Error>(())
+/// ```
 pub trait SuperstepProgram: Serialize + DeserializeOwned + Send + 'static {
     /// The program's name, in words joined by hyphens.
     const NAME: &'static str;

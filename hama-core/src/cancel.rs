@@ -25,9 +25,11 @@ impl Cancel {
         Cancel::default()
     }
 
-    /// Asks for the end. Calls what waits for that, on this thread.
+    /// Asks for the end. The first who asks calls what waits for that, on this thread.
     pub fn cancel(&self) {
-        self.0.cancelled.store(true, Ordering::SeqCst);
+        if self.0.cancelled.swap(true, Ordering::SeqCst) {
+            return;
+        }
         let calls: Vec<Call> = self.calls().iter().map(|(_, call)| Arc::clone(call)).collect();
         for call in calls {
             call();
@@ -50,7 +52,7 @@ impl Cancel {
     /// Calls `call` when somebody asks (at once where somebody has), until the guard is dropped.
     ///
     /// It may be called twice; it must not block.
-    pub fn on_cancel(&self, call: impl Fn() + Send + Sync + 'static) -> OnCancel {
+    pub(crate) fn on_cancel(&self, call: impl Fn() + Send + Sync + 'static) -> OnCancel {
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
         let call: Call = Arc::new(call);
         self.calls().push((id, Arc::clone(&call)));
@@ -74,7 +76,7 @@ impl fmt::Debug for Cancel {
 /// Keeps a call of [`Cancel::on_cancel`] registered.
 #[must_use = "the call is forgotten when this is dropped"]
 #[derive(Debug)]
-pub struct OnCancel {
+pub(crate) struct OnCancel {
     cancel: Cancel,
     id: u64,
 }
@@ -106,6 +108,8 @@ mod tests {
         assert_eq!(count.load(Ordering::Relaxed), 1);
         assert_eq!(cancel.check().unwrap_err().kind(), ErrorKind::Cancelled);
         let _late = cancel.on_cancel(add(&count));
+        assert_eq!(count.load(Ordering::Relaxed), 2);
+        cancel.cancel();
         assert_eq!(count.load(Ordering::Relaxed), 2);
         drop(kept);
     }

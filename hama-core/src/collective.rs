@@ -17,8 +17,10 @@ impl<M> Peer<M> {
     ///
     /// # Errors
     /// `Invalid` when messages of this superstep are unsent, when there is no such peer, when the root gives no
-    /// value or another peer gives one, or when peers do not all call this with the same root. Otherwise as for
-    /// [`sync`](Peer::sync) and [`send`](Peer::send).
+    /// value or another peer gives one, when peers do not all call this with the same root, or when the value,
+    /// encoded, has more than 16 MiB; `Program` when the value refuses to be serialised; `Internal` when the
+    /// root's value is missing. `Cancelled`, `PeerLost`, `Data`, `OutOfMemory` and `Unavailable` as for
+    /// [`sync`](Peer::sync).
     ///
     /// # Cost
     /// One superstep: g (p - 1) times the value's bytes, and l.
@@ -43,8 +45,10 @@ impl<M> Peer<M> {
     /// Returns on `root` the values of all peers, by index, and `None` on the others.
     ///
     /// # Errors
-    /// `Invalid` when messages of this superstep are unsent, when there is no such peer, or when peers do not
-    /// all call this with the same root. Otherwise as for [`sync`](Peer::sync) and [`send`](Peer::send).
+    /// `Invalid` when messages of this superstep are unsent, when there is no such peer, when peers do not all
+    /// call this with the same root, or when the value, encoded, has more than 16 MiB; `Program` when the value
+    /// refuses to be serialised; `Internal` when the value of a peer is missing. `Cancelled`, `PeerLost`,
+    /// `Data`, `OutOfMemory` and `Unavailable` as for [`sync`](Peer::sync).
     ///
     /// # Cost
     /// One superstep: g p times a value's bytes, and l.
@@ -101,7 +105,8 @@ impl<M> Peer<M> {
     }
 
     fn collect<T: DeserializeOwned>(&mut self, ending: Ending) -> Result<Inbox<T>> {
-        self.end_superstep(ending, false, Inbox::decode).map(|(inbox, _)| inbox)
+        let me = self.id();
+        self.end_superstep(ending, false, |arrived| Inbox::decode(arrived, me)).map(|(inbox, _)| inbox)
     }
 
     /// One value of each peer, by index.

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::cancel::Cancel;
 use crate::error::{At, Error, Result};
@@ -14,7 +14,7 @@ use crate::pool::Pool;
 /// A peer's place in its job. [`Peer`](crate::Peer) and [`Outbox`](crate::Outbox) dereference to it.
 #[derive(Debug)]
 pub struct Context {
-    place: Place,
+    membership: Membership,
     superstep: Cell<u64>,
     counters: RefCell<BTreeMap<&'static str, u64>>,
     meter: RefCell<Meter>,
@@ -22,7 +22,7 @@ pub struct Context {
 
 /// What a context is made of: everything that stays the same during a job.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Membership {
     pub(crate) id: PeerId,
     pub(crate) count: usize,
     pub(crate) host: Host,
@@ -45,22 +45,22 @@ pub(crate) struct Meter {
 impl Context {
     /// The peer's index, from 0.
     pub fn index(&self) -> usize {
-        self.place.id.index()
+        self.membership.id.index()
     }
 
     /// The peer itself.
     pub fn id(&self) -> PeerId {
-        self.place.id
+        self.membership.id
     }
 
     /// How many peers the job has.
     pub fn count(&self) -> usize {
-        self.place.count
+        self.membership.count
     }
 
     /// The host that the peer is on.
     pub fn host(&self) -> &Host {
-        &self.place.host
+        &self.membership.host
     }
 
     /// The superstep, counted from 0: how many have ended.
@@ -70,12 +70,12 @@ impl Context {
 
     /// The pool that the peer's buffers come from.
     pub fn pool(&self) -> &Pool {
-        &self.place.pool
+        &self.membership.pool
     }
 
     /// Says when the job ends before its time. A program that computes for long asks it now and then.
     pub fn cancel(&self) -> &Cancel {
-        &self.place.cancel
+        &self.membership.cancel
     }
 
     /// The peer with this index.
@@ -101,25 +101,9 @@ impl Context {
 
     /// Says that `units` more of the job's work are done, for whoever shows progress.
     pub fn progress(&self, units: u64) {
-        if let Some(progress) = &self.place.progress {
+        if let Some(progress) = &self.membership.progress {
             progress.add(units);
         }
-    }
-
-    /// Does `work` and books its time as reading.
-    pub fn read<T>(&self, work: impl FnOnce() -> T) -> T {
-        let started = Instant::now();
-        let result = work();
-        self.add_read(started.elapsed(), 0);
-        result
-    }
-
-    /// Does `work` and books its time as writing.
-    pub fn write<T>(&self, work: impl FnOnce() -> T) -> T {
-        let started = Instant::now();
-        let result = work();
-        self.add_write(started.elapsed(), 0);
-        result
     }
 
     /// Books `time` and `bytes` as read in this superstep.
@@ -141,12 +125,17 @@ impl Context {
         self.meter.borrow_mut().work += flop;
     }
 
-    pub(crate) fn new(place: Place) -> Context {
-        Context { place, superstep: Cell::new(0), counters: RefCell::default(), meter: RefCell::default() }
+    pub(crate) fn new(membership: Membership) -> Context {
+        Context {
+            membership,
+            superstep: Cell::new(0),
+            counters: RefCell::default(),
+            meter: RefCell::default(),
+        }
     }
 
     pub(crate) fn at(&self) -> At {
-        At { host: self.place.host.clone(), peer: self.place.id, superstep: self.superstep.get() }
+        At { host: self.membership.host.clone(), peer: self.membership.id, superstep: self.superstep.get() }
     }
 
     pub(crate) fn no_peer(&self, index: usize) -> Error {

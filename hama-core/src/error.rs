@@ -153,13 +153,23 @@ impl Error {
         self
     }
 
-    /// Another error that says the same, for the second of two who need it. Its cause is text only.
+    /// Another error that says the same, for the second of two who need it. Its causes are text only.
     pub(crate) fn twin(&self) -> Error {
-        let mut message = self.0.message.clone();
-        if let Some(source) = &self.0.source {
-            message = format!("{message}: {source}");
-        }
+        let message = self.with_causes();
         Error(Box::new(Inner { kind: self.0.kind, message, at: self.0.at.clone(), source: None }))
+    }
+
+    /// The message with all that caused it, without the place.
+    fn with_causes(&self) -> String {
+        let mut text = self.0.message.clone();
+        let mut cause = self.0.source.as_deref().map(|s| s as &dyn std::error::Error);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            // Hama's own error prints its causes itself.
+            cause = if error.is::<Error>() { None } else { error.source() };
+        }
+        text
     }
 
     /// What to do about it.
@@ -183,14 +193,7 @@ impl fmt::Display for Error {
         if let Some(at) = &self.0.at {
             write!(f, "{at}: ")?;
         }
-        f.write_str(&self.0.message)?;
-        let mut cause = self.0.source.as_deref().map(|s| s as &dyn std::error::Error);
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            // Hama's own error prints its causes itself.
-            cause = if error.is::<Error>() { None } else { error.source() };
-        }
-        Ok(())
+        f.write_str(&self.with_causes())
     }
 }
 
@@ -220,6 +223,19 @@ mod tests {
             error.to_string(),
             "peer 2 on localhost in superstep 7: cannot read a/manifest-1: entity not found"
         );
+    }
+
+    #[test]
+    fn a_twin_says_all_causes() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the outer cause")]
+        struct Outer(#[source] std::io::Error);
+        let inner = std::io::Error::from(std::io::ErrorKind::NotFound);
+        let error = Error::invalid("it failed").with_source(Outer(inner));
+        assert_eq!(error.to_string(), "it failed: the outer cause: entity not found");
+        assert_eq!(error.twin().to_string(), error.to_string());
+        let wrapped = Error::data("it was read").with_source(error);
+        assert_eq!(wrapped.twin().to_string(), wrapped.to_string());
     }
 
     #[test]

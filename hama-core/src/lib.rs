@@ -41,20 +41,22 @@
 //! assert!((outcome.outputs[0].unwrap() - std::f64::consts::PI).abs() < 0.01);
 //! # Ok::<(), hama_core::Error>(())
 //! ```
+//!
+//! It runs on Linux: buffers are mapped and sockets are used by its interface.
 
 mod abort;
 mod barrier;
 mod bsp;
-pub mod cancel;
+mod cancel;
 mod collective;
 mod context;
-pub mod error;
-pub mod ids;
+mod error;
+mod ids;
 mod message;
-pub mod metrics;
+mod metrics;
 mod outbox;
 mod peer;
-pub mod pool;
+mod pool;
 mod runner;
 mod superstep;
 #[cfg(feature = "testing")]
@@ -66,13 +68,14 @@ pub use cancel::Cancel;
 pub use context::Context;
 pub use error::{At, BoxError, Error, ErrorKind, Result};
 pub use ids::{Host, JobId, PeerId};
-pub use message::codec::{MESSAGE_BYTES_MAX, PROGRAM_BYTES_MAX};
+pub use message::codec::MESSAGE_BYTES_MAX;
 pub use message::inbox::{Inbox, Received};
 pub use metrics::{Progress, SuperstepRecord};
 pub use outbox::Outbox;
 pub use peer::Peer;
-pub use pool::{Buffer, Payload, Pool};
+pub use pool::{Buffer, Payload, Pool, PoolUsage};
 pub use runner::job::JobHandle;
 pub use runner::outcome::Outcome;
 pub use runner::threads::{LocalRunner, PEERS_MAX, Run, TransportKind};
 pub use superstep::Supersteps;
+pub use transport::budget::INBOX_BYTES_MAX;

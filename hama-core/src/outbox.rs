@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::abort::Abort;
 use crate::bsp::Message;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -24,6 +25,7 @@ pub struct Outbox<M> {
     context: Context,
     bundler: Bundler,
     transport: Box<dyn Transport>,
+    abort: Abort,
     // The message that is being sent, encoded.
     encoded: Vec<u8>,
     messages: PhantomData<fn(&M)>,
@@ -34,8 +36,10 @@ impl<M: Message> Outbox<M> {
     ///
     /// # Errors
     /// `Invalid` when there is no such peer or the message, encoded, has more than 16 MiB; `Program` when it
-    /// refuses to be serialised. The message is not sent then, and the others are not touched. `Cancelled` and
-    /// `PeerLost` when the job ended.
+    /// refuses to be serialised. The message is not sent then, and the others are not touched. `Cancelled` when
+    /// the job has ended, `PeerLost` when `to` has left, `OutOfMemory` when this peer sends itself more than
+    /// [`INBOX_BYTES_MAX`](crate::INBOX_BYTES_MAX) in this superstep; sending another peer more than that ends the
+    /// job there.
     ///
     /// # Cost
     /// g per byte.
@@ -78,9 +82,9 @@ impl<M: Message> Outbox<M> {
 }
 
 impl<M> Outbox<M> {
-    pub(crate) fn new(context: Context, transport: Box<dyn Transport>) -> Outbox<M> {
+    pub(crate) fn new(context: Context, transport: Box<dyn Transport>, abort: Abort) -> Outbox<M> {
         let bundler = Bundler::new(context.count());
-        Outbox { context, bundler, transport, encoded: Vec::new(), messages: PhantomData }
+        Outbox { context, bundler, transport, abort, encoded: Vec::new(), messages: PhantomData }
     }
 
     /// Sends a value of any type: collectives send their own.
@@ -90,6 +94,7 @@ impl<M> Outbox<M> {
         message: &T,
         payload: Option<&Payload>,
     ) -> Result<()> {
+        self.abort.check()?;
         if let Some(missing) = to.iter().find(|to| to.index() >= self.context.count()) {
             return Err(self.context.no_peer(missing.index()));
         }

@@ -10,7 +10,7 @@ use tracing::span::EnteredSpan;
 use crate::abort::Abort;
 use crate::barrier::{Barrier, Ending, Tally, Vote};
 use crate::bsp::Message;
-use crate::context::{Context, Place};
+use crate::context::{Context, Membership};
 use crate::error::{Error, Result};
 use crate::ids::PeerId;
 use crate::message::inbox::Inbox;
@@ -35,7 +35,7 @@ pub struct Peer<M> {
 
 /// What a peer is given to take part in a job.
 pub(crate) struct Seat {
-    pub(crate) place: Place,
+    pub(crate) membership: Membership,
     pub(crate) transport: Box<dyn Transport>,
     pub(crate) barrier: Arc<dyn Barrier>,
     pub(crate) abort: Abort,
@@ -90,8 +90,11 @@ impl<M: Message> Peer<M> {
     ///
     /// # Errors
     /// `Cancelled` when the job ends before all peers are there, naming the peer that ended it; `Invalid` when
-    /// another peer returned or called a collective instead; `PeerLost`, `Data` or `OutOfMemory` when messages
-    /// are lost, damaged or too large for the pool. Any of them ends the job.
+    /// another peer returned or called a collective instead; `PeerLost` when a connection broke; `Data` when
+    /// messages were damaged, cannot be decoded, or are not as many as their sender said; `OutOfMemory` when they
+    /// are more than the pool or [`INBOX_BYTES_MAX`](crate::INBOX_BYTES_MAX) has room for; `Unavailable` when the
+    /// system refuses to wait for sockets; `Internal` for a defect of Hama, such as peers in different
+    /// supersteps. Any of them ends the job.
     ///
     /// # Cost
     /// One superstep: g times the most bytes that any peer sent or received, and l.
@@ -101,14 +104,15 @@ impl<M: Message> Peer<M> {
 
     /// As `sync`, saying whether this peer would halt and returning what all said.
     pub(crate) fn sync_with(&mut self, halt: bool) -> Result<(Inbox<M>, Tally)> {
-        self.end_superstep(Ending::Sync, halt, Inbox::decode)
+        let me = self.id();
+        self.end_superstep(Ending::Sync, halt, |arrived| Inbox::decode(arrived, me))
     }
 }
 
 impl<M> Peer<M> {
     pub(crate) fn new(seat: Seat) -> Peer<M> {
         Peer {
-            outbox: Outbox::new(Context::new(seat.place), seat.transport),
+            outbox: Outbox::new(Context::new(seat.membership), seat.transport, seat.abort.clone()),
             barrier: seat.barrier,
             abort: seat.abort,
             records: Vec::new(),
@@ -178,6 +182,7 @@ impl<M> Peer<M> {
 
     fn next_superstep(&mut self) {
         self.outbox.next_superstep();
+        self.abort.begun(self.superstep());
         self.started = Instant::now();
         // The next one is a sibling of the last, not its child.
         self.span = None;
@@ -188,8 +193,10 @@ impl<M> Peer<M> {
     /// the program.
     pub(crate) fn end_job(&self, error: Error) -> Error {
         let error = error.at(self.at());
-        self.abort.end(Some(self.id()), error.twin());
-        error
+        let twin = error.twin();
+        // The client has the causes as they are: it may look for one by its type.
+        self.abort.end(Some(self.id()), error);
+        twin
     }
 
     fn keep(&mut self, record: SuperstepRecord) {

@@ -10,9 +10,6 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::de::{Deserialize, Deserializer, Visitor};
-use serde::ser::{Serialize, Serializer};
-
 use crate::error::{Error, ErrorKind, Result};
 use pages::Pages;
 
@@ -82,14 +79,16 @@ impl Pool {
             Some(pages) => pages,
             None => {
                 state.shrink(size);
+                let pages = Pages::map(size)
+                    .map_err(|e| Error::io(format!("cannot map {size} bytes of memory"), e))?;
                 state.fresh += 1;
-                Pages::map(size).map_err(|e| Error::io(format!("cannot map {size} bytes of memory"), e))?
+                pages
             }
         };
         state.used += size;
         state.used_peak = state.used_peak.max(state.used);
         drop(state);
-        Ok(Buffer { pages: Some(pages), len, pool: Some(self.clone()) })
+        Ok(Buffer { pages: Some(pages), len, pool: self.clone() })
     }
 
     /// What it has handed out.
@@ -124,7 +123,7 @@ impl State {
 
     /// Gives idle pages of other sizes back to the system until `size` more bytes fit under the cap.
     fn shrink(&mut self, size: usize) {
-        while self.used + self.idle + size > self.cap {
+        while (self.used + self.idle).saturating_add(size) > self.cap {
             let Some(mut entry) = self.free.last_entry() else { return };
             if let Some(pages) = entry.get_mut().pop() {
                 self.idle -= pages.len();
@@ -147,21 +146,10 @@ pub struct Buffer {
     // Always there until the drop.
     pages: Option<Pages>,
     len: usize,
-    pool: Option<Pool>,
+    pool: Pool,
 }
 
 impl Buffer {
-    /// A zeroed buffer outside of any pool and cap, for what is no part of a plan.
-    ///
-    /// # Errors
-    /// `OutOfMemory` when the system has none.
-    pub fn unpooled(len: usize) -> Result<Buffer> {
-        let size = pages::rounded(len);
-        let pages =
-            Pages::map(size).map_err(|e| Error::io(format!("cannot map {size} bytes of memory"), e))?;
-        Ok(Buffer { pages: Some(pages), len, pool: None })
-    }
-
     /// Its bytes as elements.
     ///
     /// # Panics
@@ -205,8 +193,8 @@ impl DerefMut for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if let (Some(pages), Some(pool)) = (self.pages.take(), self.pool.take()) {
-            pool.give_back(pages);
+        if let Some(pages) = self.pages.take() {
+            self.pool.give_back(pages);
         }
     }
 }
@@ -217,46 +205,38 @@ impl fmt::Debug for Buffer {
     }
 }
 
-impl Serialize for Buffer {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Buffer {
-    /// Into an unpooled buffer.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Buffer, D::Error> {
-        struct Bytes;
-        impl Visitor<'_> for Bytes {
-            type Value = Buffer;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("bytes")
-            }
-
-            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Buffer, E> {
-                let mut buffer = Buffer::unpooled(bytes.len()).map_err(E::custom)?;
-                buffer.copy_from_slice(bytes);
-                Ok(buffer)
-            }
-        }
-        deserializer.deserialize_bytes(Bytes)
-    }
-}
-
 /// Bytes of a pool, shared and unchanging: what travels with a message without being copied.
+///
+/// ```
+/// use hama_core::{BoxError, Bsp, LocalRunner, Peer, Pool};
+/// use serde::{Deserialize, Serialize};
+///
+/// /// Every peer sends a row of numbers to the next one.
+/// #[derive(Serialize, Deserialize)]
+/// struct Pass;
+///
+/// impl Bsp for Pass {
+///     const NAME: &'static str = "pass";
+///     type Message = u64;
+///     type Output = f64;
+///
+///     fn bsp(&self, peer: &mut Peer<u64>) -> Result<f64, BoxError> {
+///         let mut row = peer.pool().take(1000 * size_of::<f64>())?;
+///         row.elements_mut::<f64>().fill(peer.index() as f64);
+///         let next = peer.peer((peer.index() + 1) % peer.count())?;
+///         peer.send_with(next, &7, row.freeze())?;
+///         let received = peer.sync()?.into_iter().next().ok_or("no row came")?;
+///         let row = received.payload.ok_or("it came without numbers")?;
+///         Ok(row.elements::<f64>().iter().sum())
+///     }
+/// }
+///
+/// let outcome = LocalRunner::new(Pool::new(1 << 20)).run(&Pass).peers(3)?;
+/// assert_eq!(outcome.outputs, [2000.0, 0.0, 1000.0]);
+/// # Ok::<(), hama_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Payload(Arc<Buffer>);
-
-impl Payload {
-    /// The buffer, where nobody else holds it.
-    ///
-    /// # Errors
-    /// The payload itself, where somebody does.
-    pub fn try_into_buffer(self) -> Result<Buffer, Payload> {
-        Arc::try_unwrap(self.0).map_err(Payload)
-    }
-}
 
 impl Deref for Payload {
     type Target = Buffer;
@@ -304,13 +284,24 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_is_a_buffer_again_when_held_once() {
+    fn what_the_system_refuses_is_not_counted() {
+        let pool = Pool::new(usize::MAX);
+        drop(pool.take(1).unwrap());
+        for len in [usize::MAX, usize::MAX / 2] {
+            assert_eq!(pool.take(len).unwrap_err().kind(), ErrorKind::OutOfMemory);
+        }
+        assert_eq!((pool.usage().fresh_count, pool.usage().used_bytes), (1, 0));
+    }
+
+    #[test]
+    fn a_payload_is_given_back_by_its_last_holder() {
         let pool = Pool::new(1 << 20);
         let payload = pool.take(8).unwrap().freeze();
         let other = payload.clone();
-        let payload = payload.try_into_buffer().unwrap_err();
+        drop(payload);
+        assert_eq!((other.elements::<f64>().len(), pool.usage().used_bytes), (1, 4096));
         drop(other);
-        assert_eq!(payload.try_into_buffer().unwrap().elements::<f64>().len(), 1);
+        assert_eq!(pool.usage().used_bytes, 0);
     }
 
     #[test]

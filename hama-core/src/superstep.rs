@@ -6,7 +6,7 @@ use crate::bsp::{Bsp, Flow, SuperstepProgram};
 use crate::error::BoxError;
 use crate::peer::Peer;
 
-/// A [`SuperstepProgram`] as a [`Bsp`] program, which runners take.
+/// A [`SuperstepProgram`] as a [`Bsp`] program, which runners take: `runner.run(&Supersteps(program))`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Supersteps<P>(pub P);

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::pool::Pool;
 use crate::runner::outcome::Outcome;
 use crate::runner::threads::{LocalRunner, TransportKind};
+use crate::transport::framed::faulty;
 
 /// All transports of the local runner.
 pub const TRANSPORTS: [TransportKind; 2] = [TransportKind::Memory, TransportKind::Framed];
@@ -44,6 +45,11 @@ pub fn run<P: Bsp>(program: &P, peers: impl IntoIterator<Item = usize>) -> Vec<T
         }
     }
     trials
+}
+
+/// How many faults [`TransportKind::Faulty`] has made in this process.
+pub fn fault_count() -> u64 {
+    faulty::fault_count()
 }
 
 /// Does `work` on a thread of its own and returns what it returns.

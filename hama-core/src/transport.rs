@@ -1,16 +1,21 @@
 //! The seam between peers: how bundles and payloads get from one to the others.
 
+pub(crate) mod budget;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub(crate) mod framed;
+#[cfg(feature = "testing")]
+pub(crate) mod lying;
 pub(crate) mod memory;
 
 use crate::error::{Error, Result};
 use crate::ids::PeerId;
 use crate::message::bundler::Totals;
+use crate::message::compress::Bundle;
 use crate::pool::Payload;
 
-/// One peer's end of a transport. Everything of a superstep is sent, then finished; then comes the barrier;
+/// One peer's end of a transport. Once the job has ended, nothing more can be sent or finished: `Cancelled`.
+/// Everything of a superstep is sent, then finished; then comes the barrier;
 /// then everything that the others sent is taken.
 pub(crate) trait Transport: Send {
     /// Hands over a sealed bundle. It may block until there is room.
@@ -32,7 +37,7 @@ pub(crate) trait Transport: Send {
 pub(crate) struct Arrived {
     pub(crate) from: PeerId,
     /// In the order of sending.
-    pub(crate) bundles: Vec<Vec<u8>>,
+    pub(crate) bundles: Vec<Bundle>,
     /// In the order of sending.
     pub(crate) payloads: Vec<Payload>,
     /// What the sender said that it sent.
@@ -47,7 +52,14 @@ impl Arrived {
     /// Compares what arrived with what the sender told.
     pub(crate) fn check(&self, to: PeerId, superstep: u64) -> Result<()> {
         let told = &self.told;
-        let bundles = (self.bundles.len() as u64, self.bundles.iter().map(|b| b.len() as u64).sum());
+        // Each takes a byte at least. After this the sums over all senders cannot overflow.
+        if told.messages > told.bundle_bytes {
+            return Err(Error::data(format!(
+                "peer {} told peer {to} of {} messages in {} bytes in superstep {superstep}",
+                self.from, told.messages, told.bundle_bytes
+            )));
+        }
+        let bundles = (self.bundles.len() as u64, self.bundles.iter().map(Bundle::raw_bytes).sum());
         let payloads = (self.payloads.len() as u64, self.payloads.iter().map(|p| p.len() as u64).sum());
         if (told.bundles, told.bundle_bytes) == bundles && (told.payloads, told.payload_bytes) == payloads {
             return Ok(());

@@ -1,7 +1,6 @@
 //! The generation index: every shard of a generation with its file, and every tile with its place and checksum.
 
-use hama_core::ids::Host;
-use hama_core::{Error, Result};
+use hama_core::{Error, Host, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::checked::{self, Format};

@@ -5,7 +5,7 @@
 //! that was opened stays as it is. Its files are a Zarr v3 array that Python opens.
 //!
 //! ```
-//! use hama_core::ids::Host;
+//! use hama_core::Host;
 //! use hama_hdfs::{ElementType, Extent, OnExists, ShardWriter, Table, TableName, TableSpec, TableWriter, store};
 //!
 //! # fn main() -> hama_core::Result<()> {

@@ -12,8 +12,7 @@ mod strict;
 use std::fmt::Debug;
 use std::path::PathBuf;
 
-use hama_core::ids::Host;
-use hama_core::{Error, Result};
+use hama_core::{Error, Host, Result};
 
 use crate::path::StorePath;
 use crate::url::StoreUrl;

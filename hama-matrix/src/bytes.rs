@@ -2,7 +2,8 @@
 
 use hama_core::{Error, Result};
 
-const UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+const UNITS: [(&str, u64); 5] =
+    [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 /// A byte count in the largest unit that it fills, with one decimal, rounded up, so that what is printed
 /// suffices when it is typed again.

@@ -199,7 +199,7 @@ impl<T: Scalar> DenseMatrix<T> {
         let spec = self.table.spec();
         let (row_count, col_count) = ((rows.end - rows.start) as usize, (cols.end - cols.start) as usize);
         let mut array = Array2::from_elem((row_count, col_count), T::ZERO);
-        let mut buffer = self.hama.pool().take(spec.tile_bytes())?;
+        let mut buffer = self.hama.tile_buffer(self.name(), spec, 1)?;
         for tile in tiles_of(spec, &rows, &cols) {
             self.hama.cancel().check()?;
             self.table.read_tile(tile, &mut buffer)?;
@@ -255,7 +255,8 @@ impl<T: Scalar> DenseMatrix<T> {
         if let Filling::Random(seed) = filling {
             spec.attributes.insert("seed".into(), seed.0.into());
         }
-        let held = HELD_TILES * hama_core::pool::Pool::cost(spec.tile_bytes()) as u64;
+        drop(hama.tile_buffer(&save_as.name, &spec, HELD_TILES)?);
+        let held = HELD_TILES * hama_core::Pool::cost(spec.tile_bytes()) as u64;
         let peers = (hama.memory() / held).clamp(1, hama.peers() as u64).min(spec.shards().count() as u64);
         Self::written(hama, save_as, spec, |target| {
             let _turn = hama.turn()?;
@@ -282,14 +283,14 @@ impl<T: Scalar> DenseMatrix<T> {
         hama: &Hama,
         save_as: SaveAs,
         spec: TableSpec,
-        mut fill: impl FnMut(TileIndex, &TableSpec, &mut hama_core::pool::Buffer) -> Result<()>,
+        mut fill: impl FnMut(TileIndex, &TableSpec, &mut hama_core::Buffer) -> Result<()>,
     ) -> Result<Self> {
         Self::written(hama, save_as, spec.clone(), |target| {
             let mut writer = WriteBehind::start(target.clone(), hama.host().clone())?;
             for index in spec.shards().flat_map(|shard| spec.tiles_of(shard)) {
                 hama.cancel().check()?;
                 writer.wait_for_at_most(HELD_TILES as usize - 1)?;
-                let mut buffer = hama.pool().take(spec.tile_bytes())?;
+                let mut buffer = hama.tile_buffer(target.name.as_str(), &spec, HELD_TILES)?;
                 fill(index, &spec, &mut buffer)?;
                 writer.write(index, buffer)?;
                 let valid = spec.tile_valid(index);

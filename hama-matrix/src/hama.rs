@@ -3,14 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
-use hama_core::cancel::Cancel;
-use hama_core::ids::Host;
-use hama_core::metrics::Progress;
-use hama_core::pool::Pool;
-use hama_core::{Bsp, Error, LocalRunner, Result, Run, TransportKind};
-use hama_hdfs::StoreUrl;
+use hama_core::{
+    Bsp, Buffer, Cancel, Error, ErrorKind, Host, LocalRunner, Pool, Progress, Result, Run, TransportKind,
+};
 use hama_hdfs::store::{self, Store};
+use hama_hdfs::{StoreUrl, TableSpec};
 
+use crate::bytes::format_bytes;
 use crate::host_memory::default_memory;
 
 /// How often somebody who waits for the memory looks again.
@@ -81,6 +80,24 @@ impl Hama {
     /// The meter of what runs: floating-point operations of a product, bytes of everything else.
     pub fn progress(&self) -> &Arc<Progress> {
         &self.progress
+    }
+
+    /// A buffer for a tile of a table.
+    ///
+    /// # Errors
+    /// `OutOfMemory` where the memory given does not hold `count` of them, which says how much does; and where
+    /// others have taken it.
+    pub(crate) fn tile_buffer(&self, name: &str, spec: &TableSpec, count: u64) -> Result<Buffer> {
+        let needed = count * Pool::cost(spec.tile_bytes()) as u64;
+        if needed > self.memory {
+            let (given, needed) = (format_bytes(self.memory), format_bytes(needed));
+            let message = format!(
+                "--memory {given} is too small for {name}, in tiles of {}: it needs {needed}; try --memory {needed}",
+                spec.tile
+            );
+            return Err(Error::new(ErrorKind::OutOfMemory, message));
+        }
+        self.pool.take(spec.tile_bytes())
     }
 
     /// Waits until nothing else computes here that was planned for all of the memory.

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use hama_core::Result;
-use hama_core::pool::{Buffer, Pool};
+use hama_core::{Buffer, Pool, Result};
 use hama_hdfs::tile_extent;
 
+pub use crate::kernel::peak_flop_per_s;
 use crate::kernel::{self, View};
 use crate::random::{Seed, fill_row};
 use crate::scalar::Scalar;

@@ -8,4 +8,4 @@ mod header;
 mod import;
 
 pub use export::export;
-pub use import::import;
+pub use import::{check, import};

@@ -49,6 +49,18 @@ impl Problem {
     pub(crate) fn of<T: Scalar>(a: &DenseMatrix<T>, b: &DenseMatrix<T>) -> Result<Problem> {
         a.check_tiles()?;
         b.check_tiles()?;
+        let ((m, inner_a), (inner_b, n)) = (a.shape(), b.shape());
+        if inner_a != inner_b {
+            let t = |matrix: &DenseMatrix<T>| if matrix.is_transposed() { " transposed" } else { "" };
+            return Err(Error::invalid(format!(
+                "cannot multiply {}{} ({m} x {inner_a}) by {}{} ({inner_b} x {n}): \
+                 inner dimensions {inner_a} and {inner_b} differ",
+                a.name(),
+                t(a),
+                b.name(),
+                t(b)
+            )));
+        }
         let side = |matrix: &DenseMatrix<T>| (matrix.table().spec().shape, matrix.is_transposed());
         Problem::new(T::TYPE, side(a), side(b))
     }

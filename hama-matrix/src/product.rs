@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use hama_core::metrics::SuperstepRecord;
-use hama_core::{Error, PEERS_MAX, Result, Supersteps};
+use hama_core::{Error, PEERS_MAX, Result, SuperstepRecord, Supersteps};
 use hama_hdfs::{Extent, TableSpec};
 
 use crate::dense::DenseMatrix;
@@ -14,6 +13,7 @@ use crate::plan::{Plan, Rates, Resources, plan};
 use crate::problem::Problem;
 use crate::save_as::SaveAs;
 use crate::scalar::Scalar;
+use crate::verify::fitting_peers;
 
 /// C (m x n) = A (m x k) B (k x n), not computed yet.
 #[derive(Clone, Debug)]
@@ -81,6 +81,14 @@ impl<T: Scalar> Product<T> {
                 grid: self.grid,
             },
         )
+    }
+
+    /// Whether the memory given suffices to [`verify`](crate::verify) it, which is known before it is computed.
+    ///
+    /// # Errors
+    /// `OutOfMemory`, with the memory that is needed.
+    pub fn check_verifiable(&self) -> Result<()> {
+        fitting_peers::<T>(&self.problem, self.a.hama().memory()).map(drop)
     }
 
     /// Computes it into a table.

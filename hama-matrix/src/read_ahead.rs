@@ -3,9 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use hama_core::cancel::Cancel;
-use hama_core::pool::{Payload, Pool};
-use hama_core::{Error, Result};
+use hama_core::{Cancel, Error, Payload, Pool, Result};
 use hama_hdfs::{Table, TileIndex};
 
 /// A tile to read, with whatever the asker knows it by.

@@ -1,6 +1,6 @@
 //! Tiles in buffers: row-major, padded to their full extent at the edge of the matrix.
 
-use hama_core::pool::Buffer;
+use hama_core::Buffer;
 use hama_hdfs::{TableSpec, TileIndex};
 
 use crate::scalar::Scalar;

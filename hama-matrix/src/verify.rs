@@ -76,6 +76,9 @@ impl fmt::Display for Verification {
                 self.wrong,
                 self.wrong + self.compared + self.non_finite + self.unchecked
             )?,
+            None if self.passed && self.compared == 0 => {
+                f.write_str("verified only as far as both sides are not finite")?;
+            }
             None if self.passed => write!(
                 f,
                 "verified: {} sums agree, the largest difference is {:.2} % of what rounding may do",
@@ -123,13 +126,7 @@ pub fn verify<T: Scalar>(a: &DenseMatrix<T>, b: &DenseMatrix<T>, c: &DenseMatrix
     }
     c.check_tiles()?;
     let hama = a.hama();
-    let peer_bytes = Freivalds::<T>::peer_bytes(&problem);
-    let fitting = hama.memory() / peer_bytes;
-    if fitting == 0 {
-        let (given, needed) = (format_bytes(hama.memory()), format_bytes(peer_bytes));
-        let message = format!("--memory {given} is too small to verify {}: it needs {needed}", c.name());
-        return Err(Error::new(ErrorKind::OutOfMemory, message));
-    }
+    let fitting = fitting_peers::<T>(&problem, hama.memory())?;
     let tables = [a, b, c].map(|matrix| matrix.table().to_ref());
     // Every run draws the same signs: its verdict can be had again, and no input was made to fit them.
     let program = Freivalds::<T>::new(problem, tables, c.is_transposed(), Seed(0x0046_7265_6976_616c));
@@ -138,4 +135,21 @@ pub fn verify<T: Scalar>(a: &DenseMatrix<T>, b: &DenseMatrix<T>, c: &DenseMatrix
     let _turn = hama.turn()?;
     let outcome = hama.run(&program).peers(peers as usize)?;
     Ok(outcome.outputs.into_iter().fold(Verification::none(), Verification::and))
+}
+
+/// How many peers can verify a product within the memory given.
+///
+/// # Errors
+/// `OutOfMemory` where none can.
+pub(crate) fn fitting_peers<T: Scalar>(problem: &Problem, memory_bytes: u64) -> Result<u64> {
+    let peer_bytes = Freivalds::<T>::peer_bytes(problem);
+    if memory_bytes >= peer_bytes {
+        return Ok(memory_bytes / peer_bytes);
+    }
+    let (given, needed) = (format_bytes(memory_bytes), format_bytes(peer_bytes));
+    let Problem { m, n, k, .. } = *problem;
+    let message = format!(
+        "--memory {given} is too small to verify a product of {m} x {k} and {k} x {n}: it needs {needed}; try --memory {needed}"
+    );
+    Err(Error::new(ErrorKind::OutOfMemory, message))
 }

@@ -7,9 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hama_core::ids::Host;
-use hama_core::pool::Buffer;
-use hama_core::{Error, Result};
+use hama_core::{Buffer, Error, Host, Result};
 use hama_hdfs::{ShardRecord, ShardWriter, TableTarget, TileIndex};
 
 /// A thread that writes the tiles handed to it and closes each shard when it is complete.

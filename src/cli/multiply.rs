@@ -117,6 +117,9 @@ impl Multiply {
         let Some(name) = self.output.as_ref().filter(|_| !self.explain) else {
             return output.report(&ExplainReport { plan: product.plan()?, steps: global.verbose > 0 });
         };
+        if self.verify {
+            product.check_verifiable()?;
+        }
         let finished = run(session, &product, name, self.replace)?;
         let verification = if self.verify { Some(verify(session, &a, &b, &finished)?) } else { None };
         output.report(&MultiplyReport::of(session, finished, verification, self.analyze))

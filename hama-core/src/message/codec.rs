@@ -11,11 +11,8 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The most bytes that one message may have, encoded, without its payload.
+/// The most bytes that one message (without its payload) or one program may have, encoded.
 pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
-
-/// The most bytes that a program may have, encoded.
-pub const PROGRAM_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
 
 const CONFIG: Configuration<LittleEndian, Fixint> = bincode::config::standard().with_fixed_int_encoding();
 

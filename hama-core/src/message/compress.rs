@@ -7,6 +7,38 @@ use lz4_flex::block;
 use crate::error::{Error, Result};
 use crate::message::bundle::BUNDLE_BYTES_MAX;
 
+/// A bundle as it arrived.
+#[derive(Debug)]
+pub(crate) enum Bundle {
+    Raw(Vec<u8>),
+    /// `raw_bytes` is what the sender says.
+    Compressed {
+        bytes: Vec<u8>,
+        raw_bytes: usize,
+    },
+}
+
+impl Bundle {
+    /// How many bytes it has, or would have by its sender's word.
+    pub(crate) fn raw_bytes(&self) -> u64 {
+        match self {
+            Bundle::Raw(bytes) => bytes.len() as u64,
+            Bundle::Compressed { raw_bytes, .. } => *raw_bytes as u64,
+        }
+    }
+
+    /// Its bytes, decompressed.
+    ///
+    /// # Errors
+    /// `Data` when they stand for no bundle of the length that the sender says.
+    pub(crate) fn open(self) -> Result<Vec<u8>> {
+        match self {
+            Bundle::Raw(bytes) => Ok(bytes),
+            Bundle::Compressed { bytes, raw_bytes } => decompress(&bytes, raw_bytes),
+        }
+    }
+}
+
 const PROBE_BYTES: usize = 64 << 10;
 // Shorter than this there is nothing to win.
 const COMPRESSED_BYTES_MIN: usize = 1 << 10;
@@ -29,7 +61,7 @@ pub(crate) fn compress(bundle: &[u8]) -> Option<Vec<u8>> {
 ///
 /// # Errors
 /// `Data` when `raw_bytes` is more than a bundle may have, or the bytes stand for no bundle of that length.
-pub(crate) fn decompress(bytes: &[u8], raw_bytes: usize) -> Result<Vec<u8>> {
+fn decompress(bytes: &[u8], raw_bytes: usize) -> Result<Vec<u8>> {
     if raw_bytes > BUNDLE_BYTES_MAX {
         return Err(Error::data(format!(
             "cannot decompress a bundle of {raw_bytes} bytes: the limit is {BUNDLE_BYTES_MAX}"

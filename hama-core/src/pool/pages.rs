@@ -5,7 +5,7 @@ use std::io;
 use std::ptr::{self, NonNull};
 use std::slice;
 
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 
 const PAGE: usize = 4096;
 const HUGE: usize = 2 << 20;
@@ -37,29 +37,36 @@ impl Pages {
         let base = unsafe {
             mmap_anonymous(ptr::null_mut(), total, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)?
         };
-        let base = base.cast::<u8>();
-        let head = if slack == 0 { 0 } else { base.align_offset(HUGE) };
-        let tail = slack - head;
-        // SAFETY: both ranges lie inside the mapping just made, at page boundaries, and nobody uses them;
-        // `head + len + tail == total`.
-        unsafe {
-            if head > 0 {
-                munmap(base.cast(), head)?;
-            }
-            if tail > 0 {
-                munmap(base.add(head + len).cast(), tail)?;
-            }
-        }
-        // SAFETY: `head <= total`, so this points into the mapping.
-        let start = unsafe { base.add(head) };
-        #[cfg(target_os = "linux")]
+        let start = NonNull::new(base.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
+        // From here on its drop gives back what is left, whatever fails.
+        let mut pages = Pages { start, len: total };
         if slack > 0 {
+            pages.cut_to_huge(len)?;
             // SAFETY: advice about our own mapping. Without huge pages all works, only slower, so a refusal
             // is no error.
-            let _ = unsafe { rustix::mm::madvise(start.cast(), len, rustix::mm::Advice::LinuxHugepage) };
+            let _ = unsafe { madvise(pages.start.as_ptr().cast(), len, Advice::LinuxHugepage) };
         }
-        let start = NonNull::new(start).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Pages { start, len })
+        Ok(pages)
+    }
+
+    /// Gives back what lies before the first huge page, and behind `len` bytes from there.
+    fn cut_to_huge(&mut self, len: usize) -> io::Result<()> {
+        let head = self.start.as_ptr().align_offset(HUGE);
+        if head > 0 {
+            // SAFETY: the first `head` bytes are ours, end at a page's boundary, and nobody uses them; there
+            // is a huge page more than `len` bytes, so what is left begins inside the mapping.
+            self.start = unsafe {
+                munmap(self.start.as_ptr().cast(), head)?;
+                self.start.add(head)
+            };
+            self.len -= head;
+        }
+        if self.len > len {
+            // SAFETY: what lies behind `len` bytes is ours, begins at a page's boundary, and nobody uses it.
+            unsafe { munmap(self.start.as_ptr().add(len).cast(), self.len - len)? };
+            self.len = len;
+        }
+        Ok(())
     }
 
     pub(super) fn len(&self) -> usize {
@@ -81,5 +88,48 @@ impl Drop for Pages {
     fn drop(&mut self) {
         // SAFETY: the mapping is ours, whole, and nobody refers to it any more.
         let _ = unsafe { munmap(self.start.as_ptr().cast(), self.len) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_rounded_to_pages_and_from_2_mib_to_huge_ones() {
+        for (len, expected) in [
+            (0, PAGE),
+            (1, PAGE),
+            (PAGE - 1, PAGE),
+            (PAGE, PAGE),
+            (PAGE + 1, 2 * PAGE),
+            (HUGE - PAGE, HUGE - PAGE),
+            (HUGE - 1, HUGE),
+            (HUGE, HUGE),
+            (HUGE + 1, 2 * HUGE),
+            (usize::MAX, usize::MAX - HUGE + 1),
+        ] {
+            assert_eq!(rounded(len), expected, "{len}");
+        }
+    }
+
+    #[test]
+    fn every_byte_of_a_mapping_is_there_zeroed_and_aligned() {
+        for len in [0, 1, PAGE - 1, PAGE, PAGE + 1, HUGE - 1, HUGE, HUGE + 1] {
+            let mut pages = Pages::map(rounded(len)).unwrap();
+            assert_eq!(pages.len(), rounded(len));
+            assert!(pages.bytes().iter().all(|byte| *byte == 0));
+            pages.bytes_mut().fill(0xa5);
+            assert!(pages.bytes().iter().all(|byte| *byte == 0xa5));
+            let unit = if len >= HUGE { HUGE } else { PAGE };
+            assert!((pages.bytes().as_ptr() as usize).is_multiple_of(unit), "{len}");
+        }
+    }
+
+    #[test]
+    fn more_than_there_is_is_an_error() {
+        for len in [usize::MAX, usize::MAX / 2] {
+            assert!(Pages::map(rounded(len)).is_err());
+        }
     }
 }

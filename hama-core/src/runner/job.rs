@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tracing::Span;
 
@@ -12,35 +13,64 @@ use crate::abort::Abort;
 use crate::bsp::Bsp;
 use crate::cancel::OnCancel;
 use crate::error::{At, BoxError, Error, ErrorKind, Result};
-use crate::ids::{JobId, PeerId};
+use crate::ids::JobId;
 use crate::message::codec;
 use crate::peer::{Peer, Seat};
 use crate::runner::board::Board;
 use crate::runner::outcome::{Outcome, PeerOutcome};
 
-/// A job that runs. Dropping the handle lets it run on by itself.
+/// A job that runs. Dropping the handle lets it run on by itself: it can still be cancelled, and the log says
+/// why it fails if it does.
 #[must_use = "the job's outcome comes by waiting for it"]
-pub struct JobHandle<T> {
+pub struct JobHandle<T: Send + 'static> {
     id: JobId,
     abort: Abort,
     board: Arc<Board<T>>,
-    // What cancels it from outside.
-    cancelled_by: Vec<OnCancel>,
 }
 
 impl<T: Send + 'static> JobHandle<T> {
     /// Waits for the end of the job.
     ///
     /// # Errors
-    /// What ended the job first, with the peer and the superstep. Peers that have not returned 2 s after that
-    /// are named in it: their threads go on until the program returns.
+    /// What ended the job first, with the peer and the superstep: `Program` when the program failed or panicked;
+    /// the kind of the [`Error`] that it returned; `Cancelled` when the job was killed or cancelled; `Invalid`
+    /// when peers ended a superstep in different ways or returned with unsent messages; `OutOfMemory` when a
+    /// peer was sent more than it or its pool has room for; `Data` when bytes or counts were wrong; `PeerLost`
+    /// when a connection broke; `Unavailable` when the system refused something; `Internal` for a defect of
+    /// Hama. Peers that have not returned 2 s after that are named in it: their threads go on until the program
+    /// returns.
     pub fn wait(self) -> Result<Outcome<T>> {
-        self.board.wait(&self.abort)
+        self.board.wait()
     }
 
     /// Ends the job: it then fails with an error of kind `Cancelled`.
+    ///
+    /// ```
+    /// use hama_core::{BoxError, Bsp, ErrorKind, LocalRunner, Peer, Pool};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Endless;
+    ///
+    /// impl Bsp for Endless {
+    ///     const NAME: &'static str = "endless";
+    ///     type Message = ();
+    ///     type Output = ();
+    ///
+    ///     fn bsp(&self, peer: &mut Peer<()>) -> Result<(), BoxError> {
+    ///         loop {
+    ///             drop(peer.sync()?);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let job = LocalRunner::new(Pool::new(1 << 20)).run(&Endless).submit(2)?;
+    /// job.kill();
+    /// assert_eq!(job.wait().unwrap_err().kind(), ErrorKind::Cancelled);
+    /// # Ok::<(), hama_core::Error>(())
+    /// ```
     pub fn kill(&self) {
-        self.abort.end(None, Error::new(ErrorKind::Cancelled, format!("job {} was killed", self.id)));
+        self.abort.request(&format!("job {} was killed", self.id));
     }
 
     /// The job's name.
@@ -49,12 +79,15 @@ impl<T: Send + 'static> JobHandle<T> {
     }
 }
 
-impl<T> std::fmt::Debug for JobHandle<T> {
+impl<T: Send + 'static> Drop for JobHandle<T> {
+    fn drop(&mut self) {
+        self.board.abandon();
+    }
+}
+
+impl<T: Send + 'static> std::fmt::Debug for JobHandle<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("JobHandle")
-            .field("id", &self.id)
-            .field("cancels", &self.cancelled_by.len())
-            .finish_non_exhaustive()
+        f.debug_struct("JobHandle").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -84,33 +117,41 @@ impl<P: Bsp> Job<P> {
         self.id
     }
 
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
     pub(crate) fn abort(&self) -> &Abort {
         &self.abort
     }
 
     /// Starts a thread for each peer.
-    pub(crate) fn start(self, seats: Vec<Seat>, cancelled_by: Vec<OnCancel>) -> Result<JobHandle<P::Output>> {
-        let board = Board::new(seats.len());
+    pub(crate) fn start(
+        self,
+        seats: Vec<Seat>,
+        cancelled_by: Vec<OnCancel>,
+        grace: Duration,
+    ) -> Result<JobHandle<P::Output>> {
+        let board = Board::new(seats.len(), self.abort.clone(), self.span.clone(), grace, cancelled_by);
         for seat in seats {
             if let Err(error) = self.spawn(seat, &board) {
                 self.abort.end(None, error.twin());
                 return Err(error);
             }
         }
-        Ok(JobHandle { id: self.id, abort: self.abort, board, cancelled_by })
+        Ok(JobHandle { id: self.id, abort: self.abort, board })
     }
 
     fn spawn(&self, seat: Seat, board: &Arc<Board<P::Output>>) -> Result<()> {
         let program = Arc::clone(&self.program);
         let board = Arc::clone(board);
         let span = self.span.clone();
-        let index = seat.place.id.index();
+        let index = seat.membership.id.index();
         let run = move || {
             let span = tracing::debug_span!(parent: &span, "task", peer = index);
             let _entered = span.entered();
-            let peer = seat.place.id;
-            let outcome = run_peer::<P>(&program, seat);
-            board.returned(peer, outcome);
+            let mut exit = Exit { at: first_place(&seat), abort: seat.abort.clone(), board, outcome: None };
+            exit.outcome = run_peer::<P>(&program, seat);
         };
         let spawned = thread::Builder::new().name(format!("peer-{index}")).spawn(run);
         spawned.map_err(|e| Error::io(format!("cannot start a thread for peer {index}"), e))?;
@@ -118,15 +159,38 @@ impl<P: Bsp> Job<P> {
     }
 }
 
+/// Tells the board that a peer is gone, whatever way it goes.
+struct Exit<T: Send + 'static> {
+    at: At,
+    abort: Abort,
+    board: Arc<Board<T>>,
+    outcome: Option<PeerOutcome<T>>,
+}
+
+impl<T: Send + 'static> Drop for Exit<T> {
+    fn drop(&mut self) {
+        let peer = self.at.peer;
+        if thread::panicking() {
+            // All code of the program is caught, but not what its values do when they are dropped.
+            let error = Error::new(ErrorKind::Program, "a value of the program panicked when dropped");
+            self.abort.end(Some(peer), error.at(self.at.clone()));
+        }
+        self.board.returned(peer, self.outcome.take());
+    }
+}
+
+fn first_place(seat: &Seat) -> At {
+    At { host: seat.membership.host.clone(), peer: seat.membership.id, superstep: 0 }
+}
+
 /// Runs one peer to its end. Where it fails, that ends the job.
 fn run_peer<P: Bsp>(program: &[u8], seat: Seat) -> Option<PeerOutcome<P::Output>> {
-    let peer: PeerId = seat.place.id;
     let abort = seat.abort.clone();
-    let at = At { host: seat.place.host.clone(), peer, superstep: 0 };
+    let at = first_place(&seat);
     match try_run_peer::<P>(program, seat) {
         Ok(outcome) => Some(outcome),
         Err(error) => {
-            abort.end(Some(peer), error.at(at));
+            abort.end(Some(at.peer), error.at(at));
             None
         }
     }
@@ -138,7 +202,13 @@ fn try_run_peer<P: Bsp>(program: &[u8], seat: Seat) -> Result<PeerOutcome<P::Out
         Error::new(ErrorKind::Program, format!("program {} cannot travel", P::NAME)).with_source(error)
     })?;
     let mut peer = Peer::new(seat);
-    let output = caught::<P, P::Output>(|| program.bsp(&mut peer)).map_err(|error| peer.end_job(error))?;
+    let output = caught::<P, P::Output>(|| program.bsp(&mut peer));
+    // Not within the same call: a panic while another unwinds would end the process.
+    let dropped = caught::<P, ()>(|| {
+        drop(program);
+        Ok(())
+    });
+    let output = output.and_then(|output| dropped.map(|()| output)).map_err(|error| peer.end_job(error))?;
     let (context, records) = peer.leave()?;
     Ok(PeerOutcome { output, counters: context.take_counters(), supersteps: context.superstep(), records })
 }
@@ -155,7 +225,12 @@ fn caught<P: Bsp, T>(work: impl FnOnce() -> Result<T, BoxError>) -> Result<T> {
         }),
         Err(panic) => {
             let says = panic_message(&*panic);
-            Err(Error::new(ErrorKind::Program, format!("program {} panicked: {says}", P::NAME)))
+            let error = Error::new(ErrorKind::Program, format!("program {} panicked: {says}", P::NAME));
+            if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+                // Its drop could panic for ever.
+                std::mem::forget(another);
+            }
+            Err(error)
         }
     }
 }

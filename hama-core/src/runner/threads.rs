@@ -1,20 +1,23 @@
 //! The local runner: runs programs in this process, with a thread for each peer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::abort::Abort;
 use crate::barrier::Barrier;
 use crate::barrier::threads::ThreadBarrier;
 use crate::bsp::Bsp;
 use crate::cancel::{Cancel, OnCancel};
-use crate::context::Place;
-use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{Host, JobId, PeerId};
+use crate::context::Membership;
+use crate::error::{Error, Result};
+use crate::ids::{Host, PeerId};
 use crate::metrics::Progress;
 use crate::peer::Seat;
 use crate::pool::Pool;
 use crate::runner::job::{Job, JobHandle};
 use crate::runner::outcome::Outcome;
+use crate::transport::budget::INBOX_BYTES_MAX;
+#[cfg(feature = "testing")]
+use crate::transport::lying;
 use crate::transport::{Transport, framed, memory};
 
 /// The most peers that one job may have in one process. Each keeps a bundle for each other.
@@ -27,7 +30,11 @@ pub struct LocalRunner {
     transport: TransportKind,
     host: Host,
     cancel: Cancel,
+    grace: Duration,
 }
+
+/// How long a job that is ended before its time waits for peers that do not return.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// How messages get from one thread to another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,12 +51,24 @@ pub enum TransportKind {
         /// Decides what goes wrong.
         seed: u64,
     },
+    /// As `Framed`, but the last peer tells in one superstep of a bundle that it did not send: for tests.
+    #[cfg(feature = "testing")]
+    Lying {
+        /// When it does.
+        superstep: u64,
+    },
 }
 
 impl LocalRunner {
     /// A runner whose peers take their buffers from `pool`.
     pub fn new(pool: Pool) -> LocalRunner {
-        LocalRunner { pool, transport: TransportKind::Memory, host: Host::local(), cancel: Cancel::new() }
+        LocalRunner {
+            pool,
+            transport: TransportKind::Memory,
+            host: Host::local(),
+            cancel: Cancel::new(),
+            grace: GRACE,
+        }
     }
 
     /// The same with another transport.
@@ -70,9 +89,11 @@ impl LocalRunner {
         self
     }
 
-    /// The pool that peers take their buffers from.
-    pub fn pool(&self) -> &Pool {
-        &self.pool
+    /// The same with another time that an ended job waits for peers that do not return: for tests.
+    #[cfg(feature = "testing")]
+    pub fn with_grace(mut self, grace: Duration) -> LocalRunner {
+        self.grace = grace;
+        self
     }
 
     /// A run of a program, to be started by [`Run::peers`] or [`Run::submit`].
@@ -107,7 +128,9 @@ impl<P: Bsp> Run<'_, P> {
     /// Runs the program on `count` peers and waits for the outcome.
     ///
     /// # Errors
-    /// As for [`submit`](Run::submit) and [`JobHandle::wait`].
+    /// `Invalid`, `Program` and `Unavailable` as for [`submit`](Run::submit); those and `Cancelled`,
+    /// `OutOfMemory`, `Data`, `PeerLost`, `Internal`, and whatever the program returns, as for
+    /// [`JobHandle::wait`].
     pub fn peers(self, count: usize) -> Result<Outcome<P::Output>> {
         self.submit(count)?.wait()
     }
@@ -127,7 +150,7 @@ impl<P: Bsp> Run<'_, P> {
         let job = Job::of(self.program)?;
         let cancelled_by = self.cancels().map(|cancel| ended_by(cancel, &job)).collect();
         let seats = self.seats(&job, count)?;
-        job.start(seats, cancelled_by)
+        job.start(seats, cancelled_by, self.runner.grace)
     }
 
     fn cancels(&self) -> impl Iterator<Item = &Cancel> {
@@ -137,9 +160,9 @@ impl<P: Bsp> Run<'_, P> {
     fn seats(&self, job: &Job<P>, count: usize) -> Result<Vec<Seat>> {
         let abort = job.abort();
         let barrier: Arc<dyn Barrier> = Arc::new(ThreadBarrier::new(count, abort));
-        let transports = self.runner.connect(count as u32, job.id(), abort)?;
+        let transports = self.runner.connect(count as u32, job)?;
         let seat = |(index, transport)| Seat {
-            place: Place {
+            membership: Membership {
                 id: PeerId::from_index(index),
                 count,
                 host: self.runner.host.clone(),
@@ -156,19 +179,31 @@ impl<P: Bsp> Run<'_, P> {
 }
 
 impl LocalRunner {
-    fn connect(&self, count: u32, job: JobId, abort: &Abort) -> Result<Vec<Box<dyn Transport>>> {
+    fn connect<P: Bsp>(&self, count: u32, job: &Job<P>) -> Result<Vec<Box<dyn Transport>>> {
         let common = || framed::Common {
-            job,
+            job: job.id(),
             host: self.host.clone(),
             pool: self.pool.clone(),
-            abort: abort.clone(),
+            abort: job.abort().clone(),
             repeat_after: framed::REPEAT_AFTER,
+            inbox_bytes_max: INBOX_BYTES_MAX,
+            span: job.span().clone(),
         };
         match self.transport {
-            TransportKind::Memory => Ok(boxed(memory::connect(count))),
+            TransportKind::Memory => {
+                Ok(boxed(memory::connect(count, &self.host, job.abort(), INBOX_BYTES_MAX)))
+            }
             TransportKind::Framed => Ok(boxed(framed::connect(count, &common())?)),
             #[cfg(feature = "testing")]
             TransportKind::Faulty { seed } => Ok(boxed(framed::faulty::connect(count, common(), seed)?)),
+            #[cfg(feature = "testing")]
+            TransportKind::Lying { superstep } => {
+                let mut ends = boxed(framed::connect(count, &common())?);
+                if let Some(inner) = ends.pop() {
+                    ends.push(Box::new(lying::Liar { inner, superstep }));
+                }
+                Ok(ends)
+            }
         }
     }
 }
@@ -180,7 +215,5 @@ fn boxed<T: Transport + 'static>(ends: Vec<T>) -> Vec<Box<dyn Transport>> {
 fn ended_by<P: Bsp>(cancel: &Cancel, job: &Job<P>) -> OnCancel {
     let abort = job.abort().clone();
     let id = job.id();
-    cancel.on_cancel(move || {
-        abort.end(None, Error::new(ErrorKind::Cancelled, format!("job {id} was cancelled")));
-    })
+    cancel.on_cancel(move || abort.request(&format!("job {id} was cancelled")))
 }

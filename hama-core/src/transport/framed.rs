@@ -18,25 +18,29 @@ mod shared;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use tracing::Span;
+
 use crate::abort::Abort;
 use crate::cancel::OnCancel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{Host, JobId, PeerId};
 use crate::message::bundler::Totals;
-use crate::message::compress::decompress;
+use crate::message::compress::Bundle;
 use crate::pool::{Payload, Pool};
 use crate::transport::{Arrived, Transport};
 use frame::Frame;
 use header::Route;
-use io_thread::{Io, Wire};
+use io_thread::Io;
 use shared::{Gathering, Goodbye, Item, Shared};
 use socket::Socket;
+use wire::Wire;
 
 /// A peer that has this much in bundles on the way to another waits for acknowledgements before it sends more.
 /// Payloads do not count: they take no memory of their own.
@@ -66,6 +70,10 @@ pub(crate) struct Common {
     pub(crate) abort: Abort,
     /// Frames that nobody acknowledges for so long are sent again.
     pub(crate) repeat_after: Duration,
+    /// The most bytes of messages that a peer holds before they are taken.
+    pub(crate) inbox_bytes_max: u64,
+    /// The job's span.
+    pub(crate) span: Span,
 }
 
 /// The ends for `count` peers of this process, by index.
@@ -110,11 +118,11 @@ impl Endpoint {
             .collect();
         let refused = |error| Error::io(format!("cannot start the io thread of peer {index}"), error);
         let (waker, woken_by) = Socket::pair().map_err(refused)?;
-        let Common { host, pool, abort, repeat_after, .. } = common.clone();
-        let shared = Arc::new(Shared::new(routes, me, host, pool, abort, waker));
-        let io = Io { shared: Arc::clone(&shared), woken_by, wires, repeat_after };
-        let io =
-            thread::Builder::new().name(format!("peer-{index}-io")).spawn(|| io.run()).map_err(refused)?;
+        let shared = Arc::new(Shared::new(routes, me, common, waker));
+        let io = Io { shared: Arc::clone(&shared), woken_by, wires, repeat_after: common.repeat_after };
+        let span = tracing::debug_span!(parent: &common.span, "io", peer = index);
+        let run = move || span.in_scope(|| io.run());
+        let io = thread::Builder::new().name(format!("peer-{index}-io")).spawn(run).map_err(refused)?;
         let _wake = wake_on_abort(&shared);
         Ok(Endpoint { shared, route, peer_count: count, sequence: 0, io: Some(io), _wake })
     }
@@ -140,28 +148,29 @@ impl Endpoint {
         Ok(())
     }
 
-    fn keep(&mut self, superstep: u64, item: Item) {
+    /// Keeps what the peer sends to itself.
+    fn keep(&mut self, superstep: u64, item: Item) -> Result<()> {
         self.sequence += 1;
-        let mut state = self.shared.lock();
-        state.gathering(superstep, self.shared.me).items.insert(self.sequence, item);
+        self.shared.lock().keep(superstep, self.shared.me, self.sequence, item)
     }
 }
 
 impl Transport for Endpoint {
     fn send_bundle(&mut self, superstep: u64, to: PeerId, bundle: Vec<u8>) -> Result<()> {
+        self.shared.abort.check()?;
         if to == self.shared.me {
-            self.keep(superstep, Item::Bundle { bytes: bundle, compressed_from: None });
-            return Ok(());
+            return self.keep(superstep, Item::Bundle(Bundle::Raw(bundle)));
         }
         self.push(to, Frame::bundle(self.route, superstep, bundle))
     }
 
     fn send_payload(&mut self, superstep: u64, to: &[PeerId], payload: &Payload) -> Result<()> {
+        self.shared.abort.check()?;
         // One checksum for all destinations.
         let frame = Frame::payload(self.route, superstep, payload.clone());
         for &to in to {
             if to == self.shared.me {
-                self.keep(superstep, Item::Payload(payload.clone()));
+                self.keep(superstep, Item::Payload(payload.clone()))?;
             } else {
                 self.push(to, frame.clone())?;
             }
@@ -170,6 +179,7 @@ impl Transport for Endpoint {
     }
 
     fn finish(&mut self, superstep: u64, totals: &[Totals]) -> Result<()> {
+        self.shared.abort.check()?;
         for (index, &told) in (0..).zip(totals) {
             let to = PeerId::from_index(index);
             if to == self.shared.me {
@@ -187,12 +197,7 @@ impl Transport for Endpoint {
     }
 
     fn take(&mut self, superstep: u64) -> Result<Vec<Arrived>> {
-        let mut gathered = {
-            let mut state = self.shared.lock();
-            state.superstep = superstep + 1;
-            state.links.iter_mut().flatten().for_each(|link| link.receiver.advance(superstep + 1));
-            state.arrived.remove(&superstep).unwrap_or_default()
-        };
+        let mut gathered = self.shared.lock().take(superstep);
         let mut arrived = Vec::new();
         for from in (0..self.peer_count).map(PeerId::from_index) {
             let gathering = gathered.remove(&from).unwrap_or_default();
@@ -216,10 +221,7 @@ impl Gathering {
         let mut arrived = Arrived { told, ..Arrived::new(from) };
         for item in self.items.into_values() {
             match item {
-                Item::Bundle { bytes, compressed_from: Some(raw) } => {
-                    arrived.bundles.push(decompress(&bytes, raw)?)
-                }
-                Item::Bundle { bytes, compressed_from: None } => arrived.bundles.push(bytes),
+                Item::Bundle(bundle) => arrived.bundles.push(bundle),
                 Item::Payload(payload) => arrived.payloads.push(payload),
             }
         }

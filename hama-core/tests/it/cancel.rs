@@ -1,7 +1,8 @@
 //! The end of a job from outside: while its peers wait, while they compute, and when they do not listen.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hama_core::testing::{TRANSPORTS, in_time};
 use hama_core::{BoxError, Bsp, Cancel, Error, ErrorKind, JobHandle, LocalRunner, Peer, Pool};
@@ -18,6 +19,9 @@ enum Endless {
     Ignores,
 }
 
+/// Lets the peers go that do not listen.
+static IS_OVER: AtomicBool = AtomicBool::new(false);
+
 impl Bsp for Endless {
     const NAME: &'static str = "endless";
     type Message = u64;
@@ -30,7 +34,11 @@ impl Bsp for Endless {
                     peer.cancel().check()?;
                     thread::sleep(Duration::from_millis(1));
                 },
-                Endless::Ignores if peer.index() == 0 => thread::sleep(Duration::from_secs(8)),
+                Endless::Ignores if peer.index() == 0 => {
+                    while !IS_OVER.load(Ordering::SeqCst) {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                }
                 _ => {}
             }
             peer.send(peer.peer(0)?, &1)?;
@@ -40,28 +48,32 @@ impl Bsp for Endless {
 }
 
 /// Starts it on every transport, ends it, and waits for the error.
-fn ended(program: Endless, end: impl Fn(&JobHandle<()>, &Cancel, &Cancel)) -> Vec<(Error, Duration)> {
+fn ended(program: Endless, grace: Duration, end: impl Fn(&JobHandle<()>, &Cancel, &Cancel)) -> Vec<Error> {
     let ended = |transport| {
         let (all, one) = (Cancel::new(), Cancel::new());
-        let runner = LocalRunner::new(Pool::new(1 << 20)).with_transport(transport).with_cancel(all.clone());
+        let runner = LocalRunner::new(Pool::new(1 << 20))
+            .with_transport(transport)
+            .with_cancel(all.clone())
+            .with_grace(grace);
         let job = runner.run(&program).cancel(one.clone()).submit(3).expect("it starts");
         thread::sleep(Duration::from_millis(50));
-        let begun = Instant::now();
         end(&job, &all, &one);
-        (in_time(|| job.wait()).expect_err("it never ends well"), begun.elapsed())
+        in_time(|| job.wait()).expect_err("it never ends well")
     };
     TRANSPORTS.into_iter().map(ended).collect()
 }
 
+/// So the job is over when all peers have returned, and not before.
+const NO_END: Duration = Duration::from_secs(3600);
+
 #[test]
 fn a_job_is_cancelled_by_its_own_request_or_by_the_runner_s() {
     for program in [Endless::Syncs, Endless::Computes] {
-        let by_one = ended(program, |_, _, one| one.cancel());
-        let by_all = ended(program, |_, all, _| all.cancel());
-        for (error, took) in by_one.into_iter().chain(by_all) {
+        let by_one = ended(program, NO_END, |_, _, one| one.cancel());
+        let by_all = ended(program, NO_END, |_, all, _| all.cancel());
+        for error in by_one.into_iter().chain(by_all) {
             assert_eq!(error.kind(), ErrorKind::Cancelled);
-            assert!(error.to_string().ends_with("was cancelled"), "{error}");
-            assert!(took < Duration::from_secs(2), "{took:?}");
+            assert!(error.to_string().contains("was cancelled in superstep "), "{error}");
         }
     }
 }
@@ -69,21 +81,24 @@ fn a_job_is_cancelled_by_its_own_request_or_by_the_runner_s() {
 #[test]
 fn a_job_is_killed() {
     for program in [Endless::Syncs, Endless::Computes] {
-        for (error, took) in ended(program, |job, _, _| job.kill()) {
+        for error in ended(program, NO_END, |job, _, _| job.kill()) {
             assert_eq!(error.kind(), ErrorKind::Cancelled);
-            assert!(error.to_string().ends_with("was killed"), "{error}");
-            assert!(took < Duration::from_secs(2), "{took:?}");
+            assert!(error.to_string().contains("was killed in superstep "), "{error}");
         }
     }
 }
 
 #[test]
 fn a_peer_that_does_not_listen_is_named_and_not_waited_for() {
-    for (error, took) in ended(Endless::Ignores, |job, _, _| job.kill()) {
+    for error in ended(Endless::Ignores, Duration::from_millis(50), |job, _, _| job.kill()) {
         assert_eq!(error.kind(), ErrorKind::Cancelled);
-        assert!(error.to_string().ends_with("was killed; peer 0 still runs after 2 s"), "{error}");
-        assert!(took >= Duration::from_secs(2) && took < Duration::from_secs(6), "{took:?}");
+        let text = error.to_string();
+        assert!(text.contains("was killed in superstep 0; peer"), "{text}");
+        // On a busy machine the others may be late too.
+        let names_it = text.contains("peer 0 still runs") || text.contains("peers 0, ");
+        assert!(names_it && text.ends_with(" after 50ms"), "{text}");
     }
+    IS_OVER.store(true, Ordering::SeqCst);
 }
 
 #[test]

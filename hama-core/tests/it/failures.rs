@@ -14,6 +14,7 @@ struct Wrong(How);
 enum How {
     NotAtAll,
     Fails,
+    FailsWithCauses,
     FailsWithHama,
     Panics,
     PanicsWithNumber,
@@ -87,6 +88,7 @@ impl Wrong {
         match self.0 {
             How::NotAtAll | How::ReturnsUnsent => {}
             How::Fails => return Err("it did not work out".into()),
+            How::FailsWithCauses => Err(Outer(Inner))?,
             How::FailsWithHama => Err(Error::new(ErrorKind::OutOfSpace, "the disk is full"))?,
             How::Panics => panic!("{} is too many", peer.count()),
             How::PanicsWithNumber => std::panic::panic_any(7u8),
@@ -122,6 +124,25 @@ fn a_program_that_does_nothing_wrong_ends_well() {
 #[test]
 fn an_error() {
     fails(How::Fails, ErrorKind::Program, "program wrong failed: it did not work out");
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the outer cause")]
+struct Outer(#[source] Inner);
+
+#[derive(Debug, thiserror::Error)]
+#[error("the inner cause")]
+struct Inner;
+
+#[test]
+fn an_error_with_its_causes() {
+    let says = "program wrong failed: the outer cause: the inner cause";
+    fails(How::FailsWithCauses, ErrorKind::Program, says);
+    for trial in run(&Wrong(How::FailsWithCauses), [2]) {
+        let error = trial.result.unwrap_err();
+        let outer = std::error::Error::source(&error).unwrap();
+        assert!(outer.downcast_ref::<Outer>().is_some() && outer.source().unwrap().is::<Inner>());
+    }
 }
 
 #[test]

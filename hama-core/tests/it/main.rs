@@ -3,7 +3,9 @@
 
 mod cancel;
 mod collectives;
+mod dropped;
 mod exchange;
 mod failures;
 mod faulty;
+mod log;
 mod travel;

@@ -148,6 +148,35 @@ fn all_buffers_are_back_after_a_job() {
     }
 }
 
+/// Peer 0 sends peer 1 this many messages of 16 MiB at once.
+#[derive(Serialize, Deserialize)]
+struct Pours(usize);
+
+impl Bsp for Pours {
+    const NAME: &'static str = "pours";
+    type Message = Vec<u64>;
+    type Output = usize;
+
+    fn bsp(&self, peer: &mut Peer<Vec<u64>>) -> Result<usize, BoxError> {
+        let message = vec![0; (16 << 17) - 1];
+        for _ in 0..self.0 * usize::from(peer.index() == 0) {
+            peer.send(peer.peer(1)?, &message)?;
+        }
+        Ok(peer.sync()?.len())
+    }
+}
+
+#[test]
+fn more_messages_than_a_peer_can_hold_are_an_error_of_the_receiver() {
+    for trial in run(&Pours(16), [2]) {
+        let error = trial.result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutOfMemory, "{error}");
+        assert_eq!(error.place().unwrap().peer.index(), 1, "{error}");
+        let says = "peer 1 cannot take 16777220 more bytes of messages from peer 0: it holds ";
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
 /// Books all that can be booked.
 #[derive(Serialize, Deserialize)]
 struct Booked;
@@ -162,10 +191,8 @@ impl Bsp for Booked {
         peer.add("tiles", 3);
         peer.progress(10);
         peer.add_work(1000);
-        assert_eq!(peer.read(|| 5), 5);
         peer.add_read(Duration::from_secs(2), 11);
-        peer.write(|| std::thread::sleep(Duration::from_millis(3)));
-        peer.add_write(Duration::ZERO, 12);
+        peer.add_write(Duration::from_millis(3), 12);
         peer.send(peer.peer(0)?, &[1, 2])?;
         drop(peer.sync()?);
         peer.add_work(7);

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hama_core::ids::Host;
-use hama_core::{Error, ErrorKind, Result};
+use hama_core::{Error, ErrorKind, Host, Result};
 
 use super::{
     BlockHosts, CreateHint, Entry, EntryKind, Lock, LockGuard, Store, StoreReader, StoreWriter,

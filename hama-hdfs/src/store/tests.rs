@@ -5,8 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hama_core::ErrorKind;
-use hama_core::ids::Host;
+use hama_core::{ErrorKind, Host};
 
 use super::*;
 use crate::testing::{FaultyStore, conformance};

@@ -2,8 +2,7 @@
 
 use std::fmt::Display;
 
-use hama_core::cancel::Cancel;
-use hama_core::{Error, ErrorKind, Result};
+use hama_core::{Cancel, Error, ErrorKind, Result};
 use serde_json::Value;
 
 use super::Table;

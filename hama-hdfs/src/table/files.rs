@@ -1,7 +1,6 @@
 //! Small files, read and written whole, and calls whose replies may be ambiguous.
 
-use hama_core::ids::Host;
-use hama_core::{Error, ErrorKind, Result};
+use hama_core::{Error, ErrorKind, Host, Result};
 
 use crate::path::StorePath;
 use crate::store::{CreateHint, Store, StoreWriter};

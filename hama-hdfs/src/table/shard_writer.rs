@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use hama_core::ids::Host;
-use hama_core::{Error, ErrorKind, Result};
+use hama_core::{Error, ErrorKind, Host, Result};
 
 use super::files;
 use super::layout::Layout;

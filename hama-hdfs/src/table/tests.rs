@@ -9,8 +9,7 @@ mod round_trip;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hama_core::ids::Host;
-use hama_core::{Error, Result};
+use hama_core::{Error, Host, Result};
 
 use crate::store::{self, Store, StrictRules, StrictStore};
 use crate::{

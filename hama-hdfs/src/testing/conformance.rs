@@ -1,7 +1,6 @@
 //! What every store must do, as a suite.
 
-use hama_core::ids::Host;
-use hama_core::{ErrorKind, Result};
+use hama_core::{ErrorKind, Host, Result};
 
 use crate::path::StorePath;
 use crate::store::{CreateHint, EntryKind, Lock, Store};

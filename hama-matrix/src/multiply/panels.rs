@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hama_core::pool::Payload;
-use hama_core::{Error, Result};
+use hama_core::{Error, Payload, Result};
 use hama_hdfs::TileIndex;
 
 use crate::problem::Operand;

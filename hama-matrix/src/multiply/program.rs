@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 use std::time::Instant;
 
-use hama_core::pool::{Buffer, Payload};
-use hama_core::{BoxError, Context, Error, Flow, Inbox, Outbox, PeerId, Result, SuperstepProgram};
+use hama_core::{
+    BoxError, Buffer, Context, Error, Flow, Inbox, Outbox, Payload, PeerId, Result, SuperstepProgram,
+};
 use hama_hdfs::{ShardRecord, Table, TableRef, TableTarget, TileIndex};
 use serde::{Deserialize, Serialize};
 

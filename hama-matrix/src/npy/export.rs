@@ -2,7 +2,7 @@
 
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hama_core::{Error, ErrorKind, Result};
 use tempfile::NamedTempFile;
@@ -29,9 +29,7 @@ pub fn export(matrix: &AnyMatrix, path: &Path, replace: bool) -> Result<()> {
 }
 
 fn export_as<T: Scalar>(matrix: &DenseMatrix<T>, path: &Path, replace: bool) -> Result<()> {
-    if !replace && path.symlink_metadata().is_ok() {
-        return Err(exists(path));
-    }
+    let path = &target(path, replace)?;
     let failed = |e| Error::io(format!("cannot export to {}", path.display()), e);
     let partial = beside(path)?;
     write(matrix, partial.as_file(), path)?;
@@ -41,6 +39,21 @@ fn export_as<T: Scalar>(matrix: &DenseMatrix<T>, path: &Path, replace: bool) -> 
         Ok(_) => Ok(()),
         Err(e) if e.error.kind() == std::io::ErrorKind::AlreadyExists => Err(exists(path)),
         Err(e) => Err(failed(e.error)),
+    }
+}
+
+/// The file that is to be made: where `path` is a link, what it leads to.
+fn target(path: &Path, replace: bool) -> Result<PathBuf> {
+    match path.symlink_metadata() {
+        Err(_) => Ok(path.to_owned()),
+        // A device, a pipe or a folder is never replaced by a file.
+        Ok(_) if path.metadata().is_ok_and(|found| !found.is_file()) => {
+            Err(Error::invalid(format!("cannot export to {}: it is no regular file", path.display())))
+        }
+        Ok(_) if !replace => Err(exists(path)),
+        Ok(_) => {
+            path.canonicalize().map_err(|e| Error::io(format!("cannot export to {}", path.display()), e))
+        }
     }
 }
 
@@ -58,7 +71,12 @@ fn beside(path: &Path) -> Result<NamedTempFile> {
         .suffix(".part")
         .permissions(permissions)
         .tempfile_in(folder);
-    made.map_err(|e| Error::io(format!("cannot export to {}", path.display()), e))
+    made.map_err(|e| {
+        // The library's error names a file that nobody has heard of.
+        let doing =
+            format!("cannot export to {}: cannot make a file in {}", path.display(), folder.display());
+        Error::io(doing, std::io::Error::from(e.kind()))
+    })
 }
 
 fn write<T: Scalar>(matrix: &DenseMatrix<T>, to: &File, path: &Path) -> Result<()> {
@@ -69,7 +87,7 @@ fn write<T: Scalar>(matrix: &DenseMatrix<T>, to: &File, path: &Path) -> Result<(
     // The rows of the table are the columns of its transpose, so the bytes are the same.
     let head = header::written(&format!("<f{size}"), matrix.is_transposed(), rows, cols);
     to.write_all_at(&head, 0).map_err(failed)?;
-    let mut buffer = hama.pool().take(spec.tile_bytes())?;
+    let mut buffer = hama.tile_buffer(matrix.name(), spec, 1)?;
     for tile in spec.shards().flat_map(|shard| spec.tiles_of(shard)) {
         hama.cancel().check()?;
         table.read_tile(tile, &mut buffer)?;

@@ -4,7 +4,7 @@
 
 use std::io::Read;
 
-use hama_core::{Error, Result};
+use hama_core::{Error, ErrorKind, Result};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// NumPy itself refuses longer headers unless told otherwise.
@@ -71,10 +71,33 @@ pub(super) fn read(mut from: impl Read, what: &str) -> Result<Header> {
         3 => String::from_utf8(bytes).map_err(|_| bad("its header is no UTF-8"))?,
         _ => bytes.into_iter().map(char::from).collect(),
     };
-    parse(&text, (8 + length_bytes + length) as u64).map_err(|why| bad(&why))
+    parse(&text, (8 + length_bytes + length) as u64)
+        .map_err(|Refused { kind, why }| Error::new(kind, format!("cannot import {what}: {why}")))
 }
 
-fn parse(text: &str, data_offset: u64) -> Result<Header, String> {
+/// Why a header is refused: it is damaged, or what it says cannot be imported.
+struct Refused {
+    kind: ErrorKind,
+    why: String,
+}
+
+impl From<String> for Refused {
+    fn from(why: String) -> Refused {
+        Refused { kind: ErrorKind::Data, why }
+    }
+}
+
+impl From<&str> for Refused {
+    fn from(why: &str) -> Refused {
+        Refused::from(why.to_owned())
+    }
+}
+
+fn unsupported(why: String) -> Refused {
+    Refused { kind: ErrorKind::Invalid, why }
+}
+
+fn parse(text: &str, data_offset: u64) -> Result<Header, Refused> {
     let (mut descr, mut fortran_order, mut shape) = (None, None, None);
     let mut rest = Rest(text.trim());
     rest.expect("{")?;
@@ -85,7 +108,7 @@ fn parse(text: &str, data_offset: u64) -> Result<Header, String> {
             "descr" => descr = Some(rest.descr()?),
             "fortran_order" => fortran_order = Some(rest.boolean()?),
             "shape" => shape = Some(rest.shape()?),
-            other => return Err(format!("its header has the unknown key {other:?}")),
+            other => return Err(format!("its header has the unknown key {other:?}").into()),
         }
         if !rest.take(",") {
             rest.expect("}")?;
@@ -99,21 +122,21 @@ fn parse(text: &str, data_offset: u64) -> Result<Header, String> {
     let (rows, cols) = match shape.ok_or("its header has no shape")?[..] {
         [rows, cols] => (rows, cols),
         ref other => {
-            return Err(format!(
+            return Err(unsupported(format!(
                 "it has {} dimensions, and a matrix has 2: try numpy's reshape((-1, 1)) before saving",
                 other.len()
-            ));
+            )));
         }
     };
     let fortran_order = fortran_order.ok_or("its header has no fortran_order")?;
     Ok(Header { numbers, big_endian, fortran_order, rows, cols, data_offset })
 }
 
-fn numbers(descr: &str) -> Result<(bool, Numbers), String> {
+fn numbers(descr: &str) -> Result<(bool, Numbers), Refused> {
     let refused = |what: &str| {
-        Err(format!(
+        Err(unsupported(format!(
             "its elements are {what} ({descr:?}), and f64, f32, integers and booleans can be imported"
-        ))
+        )))
     };
     let (order, kind) = descr.split_at_checked(1).ok_or("its descr is empty")?;
     let big_endian = match order {
@@ -183,13 +206,13 @@ impl<'a> Rest<'a> {
         Ok(text)
     }
 
-    fn descr(&mut self) -> Result<&'a str, String> {
+    fn descr(&mut self) -> Result<&'a str, Refused> {
         if self.0.starts_with('[') {
             return Err(
                 "its elements are records, and f64, f32, integers and booleans can be imported".into()
             );
         }
-        self.string()
+        Ok(self.string()?)
     }
 
     fn boolean(&mut self) -> Result<bool, String> {

@@ -26,21 +26,19 @@ use crate::tile;
 /// says, or has an integer that f64 cannot hold; `Exists`, and those of the store. In each case there is no
 /// new table.
 pub fn import(hama: &Hama, path: &Path, name: impl Into<SaveAs>) -> Result<AnyMatrix> {
-    let what = path.display().to_string();
-    // Asked before it is opened: opening a pipe waits for somebody to write into it.
-    let meta = fs::metadata(path).map_err(|e| Error::io(format!("cannot open {what}"), e))?;
-    if !meta.is_file() {
-        return Err(Error::invalid(format!("cannot import {what}: it is no file")));
-    }
-    let file = File::open(path).map_err(|e| Error::io(format!("cannot open {what}"), e))?;
-    let header = header::read(&file, &what)?;
-    let source = Source { file, header, what };
-    source.check_length(meta.len())?;
-    let name = name.into();
+    let (source, name) = (Source::open(path)?, name.into());
     Ok(match source.header.numbers {
         Numbers::F32 => AnyMatrix::F32(source.save(hama, name)?),
         _ => AnyMatrix::F64(source.save(hama, name)?),
     })
+}
+
+/// Whether a file can be imported, as far as its header and its length tell.
+///
+/// # Errors
+/// Those of [`import`] that have to do with the file.
+pub fn check(path: &Path) -> Result<()> {
+    Source::open(path).map(drop)
 }
 
 struct Source {
@@ -50,6 +48,21 @@ struct Source {
 }
 
 impl Source {
+    fn open(path: &Path) -> Result<Source> {
+        let what = path.display().to_string();
+        let failed = |e| Error::io(format!("cannot open {what}"), e);
+        // Asked before it is opened: opening a pipe waits for somebody to write into it.
+        let meta = fs::metadata(path).map_err(failed)?;
+        if !meta.is_file() {
+            return Err(Error::invalid(format!("cannot import {what}: it is no file")));
+        }
+        let file = File::open(path).map_err(failed)?;
+        let header = header::read(&file, &what)?;
+        let source = Source { file, header, what };
+        source.check_length(meta.len())?;
+        Ok(source)
+    }
+
     fn check_length(&self, length: u64) -> Result<()> {
         let Header { rows, cols, data_offset, numbers, .. } = self.header;
         let size = numbers.size_bytes() as u64;

@@ -64,19 +64,23 @@ impl fmt::Display for Plan {
         )?;
         writeln!(
             f,
-            "grid      {} (p_m x p_n x p_k): {peers} of {} peers, each a brick of {} x {} x {} tiles",
-            self.grid, self.peers_given, cuts.rows, cuts.cols, cuts.inner
+            "grid      {} (p_m x p_n x p_k): {peers} of {}, each a brick of {} x {} x {} tiles",
+            self.grid,
+            many(self.peers_given, "peer"),
+            cuts.rows,
+            cuts.cols,
+            cuts.inner
         )?;
         writeln!(
             f,
-            "order     {} stationary: {} pieces of {} x {} tiles of C, {} panels of {} along k each: {} supersteps",
+            "order     {} stationary: {} of {} x {} tiles of C, {} of {} along k each: {}",
             self.stationary,
-            cuts.pieces(),
+            many(cuts.pieces(), "piece"),
             self.piece.rows,
             self.piece.cols,
-            cuts.panels,
-            self.panel,
-            e.supersteps
+            many(cuts.panels, "panel"),
+            many(self.panel, "tile"),
+            many(e.supersteps, "superstep")
         )?;
         writeln!(f, "shards    {} x {} tiles of C a file", self.shard.rows, self.shard.cols)?;
         writeln!(f, "kernel    {}", self.kernel)?;
@@ -97,9 +101,10 @@ impl fmt::Display for Plan {
         )?;
         writeln!(
             f,
-            "peers     the busiest receives {}, at least {} on {peers} peers",
+            "peers     the busiest receives {}, at least {} on {}",
             bytes(e.received_bytes),
-            bytes(self.bounds.received_bytes)
+            bytes(self.bounds.received_bytes),
+            many(peers, "peer")
         )?;
         write!(
             f,
@@ -108,6 +113,10 @@ impl fmt::Display for Plan {
             e.total_s, e.prologue_s, e.compute_s, e.touch_s, e.io_s, e.receive_s, e.sync_s, e.tail_s
         )
     }
+}
+
+fn many(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Every step of a plan as a line a peer: its piece, its panel, the tiles that it reads and for whom.

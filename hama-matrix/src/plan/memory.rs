@@ -1,6 +1,6 @@
 //! The memory of a peer, in bytes, known before the run.
 
-use hama_core::pool::Pool;
+use hama_core::Pool;
 use serde::{Deserialize, Serialize};
 
 use super::{Cuts, Loops, Stationary};

@@ -123,13 +123,6 @@ fn cuts_of(tiles: u64, most: u64) -> impl Iterator<Item = u64> {
 }
 
 fn checked(grid: Grid, problem: &Problem, peers: u64) -> Result<Grid> {
-    if grid.peer_count() > peers {
-        return Err(Error::invalid(format!(
-            "the grid {grid} has {} peers, but {peers} are given: try --peers {}",
-            grid.peer_count(),
-            grid.peer_count()
-        )));
-    }
     let tiles = problem.tiles();
     for (name, count, tiles) in [("m", grid.m, tiles.m), ("n", grid.n, tiles.n), ("k", grid.k, tiles.k)] {
         if Runs::at_most(count, tiles).count() != count {
@@ -138,6 +131,13 @@ fn checked(grid: Grid, problem: &Problem, peers: u64) -> Result<Grid> {
                 cuts_of(tiles, count).last().unwrap_or(1)
             )));
         }
+    }
+    if grid.peer_count() > peers {
+        return Err(Error::invalid(format!(
+            "the grid {grid} has {} peers, but there are {peers}: try --peers {}",
+            grid.peer_count(),
+            grid.peer_count()
+        )));
     }
     Ok(grid)
 }

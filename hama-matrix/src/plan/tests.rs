@@ -88,7 +88,7 @@ fn check(plan: &Plan) {
 /// Bytes of tiles of factors that a peer holds in a step: what it held before, what it needs for this step and
 /// the next, and its own share of the one after.
 fn panel_bytes(plan: &Plan, peer: u64, index: u64, held: &BTreeSet<(Operand, TileIndex)>) -> u64 {
-    let [a, b, _] = plan.problem.tile_bytes().map(|bytes| hama_core::pool::Pool::cost(bytes as usize) as u64);
+    let [a, b, _] = plan.problem.tile_bytes().map(|bytes| hama_core::Pool::cost(bytes as usize) as u64);
     let cost = |operand: Operand| if operand == Operand::A { a } else { b };
     let needs = |ahead: u64| {
         let step = index + ahead;
@@ -219,8 +219,9 @@ fn grids_that_cannot_be_filled_are_refused() {
     let refused = |grid| plan(problem(4000, 4000, 4000), &given(grid)).unwrap_err().to_string();
     assert!(refused(Grid { m: 3, n: 1, k: 1 }).contains("4 tiles along m make no 3 runs"));
     assert!(refused(Grid { m: 5, n: 1, k: 1 }).contains("try 4"));
-    assert!(refused(Grid { m: 3, n: 3, k: 1 }).contains("has 9 peers, but 8 are given"));
-    assert!(refused(Grid { m: u64::MAX, n: 2, k: 2 }).contains("peers"));
+    assert!(refused(Grid { m: 3, n: 3, k: 1 }).contains("try 2"));
+    assert!(refused(Grid { m: 4, n: 4, k: 1 }).contains("has 16 peers, but there are 8: try --peers 16"));
+    assert!(refused(Grid { m: u64::MAX, n: 2, k: 2 }).contains("no 18446744073709551615 runs"));
 }
 
 #[test]

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::time::Instant;
 
-use hama_core::pool::{Buffer, Payload, Pool};
-use hama_core::{BoxError, Bsp, Error, Peer, PeerId, Received, Result};
+use hama_core::{BoxError, Bsp, Buffer, Error, Payload, Peer, PeerId, Pool, Received, Result};
 use hama_hdfs::{Table, TableRef, TileIndex};
 use serde::{Deserialize, Serialize};
 

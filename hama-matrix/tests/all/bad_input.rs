@@ -56,7 +56,9 @@ fn products_that_cannot_be() {
     let a = DenseMatrix::<f64>::random(&hama, "a", (20, 30), Seed(1)).unwrap();
     let (kind, text) = kind_of(a.mult(&a));
     assert_eq!(kind, ErrorKind::Invalid);
-    assert_eq!(text, "cannot multiply a (20 x 30) by b (20 x 30): inner dimensions 30 and 20 differ");
+    assert_eq!(text, "cannot multiply a (20 x 30) by a (20 x 30): inner dimensions 30 and 20 differ");
+    let (_, text) = kind_of(a.t().mult(&a.t()));
+    assert!(text.contains("a transposed (30 x 20) by a transposed (30 x 20)"), "{text}");
     assert_eq!(kind_of(a.mult(&a.t()).unwrap().peers(0)).0, ErrorKind::Invalid);
     assert_eq!(kind_of(Hama::builder().store(fresh("memory")).peers(0).build()).0, ErrorKind::Invalid);
 }

@@ -82,6 +82,24 @@ fn a_transposed_matrix_is_exported_as_it_is() {
 }
 
 #[test]
+fn only_a_regular_file_is_replaced() {
+    let files = Files::new();
+    let a = AnyMatrix::F64(DenseMatrix::random(&files.hama, "a", (3, 3), Seed(1)).unwrap());
+    for replace in [false, true] {
+        let error = npy::export(&a, files.directory.path(), replace).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    }
+    // A link stays one; what it leads to is replaced.
+    let (file, link) = (files.path("file.npy"), files.path("link.npy"));
+    fs::write(&file, "old").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    assert_eq!(npy::export(&a, &link, false).unwrap_err().kind(), ErrorKind::Exists);
+    npy::export(&a, &link, true).unwrap();
+    assert!(link.is_symlink());
+    npy::check(&file).unwrap();
+}
+
+#[test]
 fn orders_and_types() {
     let files = Files::new();
     let big: Vec<u8> = [1.5f64, 2.5, 3.5, 4.5, 5.5, 6.5].iter().flat_map(|x| x.to_be_bytes()).collect();

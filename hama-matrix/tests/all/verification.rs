@@ -154,5 +154,10 @@ fn as_many_peers_verify_as_the_memory_allows() {
     assert!(with(10 << 20).unwrap().passed);
     let refused = with(1 << 20).unwrap_err();
     assert_eq!(refused.kind(), hama_core::ErrorKind::OutOfMemory);
-    assert!(refused.to_string().starts_with("--memory 1MiB is too small to verify c: it needs"), "{refused}");
+    assert!(
+        refused.to_string().starts_with(
+            "--memory 1MiB is too small to verify a product of 3000 x 3000 and 3000 x 1500: it needs"
+        ),
+        "{refused}"
+    );
 }

@@ -30,6 +30,7 @@ impl Fault {
     /// The error of the peer `me` on its connection to `other`.
     pub(crate) fn between(self, me: PeerId, other: PeerId) -> Error {
         let kind = match &self {
+            Fault::Violation(Violation::Unanswered { .. }) => ErrorKind::PeerLost,
             Fault::Malformed(_) | Fault::Violation(_) => ErrorKind::Data,
             Fault::Io(_) | Fault::Closed | Fault::Left => ErrorKind::PeerLost,
             Fault::Memory(error) => error.kind(),

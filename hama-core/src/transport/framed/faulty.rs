@@ -6,6 +6,7 @@
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +22,14 @@ const REPLAYED_BYTES_MAX: usize = 1 << 20;
 
 // On such connections much has to be repeated: soon, so that tests are short.
 const REPEAT_AFTER: Duration = Duration::from_millis(20);
+
+// A test that nothing happened to proves nothing.
+static FAULTS: AtomicU64 = AtomicU64::new(0);
+
+/// How many faults there were in this process.
+pub(crate) fn fault_count() -> u64 {
+    FAULTS.load(Ordering::Relaxed)
+}
 
 /// The ends for `count` peers whose connections have faults.
 ///
@@ -99,14 +108,22 @@ impl Line {
     }
 
     fn pass(&mut self, header: &Header, mut frame: Vec<u8>) -> io::Result<()> {
-        match self.random.below(40) {
+        let chance = self.random.below(40);
+        let happens = match chance {
+            1 => header.length > 0,
+            3 => self.held.is_none(),
+            5 => self.replayed.is_some(),
+            chance => chance == 0 || chance == 2,
+        };
+        FAULTS.fetch_add(u64::from(happens), Ordering::Relaxed);
+        match chance {
             0 => return Ok(()),
-            1 if header.length > 0 => {
+            1 if happens => {
                 let bit = self.random.below(header.length * 8) as usize;
                 frame[HEADER_BYTES + bit / 8] ^= 1 << (bit % 8);
             }
             2 => self.to.write_all(&frame)?,
-            3 if self.held.is_none() => {
+            3 if happens => {
                 self.held = Some(frame);
                 return Ok(());
             }

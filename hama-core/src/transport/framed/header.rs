@@ -89,6 +89,8 @@ pub(crate) enum Malformed {
     Kind(u8),
     #[error("a frame of kind {kind:?} has flags {flags:#x}")]
     Flags { kind: Kind, flags: u8 },
+    #[error("a frame has {0:#x} where only 0 may be")]
+    Reserved(u32),
     #[error("a frame of kind {kind:?} has {length} bytes, {raw_length} before compression")]
     Length { kind: Kind, length: u64, raw_length: u64 },
 }
@@ -150,6 +152,10 @@ impl Header {
             return Err(Malformed::Version(version));
         }
         let kind = Kind::of(bytes[6]).ok_or(Malformed::Kind(bytes[6]))?;
+        let reserved = u32::from_le_bytes(field(bytes, 36));
+        if reserved != 0 {
+            return Err(Malformed::Reserved(reserved));
+        }
         let flags = bytes[7];
         let route = Route {
             job: JobId::from_bytes(field(bytes, 8)),
@@ -298,6 +304,8 @@ mod tests {
         assert_eq!(change(7, 2), Err(Malformed::Flags { kind: Kind::Bundle, flags: 2 }));
         assert_eq!(change(7, 0x81), Err(Malformed::Flags { kind: Kind::Bundle, flags: 0x81 }));
         assert!(matches!(change(0, b'h'), Err(Malformed::Magic(_))));
+        assert_eq!(change(36, 1), Err(Malformed::Reserved(1)));
+        assert_eq!(change(39, 0x80), Err(Malformed::Reserved(0x8000_0000)));
     }
 
     #[test]

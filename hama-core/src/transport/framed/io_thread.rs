@@ -6,35 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::ids::PeerId;
 use crate::transport::framed::fault::Fault;
-use crate::transport::framed::header::{Header, Kind};
-use crate::transport::framed::incoming::{Event, Incoming, Sink};
-use crate::transport::framed::outgoing::{Outgoing, Turn};
-use crate::transport::framed::protocol::receiver::Verdict;
+use crate::transport::framed::outgoing::Turn;
 use crate::transport::framed::shared::{Goodbye, Shared};
 use crate::transport::framed::socket::{self, Moved, Ready, Socket};
+use crate::transport::framed::wire::Wire;
 
-// After reading this much it is the turn of another connection, and of writing.
-const TURN_BYTES: u64 = 16 << 20;
 // How long a goodbye may take.
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
-
-/// A connection to another peer.
-#[derive(Debug)]
-pub(crate) struct Wire {
-    other: PeerId,
-    socket: Socket,
-    incoming: Incoming,
-    outgoing: Outgoing,
-    is_blocked: bool,
-    is_readable: bool,
-    // Its turn to be read was over before all was read.
-    has_more: bool,
-    is_closed: bool,
-    // When the last acknowledgement came, or none was due.
-    heard: Instant,
-}
 
 /// What the io thread works on.
 #[derive(Debug)]
@@ -43,22 +22,6 @@ pub(crate) struct Io {
     pub(crate) woken_by: Socket,
     pub(crate) wires: Vec<Wire>,
     pub(crate) repeat_after: Duration,
-}
-
-impl Wire {
-    pub(crate) fn new(other: PeerId, socket: Socket) -> Wire {
-        Wire {
-            other,
-            socket,
-            incoming: Incoming::new(),
-            outgoing: Outgoing::default(),
-            is_blocked: false,
-            is_readable: false,
-            has_more: false,
-            is_closed: false,
-            heard: Instant::now(),
-        }
-    }
 }
 
 impl Io {
@@ -86,7 +49,7 @@ impl Io {
             let more = more || self.wires.iter().any(|wire| wire.has_more);
             self.wait(if more { 0 } else { tick_ms })?;
             self.read()?;
-            self.repeat();
+            self.repeat()?;
         }
         Ok(())
     }
@@ -138,22 +101,13 @@ impl Io {
     }
 
     /// Sends again what nobody acknowledges.
-    fn repeat(&mut self) {
-        let mut state = self.shared.lock();
+    fn repeat(&mut self) -> Result<()> {
+        let shared = &self.shared;
         for wire in self.wires.iter_mut().filter(|wire| !wire.is_closed && !wire.is_blocked) {
-            let sender = &mut state.link(wire.other).sender;
-            if sender.is_done() || sender.has_more() {
-                wire.heard = Instant::now();
-            } else if wire.heard.elapsed() > self.repeat_after {
-                tracing::warn!(
-                    peer = self.shared.me.index(),
-                    to = wire.other.index(),
-                    "frames are sent again"
-                );
-                sender.repeat();
-                wire.heard = Instant::now();
-            }
+            let repeated = wire.repeat(shared, self.repeat_after);
+            repeated.map_err(|violation| Fault::from(violation).between(shared.me, wire.other))?;
         }
+        Ok(())
     }
 
     fn is_parted(&self) -> bool {
@@ -163,91 +117,4 @@ impl Io {
             wire.is_closed || said && wire.outgoing.is_idle()
         })
     }
-}
-
-impl Wire {
-    fn read(&mut self, shared: &Shared) -> Result<(), Fault> {
-        let other = self.other;
-        let mut left = TURN_BYTES;
-        self.has_more = false;
-        while !self.has_more {
-            match self.incoming.next(&self.socket, |header| sink_for(shared, other, header))? {
-                Event::Blocked => return Ok(()),
-                Event::Closed => return self.closed(shared),
-                Event::Frame { header, sink, crc } => {
-                    if header.kind == Kind::Ack {
-                        self.heard = Instant::now();
-                    }
-                    left = left.saturating_sub(header.length);
-                    self.has_more = left == 0;
-                    arrived(shared, other, &header, sink, crc)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The other end is closed: an error unless it said goodbye, or this peer is done as well.
-    fn closed(&mut self, shared: &Shared) -> Result<(), Fault> {
-        self.is_closed = true;
-        let mut state = shared.lock();
-        if state.closing || state.link(self.other).has_left {
-            return Ok(());
-        }
-        Err(Fault::Closed)
-    }
-}
-
-/// Where the body of a frame goes, by the protocol's verdict. Memory is taken only for what is wanted.
-fn sink_for(shared: &Shared, other: PeerId, header: &Header) -> Result<Sink, Fault> {
-    match shared.lock().link(other).receiver.judge(header)? {
-        Verdict::Control => return Ok(Sink::Control),
-        Verdict::Skip(why) => {
-            tracing::warn!(peer = shared.me.index(), from = other.index(), ?why, "a frame is skipped");
-            return Ok(Sink::Skip);
-        }
-        Verdict::Deliver => {}
-    }
-    Ok(match header.kind {
-        // The header's bounds hold: a bundle's length is limited.
-        Kind::Bundle => Sink::Bundle(vec![0; header.length as usize]),
-        Kind::Payload => {
-            let len = usize::try_from(header.length).unwrap_or(usize::MAX);
-            Sink::Payload(shared.pool.take(len).map_err(Fault::Memory)?)
-        }
-        Kind::EndOfStep => Sink::Totals([0; _]),
-        Kind::Ack | Kind::Goodbye => Sink::Control,
-    })
-}
-
-/// A frame was read whole.
-fn arrived(shared: &Shared, other: PeerId, header: &Header, sink: Sink, crc: u32) -> Result<(), Fault> {
-    let mut state = shared.lock();
-    let link = state.link(other);
-    match (header.kind, sink) {
-        (_, Sink::Skip) => {}
-        (Kind::Ack, _) => {
-            link.sender.acknowledged(header)?;
-            shared.changed.notify_all();
-        }
-        (Kind::Goodbye, _) => {
-            link.has_left = true;
-            if !link.sender.is_done() {
-                return Err(Fault::Left);
-            }
-        }
-        _ if crc != header.body_crc => {
-            tracing::warn!(
-                peer = shared.me.index(),
-                from = other.index(),
-                "a damaged frame is asked for again"
-            );
-            link.receiver.damaged();
-        }
-        (_, sink) => {
-            link.receiver.delivered(header);
-            state.gathering(header.superstep, other).keep(header, sink);
-        }
-    }
-    Ok(())
 }

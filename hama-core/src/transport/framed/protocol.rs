@@ -15,6 +15,9 @@ use thiserror::Error;
 
 use crate::ids::PeerId;
 
+/// A frame that does not get through when it is sent again this many times never will.
+pub(crate) const REPETITIONS_MAX: u32 = 16;
+
 /// What a peer that keeps to the protocol never does. The connection is of no use after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Violation {
@@ -22,4 +25,10 @@ pub(crate) enum Violation {
     Superstep { from: PeerId, sequence: u64, superstep: u64, current: u64 },
     #[error("peer {from} acknowledged {acknowledged} frames, {sent} were sent")]
     Acknowledged { from: PeerId, acknowledged: u64, sent: u64 },
+    #[error("peer {from} sent frame {sequence} of superstep {superstep} out of the order of supersteps")]
+    Order { from: PeerId, sequence: u64, superstep: u64 },
+    #[error("frame {sequence} of superstep {superstep} from peer {from} was damaged {times} times")]
+    Damaged { from: PeerId, sequence: u64, superstep: u64, times: u32 },
+    #[error("peer {to} did not acknowledge frame {sequence} of superstep {superstep}, sent {times} times")]
+    Unanswered { to: PeerId, sequence: u64, superstep: u64, times: u32 },
 }

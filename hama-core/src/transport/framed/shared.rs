@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::abort::Abort;
-use crate::error::At;
+use crate::error::{At, Result};
 use crate::ids::{Host, PeerId};
 use crate::message::bundler::Totals;
+use crate::message::compress::Bundle;
 use crate::pool::{Payload, Pool};
+use crate::transport::budget::Budget;
+use crate::transport::framed::Common;
 use crate::transport::framed::frame::Frame;
-use crate::transport::framed::header::{Header, Route};
-use crate::transport::framed::incoming::Sink;
+use crate::transport::framed::header::Route;
 use crate::transport::framed::protocol::receiver::Receiver;
 use crate::transport::framed::protocol::sender::Sender;
 use crate::transport::framed::socket::{Moved, Socket};
@@ -39,6 +41,7 @@ pub(crate) struct State {
     pub(crate) links: Vec<Option<Link>>,
     /// By superstep and sender.
     pub(crate) arrived: BTreeMap<u64, BTreeMap<PeerId, Gathering>>,
+    pub(crate) budget: Budget,
     pub(crate) superstep: u64,
     /// The peer is done.
     pub(crate) closing: bool,
@@ -73,27 +76,31 @@ pub(crate) struct Gathering {
 /// A bundle or a payload as it arrived.
 #[derive(Debug)]
 pub(crate) enum Item {
-    Bundle { bytes: Vec<u8>, compressed_from: Option<usize> },
+    Bundle(Bundle),
     Payload(Payload),
+}
+
+impl Item {
+    /// The memory that it takes by itself, at most. A payload's is its pool's.
+    pub(crate) fn own_bytes(&self) -> u64 {
+        match self {
+            Item::Bundle(bundle) => bundle.raw_bytes(),
+            Item::Payload(_) => 0,
+        }
+    }
 }
 
 impl Shared {
     /// For the peer `me` of `count`; whoever has the other end of `waker` is woken.
-    pub(crate) fn new(
-        routes: Vec<Option<Route>>,
-        me: PeerId,
-        host: Host,
-        pool: Pool,
-        abort: Abort,
-        waker: Socket,
-    ) -> Shared {
+    pub(crate) fn new(routes: Vec<Option<Route>>, me: PeerId, common: &Common, waker: Socket) -> Shared {
         let links = routes.into_iter().map(|route| route.map(Link::new)).collect();
-        let state = State { links, arrived: BTreeMap::new(), superstep: 0, closing: false };
+        let budget = Budget::new(me, common.inbox_bytes_max);
+        let state = State { links, arrived: BTreeMap::new(), budget, superstep: 0, closing: false };
         Shared {
             me,
-            host,
-            pool,
-            abort,
+            host: common.host.clone(),
+            pool: common.pool.clone(),
+            abort: common.abort.clone(),
             state: Mutex::new(state),
             changed: Condvar::new(),
             waker,
@@ -134,28 +141,32 @@ impl State {
         self.arrived.entry(superstep).or_default().entry(from).or_default()
     }
 
+    /// Keeps a bundle or a payload that has arrived.
+    ///
+    /// # Errors
+    /// `OutOfMemory` when the peer holds too much already.
+    pub(crate) fn keep(&mut self, superstep: u64, from: PeerId, sequence: u64, item: Item) -> Result<()> {
+        if superstep < self.superstep {
+            // What was taken is complete: nobody will ask for this.
+            return Ok(());
+        }
+        self.budget.book(superstep, from, item.own_bytes())?;
+        self.gathering(superstep, from).items.insert(sequence, item);
+        Ok(())
+    }
+
+    /// Hands out what has arrived in a superstep, by sender. What came too late for an earlier one goes.
+    pub(crate) fn take(&mut self, superstep: u64) -> BTreeMap<PeerId, Gathering> {
+        self.superstep = superstep + 1;
+        self.links.iter_mut().flatten().for_each(|link| link.receiver.advance(superstep + 1));
+        self.budget.release(superstep);
+        let later = self.arrived.split_off(&(superstep + 1));
+        std::mem::replace(&mut self.arrived, later).remove(&superstep).unwrap_or_default()
+    }
+
     /// The link to another peer of the job.
     pub(crate) fn link(&mut self, other: PeerId) -> &mut Link {
         self.links[other.index()].as_mut().expect("asked for other peers of the job only")
-    }
-}
-
-impl Gathering {
-    /// Keeps the body of a frame.
-    pub(crate) fn keep(&mut self, header: &Header, body: Sink) {
-        let item = match body {
-            Sink::Skip | Sink::Control => return,
-            Sink::Totals(bytes) => {
-                self.told = Some(Totals::from_bytes(&bytes));
-                return;
-            }
-            Sink::Bundle(bytes) => Item::Bundle {
-                bytes,
-                compressed_from: header.compressed.then_some(header.raw_length as usize),
-            },
-            Sink::Payload(buffer) => Item::Payload(buffer.freeze()),
-        };
-        self.items.insert(header.sequence, item);
     }
 }
 

@@ -1,7 +1,6 @@
 //! Damaged tables: every fault is an error that says where, and none is read as data.
 
-use hama_core::ErrorKind;
-use hama_core::cancel::Cancel;
+use hama_core::{Cancel, ErrorKind};
 
 use super::*;
 use crate::store::CreateHint;

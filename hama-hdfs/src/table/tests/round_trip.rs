@@ -1,8 +1,6 @@
 //! What was written is read, at odd sizes, and small things that hold for every table.
 
-use hama_core::ErrorKind;
-use hama_core::cancel::Cancel;
-use hama_core::ids::Host;
+use hama_core::{Cancel, ErrorKind, Host};
 
 use super::*;
 use crate::{ShardIndex, list, remove};

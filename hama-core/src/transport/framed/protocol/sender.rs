@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::transport::framed::frame::Frame;
 use crate::transport::framed::header::{Header, Route};
-use crate::transport::framed::protocol::Violation;
+use crate::transport::framed::protocol::{REPETITIONS_MAX, Violation};
 
 /// The frames of one route that are on their way.
 #[derive(Debug)]
@@ -16,12 +16,16 @@ pub(crate) struct Sender {
     kept: VecDeque<Frame>,
     // How many of them have been given out.
     given: usize,
+    // How many frames have ever been given out.
+    sent: u64,
+    // How often the first of those that are kept has been.
+    tries: u32,
     kept_bytes: u64,
 }
 
 impl Sender {
     pub(crate) fn new(route: Route) -> Sender {
-        Sender { route, next: 0, kept: VecDeque::new(), given: 0, kept_bytes: 0 }
+        Sender { route, next: 0, kept: VecDeque::new(), given: 0, sent: 0, tries: 0, kept_bytes: 0 }
     }
 
     pub(crate) fn route(&self) -> Route {
@@ -40,7 +44,9 @@ impl Sender {
     /// The next frame to write, if there is one.
     pub(crate) fn give(&mut self) -> Option<Frame> {
         let frame = self.kept.get(self.given)?.clone();
+        self.tries += u32::from(self.given == 0);
         self.given += 1;
+        self.sent = self.sent.max(frame.header.sequence + 1);
         Some(frame)
     }
 
@@ -59,28 +65,47 @@ impl Sender {
         self.kept_bytes
     }
 
-    /// Forgets what the other side has, and sends the rest again where it asks for that.
-    pub(crate) fn acknowledged(&mut self, ack: &Header) -> Result<(), Violation> {
-        if ack.sequence > self.next {
+    /// Forgets what the other side has, and sends the rest again where it asks for that. Says whether it has
+    /// more than it said before.
+    pub(crate) fn acknowledged(&mut self, ack: &Header) -> Result<bool, Violation> {
+        if ack.sequence > self.sent {
             return Err(Violation::Acknowledged {
                 from: self.route.destination,
                 acknowledged: ack.sequence,
-                sent: self.next,
+                sent: self.sent,
             });
         }
         let first_kept = self.next - self.kept.len() as u64;
         // An acknowledgement that comes late says nothing new, and what it asks for has been sent since.
-        let Some(count) = ack.sequence.checked_sub(first_kept) else { return Ok(()) };
+        let Some(count) = ack.sequence.checked_sub(first_kept) else { return Ok(false) };
         for frame in self.kept.drain(..count as usize) {
             self.kept_bytes -= frame.own_bytes();
         }
-        self.given = if ack.resend { 0 } else { self.given.saturating_sub(count as usize) };
-        Ok(())
+        self.given = self.given.saturating_sub(count as usize);
+        if count > 0 {
+            // The first that is left may have been given out with the others.
+            self.tries = u32::from(self.given > 0);
+        }
+        if ack.resend {
+            self.repeat()?;
+        }
+        Ok(count > 0)
     }
 
-    /// Sends again all that was sent and not acknowledged: nothing was heard for a while.
-    pub(crate) fn repeat(&mut self) {
+    /// Sends again all that was sent and not acknowledged, but not for ever.
+    pub(crate) fn repeat(&mut self) -> Result<(), Violation> {
+        if let Some(first) = self.kept.front()
+            && self.tries > REPETITIONS_MAX
+        {
+            return Err(Violation::Unanswered {
+                to: self.route.destination,
+                sequence: first.header.sequence,
+                superstep: first.header.superstep,
+                times: self.tries,
+            });
+        }
         self.given = 0;
+        Ok(())
     }
 }
 
@@ -120,7 +145,7 @@ mod tests {
         assert_eq!((sender.has_more(), sender.kept_bytes()), (false, 120));
         sender.acknowledged(&ack(&sender, 2, false)).unwrap();
         assert_eq!((sender.is_done(), sender.kept_bytes()), (false, 40));
-        sender.repeat();
+        sender.repeat().unwrap();
         assert_eq!(given(&mut sender), [2]);
         sender.acknowledged(&ack(&sender, 3, false)).unwrap();
         assert!(sender.is_done());
@@ -142,14 +167,44 @@ mod tests {
     fn an_acknowledgement_before_the_frame_was_given_again_skips_it() {
         let mut sender = sender(3);
         assert_eq!(given(&mut sender), [0, 1, 2]);
-        sender.repeat();
+        sender.repeat().unwrap();
         sender.acknowledged(&ack(&sender, 2, false)).unwrap();
         assert_eq!(given(&mut sender), [2]);
     }
 
     #[test]
+    fn a_frame_is_not_repeated_for_ever() {
+        for by_request in [false, true] {
+            let mut sender = sender(3);
+            assert_eq!(given(&mut sender), [0, 1, 2]);
+            assert_eq!(sender.acknowledged(&ack(&sender, 1, false)), Ok(true));
+            for _ in 0..REPETITIONS_MAX {
+                if by_request {
+                    assert_eq!(sender.acknowledged(&ack(&sender, 1, true)), Ok(false));
+                    // The same request twice, before anything could be sent.
+                    assert_eq!(sender.acknowledged(&ack(&sender, 1, true)), Ok(false));
+                } else {
+                    sender.repeat().unwrap();
+                }
+                assert_eq!(given(&mut sender), [1, 2]);
+            }
+            let violation = if by_request {
+                sender.acknowledged(&ack(&sender, 1, true)).unwrap_err()
+            } else {
+                sender.repeat().unwrap_err()
+            };
+            let says = "peer 1 did not acknowledge frame 1 of superstep 0, sent 17 times";
+            assert_eq!(violation.to_string(), says);
+            // With progress it may go on.
+            assert_eq!(sender.acknowledged(&ack(&sender, 2, true)), Ok(true));
+        }
+    }
+
+    #[test]
     fn an_acknowledgement_of_what_was_never_sent_is_a_violation() {
         let mut sender = sender(2);
+        assert!(sender.acknowledged(&ack(&sender, 1, false)).is_err());
+        assert_eq!(given(&mut sender), [0, 1]);
         let says = sender.acknowledged(&ack(&sender, 3, false)).unwrap_err().to_string();
         assert_eq!(says, "peer 1 acknowledged 3 frames, 2 were sent");
         assert!(sender.acknowledged(&ack(&sender, u64::MAX, true)).is_err());

@@ -1,0 +1,96 @@
+//! How much memory messages may take between their arrival at a peer and the barrier that hands them out.
+//!
+//! Payloads lie in the pool, which has a cap of its own; bundles do not.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::PeerId;
+
+/// The most bytes of messages, without payloads, that one peer can be sent in one superstep.
+pub const INBOX_BYTES_MAX: u64 = 256 << 20;
+
+// What a bundle or a payload takes beside its bytes: so that very many empty ones are bounded too.
+const ITEM_BYTES: u64 = 128;
+
+/// What one peer holds of messages that it has not been given yet, by superstep.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    to: PeerId,
+    bytes_max: u64,
+    held: BTreeMap<u64, u64>,
+}
+
+impl Budget {
+    /// For the peer `to`, which may hold `bytes_max`.
+    pub(crate) fn new(to: PeerId, bytes_max: u64) -> Budget {
+        Budget { to, bytes_max, held: BTreeMap::new() }
+    }
+
+    /// Whether there is room for an item of `bytes` from a sender.
+    ///
+    /// # Errors
+    /// `OutOfMemory` where there is not.
+    pub(crate) fn check(&self, from: PeerId, bytes: u64) -> Result<()> {
+        let held: u64 = self.held.values().sum();
+        if bytes.saturating_add(ITEM_BYTES) <= self.bytes_max.saturating_sub(held) {
+            return Ok(());
+        }
+        let Budget { to, bytes_max, .. } = self;
+        Err(Error::new(
+            ErrorKind::OutOfMemory,
+            format!(
+                "peer {to} cannot take {bytes} more bytes of messages from peer {from}: it holds {held} of \
+                 at most {bytes_max}; send large things as payloads or in more supersteps"
+            ),
+        ))
+    }
+
+    /// Takes room for an item that a sender sent in a superstep.
+    ///
+    /// # Errors
+    /// As for [`check`](Budget::check).
+    pub(crate) fn book(&mut self, superstep: u64, from: PeerId, bytes: u64) -> Result<()> {
+        self.check(from, bytes)?;
+        *self.held.entry(superstep).or_default() += bytes + ITEM_BYTES;
+        Ok(())
+    }
+
+    /// Frees what was taken for the supersteps up to this one.
+    pub(crate) fn release(&mut self, superstep: u64) {
+        self.held.retain(|held, _| *held > superstep);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_bounded_until_it_is_released() {
+        let from = PeerId::from_index(1);
+        let mut budget = Budget::new(PeerId::from_index(0), 1000);
+        budget.book(3, from, 100).unwrap();
+        budget.book(4, from, 1000 - 3 * ITEM_BYTES - 100).unwrap();
+        budget.check(from, 0).unwrap();
+        for bytes in [1, 1000, u64::MAX] {
+            let error = budget.book(4, from, bytes).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+            let says =
+                format!("peer 0 cannot take {bytes} more bytes of messages from peer 1: it holds 872 of");
+            assert!(error.to_string().starts_with(&says), "{error}");
+        }
+        budget.release(3);
+        budget.book(4, from, 100).unwrap();
+        assert!(budget.book(5, from, 1).is_err());
+        budget.release(4);
+        budget.book(5, from, 872).unwrap();
+    }
+
+    #[test]
+    fn items_without_bytes_are_bounded_too() {
+        let mut budget = Budget::new(PeerId::from_index(0), 10 * ITEM_BYTES);
+        let booked = (0..100).take_while(|_| budget.book(0, PeerId::from_index(1), 0).is_ok());
+        assert_eq!(booked.count(), 10);
+    }
+}
