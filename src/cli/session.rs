@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hama::table::{self, Table, TableName};
+use hama::table::{self, StoreUrl, Table, TableName};
 use hama::{AnyMatrix, Cancel, Error, ErrorKind, Hama, HamaBuilder, Progress, SaveAs};
 
 use super::failure::Failure;
@@ -36,6 +36,20 @@ pub(crate) fn store_url(global: &Global) -> String {
     global.store.clone().or_else(variable).unwrap_or_else(|| STORE.to_owned())
 }
 
+/// The same URL, where what is written there outlives the command.
+fn lasting(url: String) -> hama::Result<String> {
+    let refused = |why: &str| Err(Error::invalid(format!("cannot use the store {url}: {why}")));
+    match url.split_once(':') {
+        Some(("memory" | "strict", _)) => refused("it would end with this command, and all that is in it"),
+        Some((scheme, _)) if scheme != "file" && scheme != "hdfs" && url.parse::<StoreUrl>().is_err() => {
+            refused(&format!(
+                "it is neither a path nor a URL such as file:./hama-data (a path with a colon is written file:{url})"
+            ))
+        }
+        _ => Ok(url),
+    }
+}
+
 impl<'a> Session<'a> {
     /// Opens the store; `set` has the last word on how.
     pub(crate) fn open_with(
@@ -43,9 +57,10 @@ impl<'a> Session<'a> {
         access: Access,
         set: impl FnOnce(HamaBuilder) -> HamaBuilder,
     ) -> Result<Session<'a>, Failure> {
+        let url = lasting(store_url(global))?;
         let (meter, cancel) = (Arc::new(Progress::new()), Cancel::new());
         let mut builder = Hama::builder()
-            .store(store_url(global))
+            .store(url)
             .create(access == Access::Create)
             .cancel(cancel.clone())
             .progress(Arc::clone(&meter));

@@ -142,7 +142,16 @@ fn stores_that_cannot_be_are_told_with_their_whole_path() {
     place.run("matrix list --store file").fails(2, &["file"]);
     place.run("matrix random a --rows 2 --cols 2 --store file").fails(2, &["file"]);
     place.run("matrix random a --rows 2 --cols 2 --store file/below").fails(2, &["file"]);
-    place.run("matrix list --store s3://bucket/data").fails(2, &["s3"]);
+    for store in ["s3://bucket/data", "s3:x"] {
+        let reply = place.run(&format!("matrix list --store {store}")).fails(2, &["s3", "file:./hama-data"]);
+        assert!(!reply.err.contains("strict") && !reply.err.contains("memory"), "{reply:?}");
+    }
+    for store in ["memory:x", "strict:x", "memory:"] {
+        place
+            .run(&format!("matrix random a --rows 2 --cols 2 --store {store}"))
+            .fails(2, &[store, "end with"]);
+        place.run(&format!("demo --size 2 --store {store}")).fails(2, &[store]);
+    }
     place.run("matrix list --store hdfs://host:9000/data").fails(2, &["hdfs"]);
 }
 
