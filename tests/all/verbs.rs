@@ -160,6 +160,7 @@ fn remove_removes() {
     assert_eq!(place.names(), ["b"]);
     assert!(!place.stored("a").exists());
     place.random("a", 4, 4);
+    assert_eq!(place.json("matrix remove a b a")["removed"], json!(["a", "b"]));
 }
 
 #[test]
