@@ -3,6 +3,7 @@
 mod analysis;
 mod blocking;
 mod check;
+mod count;
 mod demo;
 mod export;
 mod failure;
@@ -61,7 +62,13 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "URL", help_heading = "Options of every command")]
     pub(crate) store: Option<String>,
     /// The most memory to use, such as 2GiB or 512MiB [default: a quarter of what this machine has]
-    #[arg(long, global = true, value_name = "SIZE", help_heading = "Options of every command")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "SIZE",
+        allow_hyphen_values = true,
+        help_heading = "Options of every command"
+    )]
     pub(crate) memory: Option<Size>,
     /// Answer with one JSON document on standard output, errors too
     #[arg(long, global = true, help_heading = "Options of every command")]

@@ -1,6 +1,7 @@
 //! `hama matrix blocking`: a matrix cut into blocks, without moving a byte.
 
 use super::Global;
+use super::count::count;
 use super::failure::Failure;
 use super::made::Made;
 use super::output::Output;
@@ -19,7 +20,7 @@ pub(crate) struct Blocking {
     /// The matrix
     name: String,
     /// How many blocks along each dimension
-    #[arg(value_name = "N", allow_negative_numbers = true)]
+    #[arg(value_name = "N", allow_negative_numbers = true, value_parser = count::<u64>)]
     blocks: u64,
 }
 

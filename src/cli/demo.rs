@@ -9,6 +9,7 @@ use hama::{DenseMatrix, Seed};
 use serde::Serialize;
 
 use super::Global;
+use super::count::count;
 use super::failure::Failure;
 use super::info::Summary;
 use super::made::Dtype;
@@ -33,7 +34,7 @@ const PYTHON: &str = "hama-python/bin/python";
 )]
 pub(crate) struct Demo {
     /// Rows and columns of both matrices
-    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 4000)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = count::<u64>, default_value_t = 4000)]
     size: u64,
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Global;
 use super::analysis::Analysis;
+use super::count::count;
 use super::failure::Failure;
 use super::info::Summary;
 use super::output::Output;
@@ -41,7 +42,7 @@ pub(crate) struct Multiply {
     #[arg(long)]
     transpose_b: bool,
     /// How many peers may work on it [default: one a core]
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    #[arg(long, value_name = "P", allow_hyphen_values = true, value_parser = count::<usize>)]
     peers: Option<usize>,
     /// The grid of peers along the product's rows, its columns and the inner dimension [default: the best one]
     #[arg(long, value_name = "MxNxK")]
