@@ -13,6 +13,7 @@ mod interrupt;
 mod list;
 mod log;
 mod made;
+mod misplaced;
 mod multiply;
 mod names;
 mod output;
@@ -113,7 +114,7 @@ pub(crate) fn main() -> ExitCode {
         .skip(1)
         .take_while(|argument| *argument != "--")
         .any(|argument| argument == "--json");
-    match Cli::try_parse_from(&arguments) {
+    match Cli::try_parse_from(&arguments).map_err(misplaced::hinted) {
         Ok(cli) => {
             log::start(&cli.global);
             let mut output = Output::new(cli.command.name(), cli.global.json);

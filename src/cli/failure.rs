@@ -23,7 +23,8 @@ impl Failure {
         let message = text.split("\n\n").next().unwrap_or_default();
         let message = message.strip_prefix("error: ").unwrap_or(message);
         let message: Vec<&str> = message.split_whitespace().collect();
-        Failure::from(Error::invalid(message.join(" "))).or_try("--help")
+        let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: try `")?.strip_suffix('`'));
+        Failure::from(Error::invalid(message.join(" "))).or_try(tip.unwrap_or("--help"))
     }
 
     /// The exit status: 1 failed, 2 wrong use, 3 exists or conflict, 4 unreachable, 5 damaged, 130 interrupted.

@@ -233,6 +233,11 @@ fn no_verb_and_unknown_verbs_are_told_what_there_is() {
         assert!(!reply.err.is_empty());
     }
     place.run("matrix multply a b").fails(2, &["multiply"]);
+    place.run("list").fails(2, &["try `hama matrix list`"]);
+    place.run("multiply a b --output c").fails(2, &["try `hama matrix multiply`"]);
+    place.run("matrix demo").fails(2, &["try `hama demo`"]);
+    let json = place.run("list --json").ends_with(2).json();
+    assert_eq!(json["error"]["try"], "hama matrix list");
 }
 
 #[test]
