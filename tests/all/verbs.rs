@@ -111,7 +111,8 @@ fn blocked_and_unblocked_give_the_same_product() {
     place.random("a", 50, 60);
     place.random("bb", 60, 40);
     place.ok("matrix multiply a bb --output c");
-    place.ok("matrix blocking a 4");
+    assert_eq!(place.ok("matrix blocking a 4"), "a: 4 x 4 blocks of at most 13 x 15\n");
+    assert_eq!(place.json("matrix blocking a 4")["blocks"], json!([4, 4]));
     assert_eq!(place.json("matrix info a")["blocks"], json!([4, 4]));
     place.ok("matrix multiply a bb --output d --verify");
     let values =
