@@ -46,6 +46,16 @@ Examples:
 Exit status: 0 done, 1 failed, 2 wrong use, 3 exists or conflict, 4 unreachable,
 5 damaged or not verified, 130 interrupted.";
 
+const MATRIX_EXAMPLES: &str = "\
+Examples:
+  hama matrix random a --rows 4000 --cols 2000           make one
+  hama matrix import mine.npy mine                       or bring one
+  hama matrix multiply a mine --transpose-a --output c   multiply
+  hama matrix show c --rows 0..5 --cols 0..5             look at a corner
+  hama matrix export c c.npy                             take it elsewhere
+
+`hama matrix VERB --help` has more of each.";
+
 /// Multiplies matrices that are larger than memory, in tables that others can open.
 #[derive(Parser)]
 #[command(name = "hama", version, max_term_width = 110, after_help = EXAMPLES)]
@@ -85,7 +95,7 @@ pub(crate) struct Global {
 #[derive(Subcommand)]
 enum Command {
     /// Make, multiply, look at and exchange matrices
-    #[command(subcommand, after_help = EXAMPLES)]
+    #[command(subcommand, after_help = MATRIX_EXAMPLES)]
     Matrix(Matrix),
     Demo(demo::Demo),
 }

@@ -20,9 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   hama matrix multiply a b --output c --verify
   hama matrix multiply a a --transpose-a --output gram --peers 2 --memory 1GiB
-  hama matrix multiply a b --explain                         only say how, write nothing
-
-Between threads of this process, files of the store and no service; within --memory.";
+  hama matrix multiply a b --explain                         only say how, write nothing";
 
 /// Multiply two matrices
 #[derive(clap::Args)]

@@ -75,5 +75,12 @@ fn every_help_teaches_with_an_example() {
         assert!(help.contains("Example") && help.contains("--store") && help.contains("--json"), "{help}");
     }
     assert!(place.ok("demo --help").contains("Example"));
+    let matrix = place.ok("matrix --help");
+    assert!(matrix.contains("Examples:") && !matrix.contains("hama demo"), "{matrix}");
+    for line in
+        verbs.map(|verb| format!("matrix {verb}")).iter().map(String::as_str).chain(["", "matrix", "demo"])
+    {
+        assert_eq!(place.ok(&format!("{line} -h")), place.ok(&format!("{line} --help")), "{line}");
+    }
     assert_eq!(place.ok("--version"), format!("hama {}\n", env!("CARGO_PKG_VERSION")));
 }
