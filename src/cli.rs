@@ -131,7 +131,9 @@ pub(crate) fn main() -> ExitCode {
             let outcome = cli.command.run(&cli.global, &mut output);
             output.end(outcome)
         }
-        Err(error) if json && error.use_stderr() => Output::new("", true).end(Err(Failure::of_usage(&error))),
+        Err(error) if json && error.use_stderr() => {
+            Output::of_no_command().end(Err(Failure::of_usage(&error)))
+        }
         Err(error) => output::usage(&error),
     }
 }

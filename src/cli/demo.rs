@@ -90,7 +90,7 @@ fn operand(
     if let Some(same) = there.filter(|matrix| matrix.shape() == (size, size)) {
         return Ok(same);
     }
-    if !global.quiet {
+    if !global.quiet && !global.json {
         warn(&format!("making {name}: {size} x {size} f64\n"));
     }
     let task = Task { label: format!("making {name}"), total: size * size * 8, unit: Unit::Bytes };

@@ -4,9 +4,10 @@ use tracing::level_filters::LevelFilter;
 
 use super::Global;
 
-/// Warnings by default, nothing but errors with `-q`, more with `-v` and `-vv`.
+/// Warnings by default, nothing but errors with `-q`, more with `-v` and `-vv`, nothing with `--json`.
 pub(crate) fn start(global: &Global) {
     let level = match (global.quiet, global.verbose) {
+        _ if global.json => LevelFilter::OFF,
         (true, _) => LevelFilter::ERROR,
         (false, 0) => LevelFilter::WARN,
         (false, 1) => LevelFilter::DEBUG,

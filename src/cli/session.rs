@@ -72,7 +72,7 @@ impl<'a> Session<'a> {
             let failure = Failure::from(error);
             if missing { failure.or_try("--store URL, or `hama demo`, which makes one") } else { failure }
         })?;
-        interrupt::ends(cancel.clone());
+        interrupt::ends(global, cancel.clone());
         Ok(Session { hama, meter, cancel, global })
     }
 
