@@ -87,7 +87,7 @@ pub(crate) struct Global {
     /// No progress, and no warnings
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Options of every command")]
     pub(crate) quiet: bool,
-    /// Say on standard error what is being done; twice for more
+    /// Say on standard error what is done; twice for every superstep
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Options of every command")]
     pub(crate) verbose: u8,
 }

@@ -48,6 +48,7 @@ impl Blocking {
         let blocks = table.spec().blocking.ok_or_else(|| {
             Error::internal(format!("cannot tell the blocks of {}: it has none", self.name))
         })?;
+        tracing::info!(table = self.name, %blocks, "cut into blocks");
         output.report(&BlockingReport { table: Summary::of(&session, table), blocks })
     }
 }

@@ -49,6 +49,7 @@ impl Check {
         if !report.faults.is_empty() {
             return Err(damaged(&self.name, &report.faults));
         }
+        tracing::info!(table = self.name, tiles = report.tiles, bytes = report.bytes, "checked");
         output.report(&CheckReport {
             name: self.name,
             sound: true,

@@ -47,6 +47,7 @@ impl Export {
         npy::export(&matrix, &self.file, self.replace).map_err(taken)?;
         drop(shown);
         let bytes = std::fs::metadata(&self.file).map_or(bytes, |file| file.len());
+        tracing::info!(table = self.name, file = %self.file.display(), bytes, "exported");
         output.report(&ExportReport { file: self.file.display().to_string(), bytes })
     }
 }

@@ -46,6 +46,7 @@ impl Import {
         let matrix =
             npy::import(&session.hama, &self.file, target(&self.name, self.replace)).map_err(taken)?;
         drop(shown);
+        tracing::info!(file = %self.file.display(), table = self.name, bytes, "imported");
         output.report(&Made::of(&session, &matrix))
     }
 }

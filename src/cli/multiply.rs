@@ -152,6 +152,7 @@ pub(crate) fn verify<T: Scalar>(
     let verification = hama::verify(a, b, c)?;
     drop(shown);
     if verification.passed {
+        tracing::info!(table = c.name(), sums = verification.compared, "verified");
         return Ok(verification);
     }
     let message = format!("{} is not {} times {}: {verification}", c.name(), a.name(), b.name());

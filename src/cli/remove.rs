@@ -45,6 +45,7 @@ impl Remove {
         for name in &names {
             table::remove(&**session.hama.store(), name)
                 .map_err(|error| session.unknown(name.as_str(), after(&removed, error)))?;
+            tracing::info!(table = %name, "removed");
             removed.push(name.to_string());
         }
         output.report(&RemoveReport { removed })

@@ -73,6 +73,8 @@ impl<'a> Session<'a> {
             if missing { failure.or_try("--store URL, or `hama demo`, which makes one") } else { failure }
         })?;
         interrupt::ends(global, cancel.clone());
+        let memory = hama::format_bytes(hama.memory());
+        tracing::info!(store = %hama.store().url(), memory, peers = hama.peers(), "opened the store");
         Ok(Session { hama, meter, cancel, global })
     }
 
@@ -83,12 +85,17 @@ impl<'a> Session<'a> {
 
     /// The matrix `name`.
     pub(crate) fn matrix(&self, name: &str) -> Result<AnyMatrix, Failure> {
-        hama::open_any(&self.hama, name).map_err(|error| self.unknown(name, error))
+        let matrix = hama::open_any(&self.hama, name).map_err(|error| self.unknown(name, error))?;
+        opened(matrix.table());
+        Ok(matrix)
     }
 
     /// The table `name`.
     pub(crate) fn table(&self, name: &str) -> Result<Table, Failure> {
-        Table::open(self.hama.store(), &TableName::new(name)?).map_err(|error| self.unknown(name, error))
+        let table = Table::open(self.hama.store(), &TableName::new(name)?);
+        let table = table.map_err(|error| self.unknown(name, error))?;
+        opened(&table);
+        Ok(table)
     }
 
     /// The failure of a name that cannot be opened, with the names that were perhaps meant.
@@ -110,6 +117,11 @@ impl<'a> Session<'a> {
     pub(crate) fn show(&self, task: Task) -> Shown {
         progress::show(self.global, task, Arc::clone(&self.meter))
     }
+}
+
+fn opened(table: &Table) {
+    let spec = table.spec();
+    tracing::info!(table = %table.name(), version = table.version(), shape = %spec.shape, dtype = %spec.element, "opened");
 }
 
 /// Where a result goes: a new name, or one whose table it may replace.
