@@ -68,6 +68,14 @@ fn files_that_lie_are_refused_and_leave_nothing() {
 }
 
 #[test]
+fn standard_output_is_no_file() {
+    let place = Place::new();
+    place.random("a", 2, 2);
+    place.run("matrix export a -").fails(2, &["cannot export a to -", "standard output"]);
+    assert!(!place.path().join("-").exists());
+}
+
+#[test]
 fn a_refused_file_makes_no_store() {
     let place = Place::new();
     let header = "{'descr': '<c16', 'fortran_order': False, 'shape': (2, 2), }\n";
