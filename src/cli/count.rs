@@ -1,5 +1,6 @@
-//! Counts, as options take them.
+//! Counts, as options take them and as answers say them.
 
+use std::fmt::Display;
 use std::str::FromStr;
 
 use hama::{Error, Result};
@@ -16,6 +17,12 @@ pub(crate) fn count<T: FromStr>(text: &str) -> Result<T> {
         return Err(wrong());
     }
     text.parse().map_err(|_| Error::invalid(format!("cannot read {text:?} as a count: it is too large")))
+}
+
+/// A number of things by their name: `1 tile`, `2 tiles`.
+pub(crate) fn counted<T: Display + PartialEq + From<u8>>(count: T, thing: &str) -> String {
+    let plural = if count == T::from(1) { "" } else { "s" };
+    format!("{count} {thing}{plural}")
 }
 
 #[cfg(test)]
@@ -35,5 +42,10 @@ mod tests {
             assert!(message.ends_with("a whole number such as 4000 is wanted"), "{message}");
         }
         assert!(count::<u64>("18446744073709551616").unwrap_err().message().contains("too large"));
+    }
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!([0, 1, 2].map(|n: u64| counted(n, "tile")), ["0 tiles", "1 tile", "2 tiles"]);
     }
 }

@@ -135,7 +135,9 @@ fn list_info_path_and_check_say_what_is_there() {
     let path = place.ok("matrix path a");
     assert!(std::path::Path::new(path.trim_end()).join("zarr.json").is_file(), "{path}");
     assert_eq!(place.json("matrix info a")["path"], path.trim_end());
-    assert!(place.ok("matrix check a").contains("sound"));
+    let check = place.ok("matrix check a");
+    assert!(check.contains("sound") && check.ends_with(" read of 2 tiles in 1 shard\n"), "{check}");
+    assert!(list.lines().all(|line| line.ends_with(" of files")), "{list}");
 }
 
 #[test]
