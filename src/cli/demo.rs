@@ -71,7 +71,7 @@ impl Demo {
         let finished = multiply::run(&session, &product, C, c.is_some())?;
         let verification = multiply::verify(&session, &a, &b, &finished)?;
         let operands = [&a, &b].map(|matrix| Summary::of(&session, matrix.table()));
-        let product = MultiplyReport::of(&session, finished, Some(verification), false);
+        let product = MultiplyReport::of(&session, finished, Some(verification), None);
         let folders = [A, B, C].map(|name| folder(&session, name));
         let (remove, next) = lines(global, self.size, folders[2].as_deref());
         output.report(&DemoReport { product, operands, folders, remove, next })

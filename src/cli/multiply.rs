@@ -6,7 +6,7 @@ use hama::{AnyMatrix, DenseMatrix, Error, ErrorKind, Finished, Grid, Plan, Produ
 use serde::Serialize;
 
 use super::Global;
-use super::analysis::Analysis;
+use super::analysis::{Analysis, MemoryPeak};
 use super::count::count;
 use super::failure::Failure;
 use super::info::Summary;
@@ -117,8 +117,13 @@ impl Multiply {
             return output.report(&ExplainReport { plan: product.plan()?, steps: global.verbose > 0 });
         };
         let finished = run(session, &product, name, self.replace)?;
+        // Before the verification takes buffers of its own.
+        let memory = MemoryPeak {
+            buffers: session.hama.pool().usage().used_bytes_peak as u64,
+            process: resident::bytes_peak(),
+        };
         let verification = if self.verify { Some(verify(session, &a, &b, &finished)?) } else { None };
-        output.report(&MultiplyReport::of(session, finished, verification, self.analyze))
+        output.report(&MultiplyReport::of(session, finished, verification, self.analyze.then_some(memory)))
     }
 }
 
@@ -164,17 +169,16 @@ impl MultiplyReport {
         session: &Session,
         finished: Finished<T>,
         verification: Option<Verification>,
-        analyze: bool,
+        analyze: Option<MemoryPeak>,
     ) -> MultiplyReport {
-        let memory_bytes_peak = resident::bytes_peak();
         MultiplyReport {
             output: Summary::of(session, finished.matrix.table()),
             seconds: finished.seconds,
             gflop_per_s: finished.plan.flop() as f64 / finished.seconds.max(1e-9) / 1e9,
-            memory_bytes_peak,
+            memory_bytes_peak: resident::bytes_peak(),
             verification,
             analysis: analyze
-                .then(|| Analysis::of(&finished.plan, finished.records, finished.seconds, memory_bytes_peak)),
+                .map(|memory| Analysis::of(&finished.plan, finished.records, finished.seconds, &memory)),
             plan: finished.plan,
         }
     }

@@ -88,6 +88,17 @@ fn analyze_puts_measured_beside_planned() {
         "{said}"
     );
     let json = place.json("matrix multiply a a --output c --analyze --replace");
+    let quantities = json["analysis"]["quantities"].as_array().unwrap();
+    let quantity =
+        |name: &str| quantities.iter().find(|q| q["name"].as_str().unwrap().contains(name)).unwrap();
+    let (buffers, process) = (quantity("buffers"), quantity("process"));
+    let bytes = |value: &Value| value.as_f64().unwrap();
+    assert!(process["planned"].is_null(), "{process}");
+    assert!(
+        bytes(&buffers["measured"]) > 0.0 && bytes(&buffers["measured"]) <= bytes(&buffers["planned"]),
+        "{buffers}"
+    );
+    assert!(bytes(&buffers["measured"]) < bytes(&process["measured"]), "{buffers} {process}");
     let records = json["analysis"]["supersteps"].as_array().unwrap();
     let work: u64 = records.iter().map(|record| record["work"].as_u64().unwrap()).sum();
     assert!(work >= 2 * 1200 * 1200 * 1200, "{work}");
