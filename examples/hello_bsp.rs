@@ -4,7 +4,7 @@
 
 use std::io::Write;
 
-use hama::{BoxError, Bsp, Error, LocalRunner, Peer, Pool, Result};
+use hama::{BoxError, Bsp, Error, Hama, Peer, Result};
 use serde::{Deserialize, Serialize};
 
 /// What travels to the peers: the program with its parameters.
@@ -33,8 +33,8 @@ fn main() -> Result<()> {
         Some(text) => text.parse().map_err(|_| Error::invalid(format!("{text} is no number of peers")))?,
         None => 3,
     };
-    let runner = LocalRunner::new(Pool::new(64 << 20));
-    let outcome = runner.run(&Hello { greeting: "hello".into() }).peers(peers)?;
+    let hama = Hama::builder().store("memory:hello").memory(64 << 20).build()?;
+    let outcome = hama.run(&Hello { greeting: "hello".into() }).peers(peers)?;
     let mut out = std::io::stdout();
     for line in &outcome.outputs {
         writeln!(out, "{line}").map_err(|error| Error::io("cannot write to standard output", error))?;

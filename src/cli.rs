@@ -3,6 +3,7 @@
 mod analysis;
 mod blocking;
 mod check;
+mod count;
 mod demo;
 mod export;
 mod failure;
@@ -12,6 +13,7 @@ mod interrupt;
 mod list;
 mod log;
 mod made;
+mod misplaced;
 mod multiply;
 mod names;
 mod output;
@@ -44,6 +46,16 @@ Examples:
 Exit status: 0 done, 1 failed, 2 wrong use, 3 exists or conflict, 4 unreachable,
 5 damaged or not verified, 130 interrupted.";
 
+const MATRIX_EXAMPLES: &str = "\
+Examples:
+  hama matrix random a --rows 4000 --cols 2000           make one
+  hama matrix import mine.npy mine                       or bring one
+  hama matrix multiply a mine --transpose-a --output c   multiply
+  hama matrix show c --rows 0..5 --cols 0..5             look at a corner
+  hama matrix export c c.npy                             take it elsewhere
+
+`hama matrix VERB --help` has more of each.";
+
 /// Multiplies matrices that are larger than memory, in tables that others can open.
 #[derive(Parser)]
 #[command(name = "hama", version, max_term_width = 110, after_help = EXAMPLES)]
@@ -61,7 +73,13 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "URL", help_heading = "Options of every command")]
     pub(crate) store: Option<String>,
     /// The most memory to use, such as 2GiB or 512MiB [default: a quarter of what this machine has]
-    #[arg(long, global = true, value_name = "SIZE", help_heading = "Options of every command")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "SIZE",
+        allow_hyphen_values = true,
+        help_heading = "Options of every command"
+    )]
     pub(crate) memory: Option<Size>,
     /// Answer with one JSON document on standard output, errors too
     #[arg(long, global = true, help_heading = "Options of every command")]
@@ -69,7 +87,7 @@ pub(crate) struct Global {
     /// No progress, and no warnings
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Options of every command")]
     pub(crate) quiet: bool,
-    /// Say on standard error what is being done; twice for more
+    /// Say on standard error what is done; twice for every superstep
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Options of every command")]
     pub(crate) verbose: u8,
 }
@@ -77,7 +95,7 @@ pub(crate) struct Global {
 #[derive(Subcommand)]
 enum Command {
     /// Make, multiply, look at and exchange matrices
-    #[command(subcommand, after_help = EXAMPLES)]
+    #[command(subcommand, after_help = MATRIX_EXAMPLES)]
     Matrix(Matrix),
     Demo(demo::Demo),
 }
@@ -106,14 +124,16 @@ pub(crate) fn main() -> ExitCode {
         .skip(1)
         .take_while(|argument| *argument != "--")
         .any(|argument| argument == "--json");
-    match Cli::try_parse_from(&arguments) {
+    match Cli::try_parse_from(&arguments).map_err(misplaced::hinted) {
         Ok(cli) => {
             log::start(&cli.global);
             let mut output = Output::new(cli.command.name(), cli.global.json);
             let outcome = cli.command.run(&cli.global, &mut output);
             output.end(outcome)
         }
-        Err(error) if json && error.use_stderr() => Output::new("", true).end(Err(Failure::of_usage(&error))),
+        Err(error) if json && error.use_stderr() => {
+            Output::of_no_command().end(Err(Failure::of_usage(&error)))
+        }
         Err(error) => output::usage(&error),
     }
 }

@@ -24,8 +24,16 @@ pub(crate) struct Analysis {
 struct Quantity {
     name: &'static str,
     unit: Unit,
-    planned: f64,
+    planned: Option<f64>,
     measured: Option<f64>,
+}
+
+/// The most memory that there was, in bytes.
+pub(crate) struct MemoryPeak {
+    /// Of the pool's buffers, while the plan ran.
+    pub(crate) buffers: u64,
+    /// Of the whole process so far, where the system tells it.
+    pub(crate) process: Option<u64>,
 }
 
 #[derive(Clone, Copy, Serialize)]
@@ -41,16 +49,11 @@ impl Analysis {
         plan: &Plan,
         supersteps: Vec<SuperstepRecord>,
         seconds: f64,
-        memory_bytes_peak: Option<u64>,
+        memory: &MemoryPeak,
     ) -> Analysis {
         let peers = by_peer(&supersteps);
         let mut quantities = quantities(plan, &peers, seconds);
-        quantities.push(Quantity {
-            name: "memory, buffers planned, process measured",
-            unit: Unit::Bytes,
-            planned: plan.memory.total_bytes().saturating_mul(plan.grid.peer_count()) as f64,
-            measured: memory_bytes_peak.map(|bytes| bytes as f64),
-        });
+        quantities.extend(memory_quantities(plan, memory));
         Analysis { quantities, peers, supersteps }
     }
 
@@ -70,7 +73,12 @@ fn quantities(plan: &Plan, peers: &[SuperstepRecord], seconds: f64) -> Vec<Quant
     let most = |of: fn(&SuperstepRecord) -> f64| peers.iter().map(of).fold(0.0, f64::max);
     let sum = |of: fn(&SuperstepRecord) -> f64| peers.iter().map(of).sum::<f64>();
     let estimate = &plan.estimate;
-    let row = |name, unit, planned, measured| Quantity { name, unit, planned, measured: Some(measured) };
+    let row = |name, unit, planned, measured| Quantity {
+        name,
+        unit,
+        planned: Some(planned),
+        measured: Some(measured),
+    };
     vec![
         row("time", Unit::Seconds, estimate.total_s, seconds),
         // A peer's last record is of what it did after the last superstep.
@@ -84,6 +92,23 @@ fn quantities(plan: &Plan, peers: &[SuperstepRecord], seconds: f64) -> Vec<Quant
             estimate.received_bytes,
             most(|r| r.bytes_received as f64),
         ),
+    ]
+}
+
+/// Buffers as planned; the process, which has more than buffers, for itself.
+fn memory_quantities(plan: &Plan, memory: &MemoryPeak) -> [Quantity; 2] {
+    // What the kernel packs into lies beside the pool.
+    let buffers = plan.memory.total_bytes() - plan.memory.packing_bytes;
+    let planned = buffers.saturating_mul(plan.grid.peer_count());
+    let row = |name, planned: Option<u64>, measured: Option<u64>| Quantity {
+        name,
+        unit: Unit::Bytes,
+        planned: planned.map(|bytes| bytes as f64),
+        measured: measured.map(|bytes| bytes as f64),
+    };
+    [
+        row("memory, buffers of all peers", Some(planned), Some(memory.buffers)),
+        row("memory, whole process", None, memory.process),
     ]
 }
 
@@ -143,8 +168,8 @@ impl fmt::Display for Analysis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:42}{:>12}{:>12}", "", "planned", "measured")?;
         for Quantity { name, unit, planned, measured } in &self.quantities {
-            let measured = measured.map_or("-".to_owned(), |value| unit.write(value));
-            writeln!(f, "{name:42}{:>12}{measured:>12}", unit.write(*planned))?;
+            let write = |value: &Option<f64>| value.map_or("-".to_owned(), |value| unit.write(value));
+            writeln!(f, "{name:42}{:>12}{:>12}", write(planned), write(measured))?;
         }
         writeln!(f, "\n     peer  {HEADER}")?;
         for record in &self.peers {

@@ -1,8 +1,15 @@
 //! `hama matrix blocking`: a matrix cut into blocks, without moving a byte.
 
+use std::fmt;
+
+use hama::table::Extent;
+use hama::{AnyMatrix, Error};
+use serde::Serialize;
+
 use super::Global;
+use super::count::count;
 use super::failure::Failure;
-use super::made::Made;
+use super::info::Summary;
 use super::output::Output;
 use super::session::{Access, Session};
 
@@ -19,17 +26,37 @@ pub(crate) struct Blocking {
     /// The matrix
     name: String,
     /// How many blocks along each dimension
-    #[arg(value_name = "N", allow_negative_numbers = true)]
+    #[arg(value_name = "N", allow_negative_numbers = true, value_parser = count::<u64>)]
     blocks: u64,
+}
+
+#[derive(Serialize)]
+struct BlockingReport {
+    #[serde(flatten)]
+    table: Summary,
+    blocks: Extent,
 }
 
 impl Blocking {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
         let session = Session::open(global, Access::Existing)?;
         let blocked = match session.matrix(&self.name)? {
-            hama::AnyMatrix::F64(matrix) => hama::AnyMatrix::F64(matrix.blocking(self.blocks)?),
-            hama::AnyMatrix::F32(matrix) => hama::AnyMatrix::F32(matrix.blocking(self.blocks)?),
+            AnyMatrix::F64(matrix) => AnyMatrix::F64(matrix.blocking(self.blocks)?),
+            AnyMatrix::F32(matrix) => AnyMatrix::F32(matrix.blocking(self.blocks)?),
         };
-        output.report(&Made::of(&session, &blocked))
+        let table = blocked.table();
+        let blocks = table.spec().blocking.ok_or_else(|| {
+            Error::internal(format!("cannot tell the blocks of {}: it has none", self.name))
+        })?;
+        tracing::info!(table = self.name, %blocks, "cut into blocks");
+        output.report(&BlockingReport { table: Summary::of(&session, table), blocks })
+    }
+}
+
+impl fmt::Display for BlockingReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary { name, rows, cols, .. } = &self.table;
+        let block = Extent::new(*rows, *cols).div_ceil(self.blocks);
+        writeln!(f, "{name}: {} blocks of at most {block}", self.blocks)
     }
 }

@@ -7,6 +7,7 @@ use hama::{Error, ErrorKind};
 use serde::Serialize;
 
 use super::Global;
+use super::count::counted;
 use super::failure::Failure;
 use super::output::Output;
 use super::progress::{Task, Unit};
@@ -49,6 +50,7 @@ impl Check {
         if !report.faults.is_empty() {
             return Err(damaged(&self.name, &report.faults));
         }
+        tracing::info!(table = self.name, tiles = report.tiles, bytes = report.bytes, "checked");
         output.report(&CheckReport {
             name: self.name,
             sound: true,
@@ -62,19 +64,22 @@ impl Check {
 /// All faults in one error.
 fn damaged(name: &str, faults: &[Error]) -> Failure {
     let faults: Vec<&str> = faults.iter().map(Error::message).collect();
-    let count = faults.len();
-    Error::new(ErrorKind::Data, format!("{name} is damaged, {count} faults: {}", faults.join("; "))).into()
+    Error::new(
+        ErrorKind::Data,
+        format!("{name} is damaged, {}: {}", counted(faults.len(), "fault"), faults.join("; ")),
+    )
+    .into()
 }
 
 impl fmt::Display for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{}: sound, {} in {} tiles of {} shards",
+            "{}: sound, {} read of {} in {}",
             self.name,
             Size(self.bytes),
-            self.tiles,
-            self.shards
+            counted(self.tiles, "tile"),
+            counted(self.shards, "shard")
         )
     }
 }

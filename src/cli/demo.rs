@@ -1,34 +1,40 @@
 //! `hama demo`: two random matrices, their product, and what can be done next, in lines that run as printed.
 
+mod own;
+
 use std::fmt;
 
 use hama::table::StorePath;
-use hama::{AnyMatrix, DenseMatrix, Hama, Seed};
+use hama::{DenseMatrix, Seed};
 use serde::Serialize;
 
 use super::Global;
+use super::count::count;
 use super::failure::Failure;
 use super::info::Summary;
 use super::made::Dtype;
 use super::multiply::{self, MultiplyReport};
 use super::output::{Output, warn};
 use super::progress::{Task, Unit};
-use super::session::{Access, Session, store_url};
+use super::session::{Access, Session, store_url, taken, target};
 use super::size::Size;
 
 const A: &str = "demo-a";
 const B: &str = "demo-b";
 const C: &str = "demo-c";
+const SEED_A: Seed = Seed(1);
+const SEED_B: Seed = Seed(2);
 const PYTHON: &str = "hama-python/bin/python";
 
 /// See all of it work: make two random matrices, multiply them, verify the product
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  hama demo --size 1000\n\nAgain: reuses demo-a and demo-b and replaces demo-c."
+    after_help = "Example:\n  hama demo --size 1000\n\nAgain: reuses demo-a and demo-b and replaces demo-c.\n\
+                  Matrices of these names that somebody else made are left alone: it ends with 3."
 )]
 pub(crate) struct Demo {
     /// Rows and columns of both matrices
-    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 4000)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = count::<u64>, default_value_t = 4000)]
     size: u64,
 }
 
@@ -54,53 +60,45 @@ impl Demo {
         // Before a store is made for it.
         Dtype::F64.check(C, (self.size, self.size))?;
         let session = Session::open(global, Access::Create)?;
-        let a = operand(&session, global, A, self.size, Seed(1))?;
-        let b = operand(&session, global, B, self.size, Seed(2))?;
+        // All of them before the first is replaced.
+        let a = own::own(&session, A, |matrix| own::is_operand(matrix, SEED_A))?;
+        let b = own::own(&session, B, |matrix| own::is_operand(matrix, SEED_B))?;
+        let c = own::own(&session, C, own::is_product)?;
+        let a = operand(&session, global, a, A, (self.size, SEED_A))?;
+        let b = operand(&session, global, b, B, (self.size, SEED_B))?;
         let product = a.mult(&b)?;
         output.tell(format!("{}\n\n", product.plan()?))?;
-        let finished = multiply::run(&session, &product, C, true)?;
+        let finished = multiply::run(&session, &product, C, c.is_some())?;
         let verification = multiply::verify(&session, &a, &b, &finished)?;
         let operands = [&a, &b].map(|matrix| Summary::of(&session, matrix.table()));
-        let product = MultiplyReport::of(&session, finished, Some(verification), false);
+        let product = MultiplyReport::of(&session, finished, Some(verification), None);
         let folders = [A, B, C].map(|name| folder(&session, name));
         let (remove, next) = lines(global, self.size, folders[2].as_deref());
         output.report(&DemoReport { product, operands, folders, remove, next })
     }
 }
 
-/// The operand `name`: the one that is there where it is the same, else a new one.
+/// The operand `name`: the one that is there where it has this size, else a new one in its place.
 fn operand(
     session: &Session,
     global: &Global,
+    there: Option<DenseMatrix<f64>>,
     name: &str,
-    size: u64,
-    seed: Seed,
+    (size, seed): (u64, Seed),
 ) -> Result<DenseMatrix<f64>, Failure> {
-    if let Some(there) = reusable(&session.hama, name, size, seed) {
-        return Ok(there);
+    let replace = there.is_some();
+    if let Some(same) = there.filter(|matrix| matrix.shape() == (size, size)) {
+        return Ok(same);
     }
-    if !global.quiet {
+    if !global.quiet && !global.json {
         warn(&format!("making {name}: {size} x {size} f64\n"));
     }
     let task = Task { label: format!("making {name}"), total: size * size * 8, unit: Unit::Bytes };
     let shown = session.show(task);
-    let made = DenseMatrix::random(&session.hama, hama::replace(name), (size, size), seed)?;
+    let made =
+        DenseMatrix::random(&session.hama, target(name, replace), (size, size), seed).map_err(taken)?;
     drop(shown);
     Ok(made)
-}
-
-fn reusable(hama: &Hama, name: &str, size: u64, seed: Seed) -> Option<DenseMatrix<f64>> {
-    match hama::open_any(hama, name) {
-        Ok(AnyMatrix::F64(matrix)) if matrix.shape() == (size, size) && is_random(&matrix, seed) => {
-            Some(matrix)
-        }
-        _ => None,
-    }
-}
-
-/// Whether its table says that it was drawn from this seed.
-fn is_random(matrix: &DenseMatrix<f64>, seed: Seed) -> bool {
-    matrix.table().spec().attributes.get("seed").and_then(|seed| seed.as_u64()) == Some(seed.0)
 }
 
 /// The folder of a matrix, where it has one.

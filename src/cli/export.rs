@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use hama::npy;
+use hama::{Error, npy};
 use serde::Serialize;
 
 use super::Global;
@@ -39,6 +39,10 @@ struct ExportReport {
 
 impl Export {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
+        if self.file.as_os_str() == "-" {
+            let why = "standard output is no file that can be written twice, name one";
+            return Err(Error::invalid(format!("cannot export {} to -: {why}", self.name)).into());
+        }
         let session = Session::open(global, Access::Existing)?;
         let matrix = session.matrix(&self.name)?;
         let bytes = matrix.table().bytes();
@@ -47,6 +51,7 @@ impl Export {
         npy::export(&matrix, &self.file, self.replace).map_err(taken)?;
         drop(shown);
         let bytes = std::fs::metadata(&self.file).map_or(bytes, |file| file.len());
+        tracing::info!(table = self.name, file = %self.file.display(), bytes, "exported");
         output.report(&ExportReport { file: self.file.display().to_string(), bytes })
     }
 }

@@ -1,13 +1,30 @@
 //! How a command fails: with an error, an exit status that follows from its kind, and what to try next.
 
 use hama::{Error, ErrorKind};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 /// An error, and what its reader may try.
 #[derive(Debug)]
 pub(crate) struct Failure {
     error: Error,
     hint: Option<String>,
+}
+
+/// An error as a program reads it.
+#[derive(Serialize)]
+pub(crate) struct Description<'a> {
+    kind: &'static str,
+    message: String,
+    at: Option<Place<'a>>,
+    r#try: Option<&'a str>,
+}
+
+/// Where in a job an error happened.
+#[derive(Serialize)]
+struct Place<'a> {
+    host: &'a str,
+    peer: usize,
+    superstep: u64,
 }
 
 impl Failure {
@@ -23,7 +40,8 @@ impl Failure {
         let message = text.split("\n\n").next().unwrap_or_default();
         let message = message.strip_prefix("error: ").unwrap_or(message);
         let message: Vec<&str> = message.split_whitespace().collect();
-        Failure::from(Error::invalid(message.join(" "))).or_try("--help")
+        let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: try `")?.strip_suffix('`'));
+        Failure::from(Error::invalid(message.join(" "))).or_try(tip.unwrap_or("--help"))
     }
 
     /// The exit status: 1 failed, 2 wrong use, 3 exists or conflict, 4 unreachable, 5 damaged, 130 interrupted.
@@ -47,17 +65,14 @@ impl Failure {
     }
 
     /// What a program reads.
-    pub(crate) fn json(&self) -> Value {
-        let at = self
-            .error
-            .place()
-            .map(|at| json!({ "host": at.host.name(), "peer": at.peer.index(), "superstep": at.superstep }));
-        json!({
-            "kind": self.error.kind().name(),
-            "message": self.error.to_string(),
-            "at": at,
-            "try": self.hint,
-        })
+    pub(crate) fn description(&self) -> Description<'_> {
+        let at = self.error.place();
+        Description {
+            kind: self.error.kind().name(),
+            message: self.error.to_string(),
+            at: at.map(|at| Place { host: at.host.name(), peer: at.peer.index(), superstep: at.superstep }),
+            r#try: self.hint.as_deref(),
+        }
     }
 }
 

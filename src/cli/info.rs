@@ -102,7 +102,7 @@ impl fmt::Display for InfoReport {
         let (table, details) = (&self.table, &self.details);
         writeln!(f, "name        {}", table.name)?;
         writeln!(f, "shape       {} x {} {}", table.rows, table.cols, table.dtype)?;
-        writeln!(f, "size        {} ({} bytes)", Size(table.bytes), table.bytes)?;
+        writeln!(f, "size        {} of files ({} bytes)", Size(table.bytes), table.bytes)?;
         writeln!(f, "tiles       {} of {} elements", details.tiles, details.tile)?;
         writeln!(f, "shards      {} of up to {} tiles", details.shards, details.shard_tiles)?;
         match details.blocks {

@@ -2,18 +2,22 @@
 
 use hama::Cancel;
 
+use super::Global;
 use super::output::warn;
 
 const EXIT_CODE: i32 = 130;
 
 /// From now on Ctrl-C (and SIGTERM, SIGHUP) asks `cancel` for the end; a second one ends the process where it
 /// stands.
-pub(crate) fn ends(cancel: Cancel) {
+pub(crate) fn ends(global: &Global, cancel: Cancel) {
+    let silent = global.json;
     let installed = ctrlc::set_handler(move || {
         if cancel.is_cancelled() {
             std::process::exit(EXIT_CODE);
         }
-        warn("\nhama: interrupted, cleaning up; once more to end at once\n");
+        if !silent {
+            warn("\nhama: interrupted, cleaning up; once more to end at once\n");
+        }
         cancel.cancel();
     });
     if let Err(error) = installed {

@@ -72,7 +72,9 @@ impl fmt::Display for ListReport {
             let (name, shape) = line.columns();
             write!(f, "{name:names$}  {shape:>shapes$}  ")?;
             match line {
-                Line::Sound(table) => writeln!(f, "{}  {:>10}", table.dtype, Size(table.bytes).to_string())?,
+                Line::Sound(table) => {
+                    writeln!(f, "{}  {:>10} of files", table.dtype, Size(table.bytes).to_string())?
+                }
                 Line::Damaged { error, .. } => writeln!(f, "{error}")?,
             }
         }

@@ -4,12 +4,14 @@ use tracing::level_filters::LevelFilter;
 
 use super::Global;
 
-/// Warnings by default, nothing but errors with `-q`, more with `-v` and `-vv`.
+/// Warnings by default, nothing but errors with `-q`, what was done with `-v`, how with `-vv`, nothing with `--json`.
 pub(crate) fn start(global: &Global) {
     let level = match (global.quiet, global.verbose) {
+        _ if global.json => LevelFilter::OFF,
         (true, _) => LevelFilter::ERROR,
         (false, 0) => LevelFilter::WARN,
-        (false, 1) => LevelFilter::DEBUG,
+        (false, 1) => LevelFilter::INFO,
+        (false, 2) => LevelFilter::DEBUG,
         (false, _) => LevelFilter::TRACE,
     };
     tracing_subscriber::fmt()

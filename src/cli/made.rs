@@ -31,9 +31,7 @@ impl fmt::Display for Made {
 /// The type of elements, as it is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Dtype {
-    /// 64-bit floating point
     F64,
-    /// 32-bit floating point
     F32,
 }
 

@@ -6,7 +6,8 @@ use hama::{AnyMatrix, DenseMatrix, Error, ErrorKind, Finished, Grid, Plan, Produ
 use serde::Serialize;
 
 use super::Global;
-use super::analysis::Analysis;
+use super::analysis::{Analysis, MemoryPeak};
+use super::count::count;
 use super::failure::Failure;
 use super::info::Summary;
 use super::output::Output;
@@ -19,9 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   hama matrix multiply a b --output c --verify
   hama matrix multiply a a --transpose-a --output gram --peers 2 --memory 1GiB
-  hama matrix multiply a b --explain                         only say how, write nothing
-
-Between threads of this process, files of the store and no service; within --memory.";
+  hama matrix multiply a b --explain                         only say how, write nothing";
 
 /// Multiply two matrices
 #[derive(clap::Args)]
@@ -41,7 +40,7 @@ pub(crate) struct Multiply {
     #[arg(long)]
     transpose_b: bool,
     /// How many peers may work on it [default: one a core]
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    #[arg(long, value_name = "P", allow_hyphen_values = true, value_parser = count::<usize>)]
     peers: Option<usize>,
     /// The grid of peers along the product's rows, its columns and the inner dimension [default: the best one]
     #[arg(long, value_name = "MxNxK")]
@@ -121,8 +120,13 @@ impl Multiply {
             product.check_verifiable()?;
         }
         let finished = run(session, &product, name, self.replace)?;
+        // Before the verification takes buffers of its own.
+        let memory = MemoryPeak {
+            buffers: session.hama.pool().usage().used_bytes_peak as u64,
+            process: resident::bytes_peak(),
+        };
         let verification = if self.verify { Some(verify(session, &a, &b, &finished)?) } else { None };
-        output.report(&MultiplyReport::of(session, finished, verification, self.analyze))
+        output.report(&MultiplyReport::of(session, finished, verification, self.analyze.then_some(memory)))
     }
 }
 
@@ -156,6 +160,7 @@ pub(crate) fn verify<T: Scalar>(
     let verification = hama::verify(a, b, c)?;
     drop(shown);
     if verification.passed {
+        tracing::info!(table = c.name(), sums = verification.compared, "verified");
         return Ok(verification);
     }
     let message = format!("{} is not {} times {}: {verification}", c.name(), a.name(), b.name());
@@ -167,17 +172,16 @@ impl MultiplyReport {
         session: &Session,
         finished: Finished<T>,
         verification: Option<Verification>,
-        analyze: bool,
+        analyze: Option<MemoryPeak>,
     ) -> MultiplyReport {
-        let memory_bytes_peak = resident::bytes_peak();
         MultiplyReport {
             output: Summary::of(session, finished.matrix.table()),
             seconds: finished.seconds,
             gflop_per_s: finished.plan.flop() as f64 / finished.seconds.max(1e-9) / 1e9,
-            memory_bytes_peak,
+            memory_bytes_peak: resident::bytes_peak(),
             verification,
             analysis: analyze
-                .then(|| Analysis::of(&finished.plan, finished.records, finished.seconds, memory_bytes_peak)),
+                .map(|memory| Analysis::of(&finished.plan, finished.records, finished.seconds, &memory)),
             plan: finished.plan,
         }
     }

@@ -3,7 +3,8 @@
 /// Of `names` those that somebody who typed `typed` perhaps meant, the nearest first, at most three.
 pub(crate) fn near<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let typed: Vec<char> = typed.to_lowercase().chars().collect();
-    let far = typed.len() / 3 + 1;
+    // Every name of a letter is one change away from every other: that is no reason to think of it.
+    let far = typed.len() / 3;
     let mut near: Vec<(usize, &str)> = names
         .into_iter()
         .map(|name| (distance(&typed, &name.to_lowercase().chars().collect::<Vec<_>>()), name))
@@ -42,6 +43,8 @@ mod tests {
         assert_eq!(near("dmeo-a", names), ["demo-a", "demo-b"]);
         assert_eq!(near("grma", names), ["gram"]);
         assert_eq!(near("Digits", names), ["digits"]);
+        assert_eq!(near("A", ["a", "b"]), ["a"]);
+        assert!(near("x", ["a", "b"]).is_empty() && near("ab", ["ac"]).is_empty());
         assert!(near("x", names).is_empty());
         assert!(near("", []).is_empty());
     }

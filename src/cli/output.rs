@@ -6,9 +6,8 @@ use std::process::ExitCode;
 
 use hama::Error;
 use serde::Serialize;
-use serde_json::json;
 
-use super::failure::Failure;
+use super::failure::{Description, Failure};
 
 /// The version of what `--json` prints. It rises when a field goes or changes its meaning.
 const SCHEMA: u32 = 1;
@@ -20,7 +19,7 @@ impl<T: Serialize + Display> Report for T {}
 
 /// The answer of one command.
 pub(crate) struct Output {
-    command: &'static str,
+    command: Option<&'static str>,
     json: bool,
     closed: bool,
 }
@@ -28,14 +27,25 @@ pub(crate) struct Output {
 #[derive(Serialize)]
 struct Document<'a, R> {
     schema: u32,
-    command: &'a str,
+    command: Option<&'static str>,
     #[serde(flatten)]
     report: &'a R,
 }
 
+#[derive(Serialize)]
+struct ErrorReport<'a> {
+    error: Description<'a>,
+    exit_code: u8,
+}
+
 impl Output {
     pub(crate) fn new(command: &'static str, json: bool) -> Output {
-        Output { command, json, closed: false }
+        Output { command: Some(command), json, closed: false }
+    }
+
+    /// The answer, in JSON, to a command line that cannot be read.
+    pub(crate) fn of_no_command() -> Output {
+        Output { command: None, json: true, closed: false }
     }
 
     /// What people are told on the way. The JSON document holds it at its end.
@@ -45,9 +55,10 @@ impl Output {
 
     /// The answer.
     pub(crate) fn report(&mut self, report: &impl Report) -> Result<(), Failure> {
-        if !self.json {
-            return self.write(&report.to_string());
-        }
+        if self.json { self.document(report) } else { self.write(&report.to_string()) }
+    }
+
+    fn document(&mut self, report: &impl Serialize) -> Result<(), Failure> {
         let document = Document { schema: SCHEMA, command: self.command, report };
         let text = serde_json::to_string(&document)
             .map_err(|error| Error::internal("cannot write the answer as JSON").with_source(error))?;
@@ -59,12 +70,8 @@ impl Output {
         let Err(failure) = outcome else { return ExitCode::SUCCESS };
         let exit_code = failure.exit_code();
         if self.json {
-            let mut document = json!({ "schema": SCHEMA, "error": failure.json(), "exit_code": exit_code });
-            if !self.command.is_empty() {
-                document["command"] = self.command.into();
-            }
             // Where that cannot be written either, the exit status is what is left.
-            drop(self.write(&format!("{document}\n")));
+            drop(self.document(&ErrorReport { error: failure.description(), exit_code }));
         } else {
             warn(&failure.text());
         }

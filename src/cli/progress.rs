@@ -39,9 +39,9 @@ pub(crate) struct Shown {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Shows how far `task` is by what `meter` counts from now on; with `-q` nothing is shown.
+/// Shows how far `task` is by what `meter` counts from now on; with `-q` and `--json` nothing is shown.
 pub(crate) fn show(global: &Global, task: Task, meter: Arc<Progress>) -> Shown {
-    if global.quiet {
+    if global.quiet || global.json {
         return Shown { stop: None, thread: None };
     }
     let (stop, stopped) = channel();

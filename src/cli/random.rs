@@ -3,6 +3,7 @@
 use hama::{AnyMatrix, DenseMatrix, Seed};
 
 use super::Global;
+use super::count::count;
 use super::failure::Failure;
 use super::made::{Dtype, Made};
 use super::output::Output;
@@ -23,13 +24,13 @@ pub(crate) struct Random {
     /// Its name: letters, digits, - and _
     name: String,
     /// How many rows
-    #[arg(long, value_name = "R", allow_negative_numbers = true)]
+    #[arg(long, value_name = "R", allow_hyphen_values = true, value_parser = count::<u64>)]
     rows: u64,
     /// How many columns
-    #[arg(long, value_name = "C", allow_negative_numbers = true)]
+    #[arg(long, value_name = "C", allow_hyphen_values = true, value_parser = count::<u64>)]
     cols: u64,
     /// What the elements follow from
-    #[arg(long, value_name = "S", allow_negative_numbers = true, default_value_t = 0)]
+    #[arg(long, value_name = "S", allow_hyphen_values = true, value_parser = count::<u64>, default_value_t = 0)]
     seed: u64,
     /// The type of its elements
     #[arg(long, value_name = "TYPE", value_enum, default_value_t = Dtype::F64)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hama::table::{self, Table, TableName};
+use hama::table::{self, StoreUrl, Table, TableName};
 use hama::{AnyMatrix, Cancel, Error, ErrorKind, Hama, HamaBuilder, Progress, SaveAs};
 
 use super::failure::Failure;
@@ -36,6 +36,20 @@ pub(crate) fn store_url(global: &Global) -> String {
     global.store.clone().or_else(variable).unwrap_or_else(|| STORE.to_owned())
 }
 
+/// The same URL, where what is written there outlives the command.
+fn lasting(url: String) -> hama::Result<String> {
+    let refused = |why: &str| Err(Error::invalid(format!("cannot use the store {url}: {why}")));
+    match url.split_once(':') {
+        Some(("memory" | "strict", _)) => refused("it would end with this command, and all that is in it"),
+        Some((scheme, _)) if scheme != "file" && scheme != "hdfs" && url.parse::<StoreUrl>().is_err() => {
+            refused(&format!(
+                "it is neither a path nor a URL such as file:./hama-data (a path with a colon is written file:{url})"
+            ))
+        }
+        _ => Ok(url),
+    }
+}
+
 impl<'a> Session<'a> {
     /// Opens the store; `set` has the last word on how.
     pub(crate) fn open_with(
@@ -43,9 +57,10 @@ impl<'a> Session<'a> {
         access: Access,
         set: impl FnOnce(HamaBuilder) -> HamaBuilder,
     ) -> Result<Session<'a>, Failure> {
+        let url = lasting(store_url(global))?;
         let (meter, cancel) = (Arc::new(Progress::new()), Cancel::new());
         let mut builder = Hama::builder()
-            .store(store_url(global))
+            .store(url)
             .create(access == Access::Create)
             .cancel(cancel.clone())
             .progress(Arc::clone(&meter));
@@ -57,7 +72,9 @@ impl<'a> Session<'a> {
             let failure = Failure::from(error);
             if missing { failure.or_try("--store URL, or `hama demo`, which makes one") } else { failure }
         })?;
-        interrupt::ends(cancel.clone());
+        interrupt::ends(global, cancel.clone());
+        let memory = hama::format_bytes(hama.memory());
+        tracing::info!(store = %hama.store().url(), memory, peers = hama.peers(), "opened the store");
         Ok(Session { hama, meter, cancel, global })
     }
 
@@ -68,12 +85,17 @@ impl<'a> Session<'a> {
 
     /// The matrix `name`.
     pub(crate) fn matrix(&self, name: &str) -> Result<AnyMatrix, Failure> {
-        hama::open_any(&self.hama, name).map_err(|error| self.unknown(name, error))
+        let matrix = hama::open_any(&self.hama, name).map_err(|error| self.unknown(name, error))?;
+        opened(matrix.table());
+        Ok(matrix)
     }
 
     /// The table `name`.
     pub(crate) fn table(&self, name: &str) -> Result<Table, Failure> {
-        Table::open(self.hama.store(), &TableName::new(name)?).map_err(|error| self.unknown(name, error))
+        let table = Table::open(self.hama.store(), &TableName::new(name)?);
+        let table = table.map_err(|error| self.unknown(name, error))?;
+        opened(&table);
+        Ok(table)
     }
 
     /// The failure of a name that cannot be opened, with the names that were perhaps meant.
@@ -95,6 +117,11 @@ impl<'a> Session<'a> {
     pub(crate) fn show(&self, task: Task) -> Shown {
         progress::show(self.global, task, Arc::clone(&self.meter))
     }
+}
+
+fn opened(table: &Table) {
+    let spec = table.spec();
+    tracing::info!(table = %table.name(), version = table.version(), shape = %spec.shape, dtype = %spec.element, "opened");
 }
 
 /// Where a result goes: a new name, or one whose table it may replace.

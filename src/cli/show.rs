@@ -32,10 +32,10 @@ pub(crate) struct Show {
     /// The matrix
     name: String,
     /// Which rows, such as 0..5, 10.., ..5 or 7 [default: the first 8]
-    #[arg(long, value_name = "RANGE")]
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
     rows: Option<Span>,
     /// Which columns [default: the first 8]
-    #[arg(long, value_name = "RANGE")]
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
     cols: Option<Span>,
 }
 

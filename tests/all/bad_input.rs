@@ -40,7 +40,19 @@ fn impossible_shapes_are_refused_before_a_store_is_made() {
         place.run(&format!("matrix random a --rows {rows} --cols {cols}")).fails(2, &["cannot"]);
     }
     for number in ["-1", "1.5", "1e3", "ten", "18446744073709551616"] {
-        place.run(&format!("matrix random a --rows {number} --cols 2")).fails(2, &["--rows"]);
+        place.run(&format!("matrix random a --rows {number} --cols 2")).fails(2, &["--rows", number]);
+    }
+    for number in ["-1", "1e3"] {
+        let wanted = format!("cannot read {number:?} as a count: a whole number such as 4000 is wanted");
+        for line in [
+            format!("matrix random a --rows {number} --cols 2"),
+            format!("matrix random a --rows 2 --cols {number}"),
+            format!("matrix blocking a {number}"),
+            format!("matrix multiply a a -o c --peers {number}"),
+            format!("demo --size {number}"),
+        ] {
+            place.run(&line).fails(2, &[&wanted]);
+        }
     }
     place.run("matrix random a --rows 2 --cols 2 --dtype f16").fails(2, &["f16", "f64"]);
     place.run("matrix random a --rows 2 --cols 2 --seed -1").fails(2, &["--seed"]);
@@ -142,7 +154,16 @@ fn stores_that_cannot_be_are_told_with_their_whole_path() {
     place.run("matrix list --store file").fails(2, &["file"]);
     place.run("matrix random a --rows 2 --cols 2 --store file").fails(2, &["file"]);
     place.run("matrix random a --rows 2 --cols 2 --store file/below").fails(2, &["file"]);
-    place.run("matrix list --store s3://bucket/data").fails(2, &["s3"]);
+    for store in ["s3://bucket/data", "s3:x"] {
+        let reply = place.run(&format!("matrix list --store {store}")).fails(2, &["s3", "file:./hama-data"]);
+        assert!(!reply.err.contains("strict") && !reply.err.contains("memory"), "{reply:?}");
+    }
+    for store in ["memory:x", "strict:x", "memory:"] {
+        place
+            .run(&format!("matrix random a --rows 2 --cols 2 --store {store}"))
+            .fails(2, &[store, "end with"]);
+        place.run(&format!("demo --size 2 --store {store}")).fails(2, &[store]);
+    }
     place.run("matrix list --store hdfs://host:9000/data").fails(2, &["hdfs"]);
 }
 
@@ -173,6 +194,8 @@ fn sizes_grids_peers_and_ranges_are_read_strictly() {
     let place = place();
     let multiply = "matrix multiply a a --transpose-a --output c";
     place.run(&format!("{multiply} --memory 2XB")).fails(2, &["2XB", "GiB"]);
+    place.run(&format!("{multiply} --memory -1GiB")).fails(2, &["cannot", "-1GiB"]);
+    place.run("matrix show a --rows -1..2").fails(2, &["cannot read the range"]);
     place.run(&format!("{multiply} --memory 0")).ends_with_failure();
     place.run(&format!("{multiply} --grid 2x2")).fails(2, &["2x2", "2x1x1"]);
     place.run(&format!("{multiply} --grid 0x1x1")).fails(2, &["0x1x1"]);
@@ -210,6 +233,11 @@ fn no_verb_and_unknown_verbs_are_told_what_there_is() {
         assert!(!reply.err.is_empty());
     }
     place.run("matrix multply a b").fails(2, &["multiply"]);
+    place.run("list").fails(2, &["try `hama matrix list`"]);
+    place.run("multiply a b --output c").fails(2, &["try `hama matrix multiply`"]);
+    place.run("matrix demo").fails(2, &["try `hama demo`"]);
+    let json = place.run("list --json").ends_with(2).json();
+    assert_eq!(json["error"]["try"], "hama matrix list");
 }
 
 #[test]

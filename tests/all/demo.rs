@@ -31,11 +31,29 @@ fn a_second_demo_reuses_the_operands_and_replaces_the_product() {
     place.ok("demo --size 64");
     let second = versions();
     assert_eq!(second, [first[0], first[1], first[2] + 1]);
-    place.ok("matrix random demo-a --rows 64 --cols 64 --seed 1 --dtype f32 --replace");
-    place.ok("demo --size 64");
-    assert_eq!(version("demo-b"), second[1]);
     place.ok("demo --size 65");
     assert!(place.ok("matrix info demo-c").contains("65 x 65 f64"));
+    place.ok("matrix remove demo-a demo-b");
+    place.ok("demo --size 64");
+}
+
+#[test]
+fn the_demo_leaves_alone_what_somebody_else_made() {
+    for (name, made) in [
+        ("demo-a", "random demo-a --rows 64 --cols 64 --seed 9"),
+        ("demo-a", "random demo-a --rows 64 --cols 63 --seed 1"),
+        ("demo-b", "random demo-b --rows 64 --cols 64 --seed 2 --dtype f32"),
+        ("demo-c", "random demo-c --rows 64 --cols 64 --seed 1"),
+        ("demo-c", "multiply demo-b demo-b --output demo-c --replace"),
+    ] {
+        let place = Place::new();
+        place.ok("demo --size 20");
+        place.ok(&format!("matrix {made}{}", if made.contains("--replace") { "" } else { " --replace" }));
+        let all = || ["demo-a", "demo-b", "demo-c"].map(|name| place.ok(&format!("matrix show {name}")));
+        let before = all();
+        place.run("demo --size 64").fails(3, &[name, "did not make", "matrix remove"]);
+        assert_eq!(all(), before, "{made}");
+    }
 }
 
 #[test]

@@ -20,7 +20,12 @@ fn place() -> Place {
 
 /// A multiplication that has begun to write its result.
 fn multiplying(place: &Place) -> Child {
-    let mut command = place.command("matrix multiply a a --output c");
+    running(place, "matrix multiply a a --output c")
+}
+
+/// A command that has begun to write the table c.
+fn running(place: &Place, line: &str) -> Child {
+    let mut command = place.command(line);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
     while !place.stored("c/generations").exists() {
@@ -47,6 +52,17 @@ fn ctrl_c_ends_a_multiplication_and_leaves_nothing() {
     assert_eq!(place.names(), ["a", "small"]);
     assert!(!place.stored("c").exists(), "not even directories");
     place.ok("matrix multiply small small --output c");
+}
+
+#[test]
+fn with_json_ctrl_c_is_one_document() {
+    let place = place();
+    let child = running(&place, "matrix multiply a a --output c --json");
+    send(&child, Signal::INT);
+    let reply = Reply::of("multiply", child.wait_with_output().unwrap()).ends_with(130);
+    assert_eq!(reply.err, "");
+    let document = reply.json();
+    assert_eq!((&document["error"]["kind"], &document["exit_code"]), (&"cancelled".into(), &130.into()));
 }
 
 #[test]

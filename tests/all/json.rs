@@ -24,9 +24,11 @@ fn every_verb_answers_with_one_document() {
         ("demo --size 10", "demo"),
     ];
     for (line, command) in lines {
-        let before = place.run(&format!("--json {line}")).ok().json();
-        assert_eq!(before["command"], command);
-        assert!(before.get("error").is_none(), "{before}");
+        let reply = place.run(&format!("--json -vv {line}")).ok();
+        assert_eq!(reply.err, "", "{line}");
+        let document = reply.json();
+        assert_eq!(document["command"], command);
+        assert!(document.get("error").is_none(), "{document}");
     }
 }
 
@@ -52,6 +54,7 @@ fn errors_are_documents_on_standard_output() {
         assert_eq!(reply.err, "");
         let document = reply.json();
         assert_eq!(document["exit_code"], status);
+        assert!(reply.out.starts_with("{\"schema\":1,\"command\":"), "{}", reply.out);
         document
     };
     let none = error("matrix list", 1);
@@ -65,7 +68,7 @@ fn errors_are_documents_on_standard_output() {
     let usage = error("matrix random", 2);
     assert_eq!(usage["error"]["kind"], "invalid");
     assert!(usage["error"]["message"].as_str().unwrap().contains("--rows"), "{usage}");
-    assert!(usage.get("command").is_none());
+    assert!(usage.as_object().unwrap()["command"].is_null());
 }
 
 #[test]

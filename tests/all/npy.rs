@@ -67,6 +67,26 @@ fn files_that_lie_are_refused_and_leave_nothing() {
     place.ok("matrix random new --rows 2 --cols 2");
 }
 
+#[test]
+fn standard_output_is_no_file() {
+    let place = Place::new();
+    place.random("a", 2, 2);
+    place.run("matrix export a -").fails(2, &["cannot export a to -", "standard output"]);
+    assert!(!place.path().join("-").exists());
+}
+
+#[test]
+fn a_refused_file_makes_no_store() {
+    let place = Place::new();
+    let header = "{'descr': '<c16', 'fortran_order': False, 'shape': (2, 2), }\n";
+    fs::write(place.path().join("complex.npy"), npy(header, &[0; 64])).unwrap();
+    fs::write(place.path().join("short.npy"), npy(&header.replace("c16", "f8"), &[0; 31])).unwrap();
+    for file in ["complex.npy", "short.npy", "nothing.npy", "."] {
+        place.run(&format!("matrix import {file} new")).ends_with_failure();
+        assert!(!place.stored("").exists(), "{file}");
+    }
+}
+
 const VARIANTS: &str = r#"
 import sys, numpy as np
 rng = np.random.default_rng(1)

@@ -62,6 +62,29 @@ fn progress_and_logs_stay_off_standard_output() {
 }
 
 #[test]
+fn verbose_says_what_was_done_and_twice_how() {
+    let place = Place::new();
+    place.random("a", 50, 50);
+    for (line, done) in [
+        ("random b --rows 5 --cols 5", "committed"),
+        ("multiply a a -o c --verify", "verified"),
+        ("blocking c 2", "cut into blocks"),
+        ("list", "opened the store"),
+        ("info c", "opened"),
+        ("show c", "opened"),
+        ("path c", "opened"),
+        ("export c c.npy", "exported"),
+        ("import c.npy d", "imported"),
+        ("check d", "checked"),
+        ("remove d", "removed"),
+    ] {
+        let said = place.run(&format!("matrix {line} -v")).ok().err;
+        assert!(said.contains("INFO") && said.contains(done) && !said.contains("DEBUG"), "{line}: {said}");
+    }
+    assert!(place.run("matrix multiply a a -o e -vv").ok().err.contains("DEBUG"));
+}
+
+#[test]
 fn every_help_teaches_with_an_example() {
     let place = Place::new();
     let help = place.ok("--help");
@@ -75,5 +98,12 @@ fn every_help_teaches_with_an_example() {
         assert!(help.contains("Example") && help.contains("--store") && help.contains("--json"), "{help}");
     }
     assert!(place.ok("demo --help").contains("Example"));
+    let matrix = place.ok("matrix --help");
+    assert!(matrix.contains("Examples:") && !matrix.contains("hama demo"), "{matrix}");
+    for line in
+        verbs.map(|verb| format!("matrix {verb}")).iter().map(String::as_str).chain(["", "matrix", "demo"])
+    {
+        assert_eq!(place.ok(&format!("{line} -h")), place.ok(&format!("{line} --help")), "{line}");
+    }
     assert_eq!(place.ok("--version"), format!("hama {}\n", env!("CARGO_PKG_VERSION")));
 }

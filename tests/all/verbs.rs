@@ -88,6 +88,17 @@ fn analyze_puts_measured_beside_planned() {
         "{said}"
     );
     let json = place.json("matrix multiply a a --output c --analyze --replace");
+    let quantities = json["analysis"]["quantities"].as_array().unwrap();
+    let quantity =
+        |name: &str| quantities.iter().find(|q| q["name"].as_str().unwrap().contains(name)).unwrap();
+    let (buffers, process) = (quantity("buffers"), quantity("process"));
+    let bytes = |value: &Value| value.as_f64().unwrap();
+    assert!(process["planned"].is_null(), "{process}");
+    assert!(
+        bytes(&buffers["measured"]) > 0.0 && bytes(&buffers["measured"]) <= bytes(&buffers["planned"]),
+        "{buffers}"
+    );
+    assert!(bytes(&buffers["measured"]) < bytes(&process["measured"]), "{buffers} {process}");
     let records = json["analysis"]["supersteps"].as_array().unwrap();
     let work: u64 = records.iter().map(|record| record["work"].as_u64().unwrap()).sum();
     assert!(work >= 2 * 1200 * 1200 * 1200, "{work}");
@@ -111,7 +122,8 @@ fn blocked_and_unblocked_give_the_same_product() {
     place.random("a", 50, 60);
     place.random("bb", 60, 40);
     place.ok("matrix multiply a bb --output c");
-    place.ok("matrix blocking a 4");
+    assert_eq!(place.ok("matrix blocking a 4"), "a: 4 x 4 blocks of at most 13 x 15\n");
+    assert_eq!(place.json("matrix blocking a 4")["blocks"], json!([4, 4]));
     assert_eq!(place.json("matrix info a")["blocks"], json!([4, 4]));
     place.ok("matrix multiply a bb --output d --verify");
     let values =
@@ -134,7 +146,9 @@ fn list_info_path_and_check_say_what_is_there() {
     let path = place.ok("matrix path a");
     assert!(std::path::Path::new(path.trim_end()).join("zarr.json").is_file(), "{path}");
     assert_eq!(place.json("matrix info a")["path"], path.trim_end());
-    assert!(place.ok("matrix check a").contains("sound"));
+    let check = place.ok("matrix check a");
+    assert!(check.contains("sound") && check.ends_with(" read of 2 tiles in 1 shard\n"), "{check}");
+    assert!(list.lines().all(|line| line.ends_with(" of files")), "{list}");
 }
 
 #[test]
@@ -160,6 +174,7 @@ fn remove_removes() {
     assert_eq!(place.names(), ["b"]);
     assert!(!place.stored("a").exists());
     place.random("a", 4, 4);
+    assert_eq!(place.json("matrix remove a b a")["removed"], json!(["a", "b"]));
 }
 
 #[test]

@@ -1,0 +1,23 @@
+//! Verbs typed in the wrong place, such as `hama list` for `hama matrix list`.
+
+use clap::Subcommand;
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, Error};
+
+use super::{Command, Matrix};
+
+/// The same error, with the line that was meant where the verb is one elsewhere.
+pub(crate) fn hinted(mut error: Error) -> Error {
+    let Some(ContextValue::String(verb)) = error.get(ContextKind::InvalidSubcommand) else { return error };
+    let line = if Matrix::has_subcommand(verb) {
+        format!("hama matrix {verb}")
+    } else if Command::has_subcommand(verb) {
+        format!("hama {verb}")
+    } else {
+        return error;
+    };
+    error.remove(ContextKind::SuggestedSubcommand);
+    let tip = StyledStr::from(format!("try `{line}`"));
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+    error
+}
