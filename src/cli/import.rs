@@ -1,8 +1,8 @@
 //! `hama matrix import`: a matrix out of a NumPy file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use hama::{Cancel, Error, ErrorKind, Hama, npy, table::TableName};
+use hama::{Error, npy, table::TableName};
 
 use super::Global;
 use super::failure::Failure;
@@ -36,7 +36,7 @@ impl Import {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
         // Before a store is made for it.
         TableName::new(&self.name)?;
-        check(&self.file)?;
+        npy::check(&self.file)?;
         let bytes = std::fs::metadata(&self.file)
             .map_err(|error| Error::io(format!("cannot read {}", self.file.display()), error))?
             .len();
@@ -48,16 +48,5 @@ impl Import {
         drop(shown);
         tracing::info!(file = %self.file.display(), table = self.name, bytes, "imported");
         output.report(&Made::of(&session, &matrix))
-    }
-}
-
-/// Refuses a file whose header cannot be imported: an import into memory that is cancelled before its first element.
-fn check(file: &Path) -> hama::Result<()> {
-    let cancel = Cancel::new();
-    cancel.cancel();
-    let nowhere = Hama::builder().store("memory:import").peers(1).cancel(cancel).build()?;
-    match npy::import(&nowhere, file, "header") {
-        Err(error) if error.kind() == ErrorKind::Cancelled => Ok(()),
-        other => other.map(drop),
     }
 }

@@ -40,7 +40,9 @@ impl Remove {
         let mut removed: Vec<String> = Vec::new();
         // Before anything goes: a name may be wrong, or that of a matrix whose first writing was killed.
         for name in missing {
-            table::remove(&**session.hama.store(), name).map_err(|error| gone(&session, name, error))?;
+            table::remove(&**session.hama.store(), name)
+                .map_err(|error| gone(&session, name, after(&removed, error)))?;
+            tracing::info!(table = %name, "removed what an unfinished writing left");
             removed.push(name.to_string());
         }
         for name in there {
