@@ -14,6 +14,5 @@ mod oracle;
 mod output;
 mod pages;
 mod python;
-mod speed;
 mod verbs;
 mod workspace;
