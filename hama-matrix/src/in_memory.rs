@@ -1,4 +1,4 @@
-//! For benches: the kernel alone, without tables, messages or supersteps.
+//! For benches: the kernel and the generator alone, without tables, messages or supersteps.
 
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,11 @@ pub fn multiply_in_memory<T: Scalar>(n: usize, threads: usize) -> Result<Duratio
         }
     });
     Ok(start.elapsed())
+}
+
+/// Fills `into` with the elements of `row` of a random matrix from column `col` on, on this thread.
+pub fn fill_random<T: Scalar>(seed: Seed, row: u64, col: u64, into: &mut [T]) {
+    fill_row(seed, row, col, into);
 }
 
 /// What of tile (row, col) lies inside an n x n matrix.
