@@ -20,7 +20,7 @@ fn resources(peers: u64, memory_bytes: u64) -> Resources {
         hosts: 1,
         memory_bytes,
         rates: Rates::default(),
-        kernel: KernelId::GemmFma,
+        kernel: KernelId::Portable,
         grid: None,
     }
 }
