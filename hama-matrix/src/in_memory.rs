@@ -7,6 +7,7 @@ use hama_hdfs::tile_extent;
 
 pub use crate::kernel::peak_flop_per_s;
 use crate::kernel::{Kernel, KernelId, Part, View};
+use crate::problem::Operand;
 use crate::random::{Seed, fill_row};
 use crate::scalar::Scalar;
 
@@ -81,4 +82,32 @@ fn filled<T: Scalar>(pool: &Pool, tile: usize, seed: Seed) -> Result<Buffer> {
         fill_row(seed, row as u64, 0, elements);
     }
     Ok(buffer)
+}
+
+/// Seconds that one thread takes to pack `count` square tiles of `extent`, as A or as B, stored as they are or
+/// as their transposes. The tiles come from memory, not from a cache.
+///
+/// # Errors
+/// `OutOfMemory` where the tiles do not fit.
+pub fn pack_in_memory<T: Scalar>(
+    extent: usize,
+    operand: Operand,
+    transposed: bool,
+    count: usize,
+) -> Result<Duration> {
+    let pool = Pool::new(usize::MAX >> 1);
+    let tiles: Vec<Buffer> =
+        (0..8).map(|index| filled::<T>(&pool, extent, Seed(index))).collect::<Result<_>>()?;
+    let mut packed = filled::<T>(&pool, extent, Seed(0))?;
+    let kernel = Kernel::<T>::new(KernelId::of_this_host())?;
+    let start = Instant::now();
+    for tile in tiles.iter().cycle().take(count) {
+        let view = View::of_tile(tile.elements(), extent, extent, extent);
+        let view = if transposed { view.t() } else { view };
+        match operand {
+            Operand::A => kernel.pack_a(view, packed.elements_mut()),
+            Operand::B => kernel.pack_b(view, packed.elements_mut()),
+        }
+    }
+    Ok(start.elapsed())
 }
