@@ -6,7 +6,7 @@ use hama_core::{Buffer, Pool, Result};
 use hama_hdfs::tile_extent;
 
 pub use crate::kernel::peak_flop_per_s;
-use crate::kernel::{Kernel, KernelId, Part, View};
+use crate::kernel::{Kernel, KernelId, Part};
 use crate::problem::Operand;
 use crate::random::{Seed, fill_row};
 use crate::scalar::Scalar;
@@ -37,9 +37,12 @@ pub fn multiply_in_memory<T: Scalar>(n: usize, threads: usize) -> Result<Duratio
             let (a, b) = (&a, &b);
             scope.spawn(move || {
                 for (index, (packed_a, packed_b)) in share {
-                    let place = (index / count, index % count);
-                    kernel.pack_a(view::<T>(&a[index], n, tile, place), packed_a.elements_mut());
-                    kernel.pack_b(view::<T>(&b[index], n, tile, place), packed_b.elements_mut());
+                    let valid = |index: usize| tile.min(n - index * tile);
+                    let shape = (valid(index / count), valid(index % count));
+                    let packing = kernel.packing_a(shape, false, tile);
+                    packing.pack(0, a[index].elements::<T>(), packed_a.elements_mut());
+                    let packing = kernel.packing_b(shape, false, tile);
+                    packing.pack(0, b[index].elements::<T>(), packed_b.elements_mut());
                 }
             });
         }
@@ -75,12 +78,6 @@ pub fn fill_random<T: Scalar>(seed: Seed, row: u64, col: u64, into: &mut [T]) {
     fill_row(seed, row, col, into);
 }
 
-/// What of tile (row, col) lies inside an n x n matrix.
-fn view<T: Scalar>(buffer: &Buffer, n: usize, tile: usize, (row, col): (usize, usize)) -> View<'_, T> {
-    let valid = |index: usize| tile.min(n - index * tile);
-    View::of_tile(buffer.elements(), valid(row), valid(col), tile)
-}
-
 fn filled<T: Scalar>(pool: &Pool, tile: usize, seed: Seed) -> Result<Buffer> {
     let mut buffer = pool.take(tile * tile * size_of::<T>())?;
     for (row, elements) in buffer.elements_mut::<T>().chunks_mut(tile).enumerate() {
@@ -106,13 +103,12 @@ pub fn pack_in_memory<T: Scalar>(
     let mut packed = filled::<T>(&pool, extent, Seed(0))?;
     let kernel = Kernel::<T>::new(KernelId::of_this_host())?;
     let start = Instant::now();
+    let packing = match operand {
+        Operand::A => kernel.packing_a((extent, extent), transposed, extent),
+        Operand::B => kernel.packing_b((extent, extent), transposed, extent),
+    };
     for tile in tiles.iter().cycle().take(count) {
-        let view = View::of_tile(tile.elements(), extent, extent, extent);
-        let view = if transposed { view.t() } else { view };
-        match operand {
-            Operand::A => kernel.pack_a(view, packed.elements_mut()),
-            Operand::B => kernel.pack_b(view, packed.elements_mut()),
-        }
+        packing.pack(0, tile.elements::<T>(), packed.elements_mut());
     }
     Ok(start.elapsed())
 }
