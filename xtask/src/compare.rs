@@ -133,10 +133,12 @@ pub(crate) fn run(steps: &mut Steps, options: &Options) -> Result<(), String> {
     for (name, compare) in COMPARISONS.into_iter().filter(|(name, _)| options.wants(name)) {
         let outcome = steps.time(&format!("compare {name}"), || lab.clear().and_then(|()| compare(&mut lab)));
         match outcome {
-            Ok(found) => {
+            Ok(mut found) => {
                 lab.say("");
-                for row in &found.rows {
-                    lab.say(&format!("{}: {}  {}", row.what, row.figure(), row.verdict()));
+                for row in &mut found.rows {
+                    // Small sizes have no aims.
+                    row.aim = row.aim.filter(|_| !options.quick);
+                    lab.say(&format!("{}, {}: {}{}", row.what, row.case, row.figure(), row.verdict()));
                 }
                 findings.put(name, &machine.date, &raw, found);
                 // What is found is kept even if a later one is interrupted.

@@ -17,23 +17,24 @@ pub(super) fn run(lab: &mut Lab) -> Result<Found, String> {
         match sampled.id.as_str() {
             BARRIER => {
                 let time = Some(sampled.seconds.scaled(1e6));
-                found.figure("Empty superstep of 8 threads", time, " us", Some(Aim::AtMost(30.0)));
+                found.figure(("Empty superstep", "8 threads"), time, " us", Some(Aim::AtMost(30.0)));
             }
             MESSAGES => {
                 let rate = sampled.elements.map(|count| sampled.seconds.per(count / 1e6));
-                let what = "Messages of 16 bytes between threads, a second and peer";
+                let what = ("Messages of 16 bytes, a second and peer", "2 threads");
                 found.figure(what, rate, " million", Some(Aim::AtLeast(5.0)));
             }
             _ => {
-                let what = "Payloads of 8 MiB between 2 peers over sockets, each way at once";
+                let what = ("Payloads over the framed transport", "2 peers, each way at once");
                 found.figure(what, sampled.gb_per_s(), " GB/s", None);
             }
         }
     }
     if root().join("benches/socket.rs").exists() {
         let ratio = Spread::of(socket(lab)?).ok_or("the bench socket has measured nothing")?;
-        let what = "Payloads over the framed transport: rate, a plain socket pair with checksums = 1";
-        found.ratio(what, Some(ratio), Some(Aim::AtLeast(0.9)));
+        let what =
+            "Payloads over the framed transport: rate, a plain socket pair with the same checksums = 1";
+        found.figure((what, "2 peers"), Some(ratio), "", Some(Aim::AtLeast(0.9)));
     }
     Ok(found)
 }

@@ -23,15 +23,17 @@ pub(super) fn run(lab: &mut Lab) -> Result<Found, String> {
         candidates.extend(lab.rust(GEMM, &[&"gemm", &n, &dtype, &threads]));
         let count = lab.size(5, 1);
         let rounds = alternate(lab, &format!("kernel, N = {n}, {dtype}"), candidates, count);
-        let at = format!("Kernel in memory, N = {n}, {dtype}");
+        let case = format!("N = {n}, {dtype}");
         for (name, aim) in [(NUMPY, Some(Aim::AtMost(1.0))), (MKL, Some(Aim::AtMost(1.0))), (GEMM, None)] {
-            found.ratio(format!("{at}: time, {name} = 1"), rounds.times(HAMA, name), aim);
+            let what = format!("Kernel in memory: time, {name} = 1");
+            found.figure((&what, &case), rounds.times(HAMA, name), "", aim);
         }
         // A register holds twice as many numbers of f32.
         let peak = rounds.peak_flop_per_s * per_f64;
-        found.figure(format!("{at}: share of the peak"), share(&rounds, HAMA, n, peak), " %", None);
+        let what = "Kernel in memory: share of the multiply-add peak";
+        found.figure((what, &case), share(&rounds, HAMA, n, peak), " %", None);
         for name in [HAMA, NUMPY, MKL, GEMM] {
-            found.bar(Panel::Kernel, &format!("N = {n}, {dtype}"), name, share(&rounds, name, n, peak));
+            found.bar(Panel::Kernel, &case, name, share(&rounds, name, n, peak));
         }
     }
     Ok(found)

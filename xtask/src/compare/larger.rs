@@ -53,21 +53,23 @@ fn product(lab: &mut Lab, found: &mut Found, small: &Product, large: &Product) -
     let folder = lab.folder.display().to_string();
     let mut candidates = vec![multiply(SMALL, "s", memory), multiply(LARGE, "l", memory)];
     candidates.extend(lab.python(DISK, &[&"disk", &folder, &plain]));
-    let (at, count) = (format!("{}, f64, `--memory {memory}`", large.name()), lab.size(3, 1));
-    let rounds = alternate(lab, &format!("larger: {at}"), candidates, count);
+    let (case, count) = (format!("{}, f64, `--memory {memory}`", large.name()), lab.size(3, 1));
+    let rounds = alternate(lab, &format!("larger: {case}"), candidates, count);
 
     let rate = rounds.times(SMALL, LARGE).map(|times| times.scaled(large.flop() / small.flop()));
-    let what = format!("{at}: rate, that of {} = 1", small.name());
     let disk = Spread::of(disk_shares(&rounds));
-    // Where the disk binds, its speed is the aim of the row below.
+    // Where the disk binds, the rate is no matter of ours.
     let disk_binds = disk.is_some_and(|share| share.median > 0.9);
-    found.ratio(what, rate, (!disk_binds).then_some(Aim::AtLeast(1.0)));
-    found.ratio(format!("{at}: the disk's own time for what is moved, the product's = 1"), disk, None);
-    for (what, field) in
-        [("writes and syncs", "write_bytes_per_s"), ("reads past the page cache", "cold_read_bytes_per_s")]
+    let aim = (!disk_binds).then_some(Aim::AtLeast(1.0));
+    let what = format!("Larger than memory: rate, that of {} = 1", small.name());
+    found.figure((&what, &case), rate, "", aim);
+    let what = "Larger than memory: what the disk needs for the bytes, the product's time = 1";
+    found.figure((what, &case), disk, "", None);
+    for (way, field) in [("writing, synced", "write_bytes_per_s"), ("reading, cold", "cold_read_bytes_per_s")]
     {
         let speed = rounds.of(DISK, field).map(|speed| speed.scaled(1e-9));
-        found.figure(format!("Beside {}: the disk {what}", large.name()), speed, " GB/s", None);
+        let case = format!("{way}, beside {}", large.name());
+        found.figure(("The disk by itself", &case), speed, " GB/s", None);
     }
     Ok(())
 }

@@ -24,25 +24,23 @@ pub(super) fn run(lab: &mut Lab) -> Result<Found, String> {
 
     let mut found = Found::default();
     for &mib in &limits_mib {
-        let (name, at) = (name(mib), format!("`--memory {}`, N = {n}, f64", name(mib)));
+        let (name, case) = (name(mib), format!("`--memory {}`, N = {n}, f64", name(mib)));
         let above = rounds.numbers(&name, "resident_bytes");
-        let above = above.into_iter().map(|bytes| bytes / f64::from(1 << 20) - mib).collect();
-        found.figure(
-            format!("{at}: resident above it at the peak"),
-            Spread::of(above),
-            " MiB",
-            Some(Aim::AtMost(64.0)),
-        );
+        let above = Spread::of(above.into_iter().map(|bytes| bytes / f64::from(1 << 20) - mib).collect());
+        let what = "Memory resident at the peak, above what was given";
+        found.figure((what, &case), above, " MiB", Some(Aim::AtMost(64.0)));
         let aim = (mib == 256.0).then_some(Aim::AtMost(1.15));
-        found.ratio(format!("{at}: time, the default's = 1"), rounds.times(&name, DEFAULT), aim);
+        let what = "Less memory: time, the default's = 1";
+        found.figure((what, &case), rounds.times(&name, DEFAULT), "", aim);
         // The command's own figure is what people see: it must be the kernel's.
         let own = rounds.ratio((&name, "memory_bytes_peak"), (&name, "resident_bytes"));
         if let Some(own) = own.filter(|own| own.min < 0.95 || own.max > 1.05) {
-            lab.fail(&format!("{at}: memory_bytes_peak is {:.2} of what the kernel saw", own.median));
+            lab.fail(&format!("{case}: memory_bytes_peak is {:.2} of what the kernel saw", own.median));
         }
     }
     let resident = rounds.numbers(DEFAULT, "resident_bytes");
     let resident = Spread::of(resident.into_iter().map(|bytes| bytes / f64::from(1 << 20)).collect());
-    found.figure(format!("Without `--memory`, N = {n}, f64: resident at the peak"), resident, " MiB", None);
+    let case = format!("no `--memory`, N = {n}, f64");
+    found.figure(("Memory resident at the peak", &case), resident, " MiB", None);
     Ok(found)
 }

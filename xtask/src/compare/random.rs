@@ -17,13 +17,14 @@ pub(super) fn run(lab: &mut Lab) -> Result<Found, String> {
     for (dtype, size) in [("f64", 8.0), ("f32", 4.0)] {
         let bytes = (n * n) as f64 * size / lab.threads as f64;
         let rates = rounds.numbers(dtype, "seconds").into_iter().map(|seconds| bytes / seconds / 1e9);
-        let what = format!("`hama matrix random`, N = {n}, {dtype}, to a table: a second and core");
-        found.figure(what, Spread::of(rates.collect()), " GB", None);
+        let what = "`hama matrix random` into a table: a second and core";
+        found.figure((what, &format!("N = {n}, {dtype}")), Spread::of(rates.collect()), " GB", None);
     }
     if root().join("benches/random.rs").exists() {
         for result in criterion::run(lab, &["random"], "")? {
-            let what = format!("Bench `{}`, into memory: a second and core", result.id);
-            found.figure(what, result.gb_per_s(), " GB", Some(Aim::AtLeast(1.0)));
+            let what = "Random numbers into memory: a second and core";
+            let case = format!("bench `{}`", result.id);
+            found.figure((what, &case), result.gb_per_s(), " GB", Some(Aim::AtLeast(1.0)));
         }
     }
     Ok(found)

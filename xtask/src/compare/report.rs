@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::row::{Bar, Found};
+use super::row::{Bar, Found, Row};
 
 const BEGIN: &str = "<!-- cargo xtask compare: begin -->";
 const END: &str = "<!-- cargo xtask compare: end -->";
@@ -66,8 +66,17 @@ impl Findings {
             dates.join(", "),
             raw.join(", ")
         );
-        for row in self.in_order(order).flat_map(|finding| &finding.found.rows) {
-            table += &format!("| {} | {} | {} |\n", row.what, row.figure(), row.verdict());
+        for finding in self.in_order(order) {
+            let mut things: Vec<&str> = Vec::new();
+            for row in &finding.found.rows {
+                if !things.contains(&row.what.as_str()) {
+                    things.push(&row.what);
+                }
+            }
+            for what in things {
+                let rows = finding.found.rows.iter().filter(|row| row.what == what);
+                table += &line(what, &rows.collect::<Vec<_>>());
+            }
         }
         table
     }
@@ -75,6 +84,15 @@ impl Findings {
     fn in_order<'a>(&'a self, order: &'a [&str]) -> impl Iterator<Item = &'a Finding> {
         order.iter().filter_map(|name| self.comparisons.get(*name))
     }
+}
+
+/// A line of the table: everything about one thing.
+fn line(what: &str, rows: &[&Row]) -> String {
+    let figures: Vec<String> =
+        rows.iter().map(|row| format!("{}: {}{}", row.case, row.figure(), row.verdict())).collect();
+    let mut aims: Vec<String> = rows.iter().filter_map(|row| row.aim()).collect();
+    aims.dedup();
+    format!("| {what} | {} | {} |\n", figures.join("<br>"), aims.join(", "))
 }
 
 /// `page` with `text` between the two marks.
@@ -94,7 +112,9 @@ mod tests {
     fn found(what: &str) -> Found {
         let mut found = Found::default();
         let spread = Some(Spread { median: 0.8, min: 0.7, max: 0.9 });
-        found.ratio(what, spread, Some(Aim::AtMost(1.0)));
+        found.figure((what, "small"), spread, "", Some(Aim::AtMost(1.0)));
+        found.figure(("other", "small"), spread, " s", None);
+        found.figure((what, "large"), spread, "", Some(Aim::AtLeast(1.0)));
         found
     }
 
@@ -124,8 +144,12 @@ mod tests {
         assert_eq!(
             rows,
             [
-                "| first | 0.800 (0.700 to 0.900) | at most 1: met |",
-                "| second | 0.800 (0.700 to 0.900) | at most 1: met |"
+                "| first | small: 0.800 (0.700 to 0.900), met<br>large: 0.800 (0.700 to 0.900), missed \
+                 | at most 1, at least 1 |",
+                "| other | small: 0.800 s (0.700 to 0.900) |  |",
+                "| second | small: 0.800 (0.700 to 0.900), met<br>large: 0.800 (0.700 to 0.900), missed \
+                 | at most 1, at least 1 |",
+                "| other | small: 0.800 s (0.700 to 0.900) |  |",
             ]
         );
         assert!(table.starts_with("a machine, 2026-11-21: median"));

@@ -10,6 +10,8 @@ use super::rounds::Spread;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) what: String,
+    /// Of which sizes, types and so on. Figures of the same thing share a line of the table.
+    pub(crate) case: String,
     pub(crate) measured: Spread,
     /// What stands behind the number, with its space: nothing behind a ratio.
     pub(crate) unit: String,
@@ -49,21 +51,17 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// A ratio, where its candidates got through.
-    pub(crate) fn ratio(&mut self, what: impl Into<String>, measured: Option<Spread>, aim: Option<Aim>) {
-        self.figure(what, measured, "", aim);
-    }
-
-    /// A figure with a unit, where it is known.
+    /// A figure, where its candidates got through.
     pub(crate) fn figure(
         &mut self,
-        what: impl Into<String>,
+        (what, case): (&str, &str),
         measured: Option<Spread>,
         unit: &str,
         aim: Option<Aim>,
     ) {
         if let Some(measured) = measured {
-            self.rows.push(Row { what: what.into(), measured, unit: unit.to_owned(), aim });
+            let [what, case, unit] = [what, case, unit].map(str::to_owned);
+            self.rows.push(Row { what, case, measured, unit, aim });
         }
     }
 
@@ -86,14 +84,19 @@ impl Row {
         format!("{middle}{} ({low} to {high})", self.unit)
     }
 
-    /// What it should be and whether it is.
-    pub(crate) fn verdict(&self) -> String {
-        let Some(aim) = self.aim else { return String::new() };
-        let met = match aim {
-            Aim::AtMost(limit) => self.measured.median <= limit,
-            Aim::AtLeast(limit) => self.measured.median >= limit,
+    /// Whether it is what it should be.
+    pub(crate) fn verdict(&self) -> &'static str {
+        let met = match self.aim {
+            None => return "",
+            Some(Aim::AtMost(limit)) => self.measured.median <= limit,
+            Some(Aim::AtLeast(limit)) => self.measured.median >= limit,
         };
-        format!("{aim}{}: {}", self.unit, if met { "met" } else { "missed" })
+        if met { ", met" } else { ", missed" }
+    }
+
+    /// What it should be, with its unit.
+    pub(crate) fn aim(&self) -> Option<String> {
+        self.aim.map(|aim| format!("{aim}{}", self.unit))
     }
 }
 
@@ -124,7 +127,7 @@ mod tests {
 
     fn row(median: f64, aim: Aim) -> Row {
         let measured = Spread { median, min: 0.9, max: 12.34 };
-        Row { what: "it".into(), measured, unit: " ms".into(), aim: Some(aim) }
+        Row { what: "it".into(), case: "".into(), measured, unit: " ms".into(), aim: Some(aim) }
     }
 
     #[test]
@@ -138,10 +141,12 @@ mod tests {
 
     #[test]
     fn an_aim_is_met_or_missed() {
-        assert_eq!(row(1.08, Aim::AtMost(1.08)).verdict(), "at most 1.08 ms: met");
-        assert_eq!(row(1.09, Aim::AtMost(1.08)).verdict(), "at most 1.08 ms: missed");
-        assert_eq!(row(5.0, Aim::AtLeast(5.0)).verdict(), "at least 5 ms: met");
-        assert_eq!(row(4.9, Aim::AtLeast(5.0)).verdict(), "at least 5 ms: missed");
-        assert_eq!(row(f64::NAN, Aim::AtMost(1.0)).verdict(), "at most 1 ms: missed");
+        assert_eq!(row(1.08, Aim::AtMost(1.08)).aim().unwrap(), "at most 1.08 ms");
+        assert_eq!(row(1.08, Aim::AtMost(1.08)).verdict(), ", met");
+        assert_eq!(row(1.09, Aim::AtMost(1.08)).verdict(), ", missed");
+        assert_eq!(row(5.0, Aim::AtLeast(5.0)).verdict(), ", met");
+        assert_eq!(row(4.9, Aim::AtLeast(5.0)).verdict(), ", missed");
+        assert_eq!(row(f64::NAN, Aim::AtMost(1.0)).verdict(), ", missed");
+        assert_eq!(Row { aim: None, ..row(1.0, Aim::AtMost(1.0)) }.verdict(), "");
     }
 }

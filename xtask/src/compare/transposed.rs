@@ -5,7 +5,6 @@ use super::rounds::alternate;
 use super::row::{Aim, Found};
 
 const PLAIN: &str = "A B";
-const OWN: &str = "A At";
 
 pub(super) fn run(lab: &mut Lab) -> Result<Found, String> {
     let mut found = Found::default();
@@ -19,14 +18,15 @@ pub(super) fn run(lab: &mut Lab) -> Result<Found, String> {
             ("At B", "a b --transpose-a", 1.05),
             ("A Bt", "a b --transpose-b", 1.05),
             ("At Bt", "a b --transpose-a --transpose-b", 1.05),
-            (OWN, "a a --transpose-b", 0.6),
+            ("A At", "a a --transpose-b", 0.6),
         ];
         let mut candidates = vec![lab.command(PLAIN, line("a b"))];
         candidates.extend(forms.map(|(name, operands, _)| lab.command(name, line(operands))));
         let rounds = alternate(lab, &format!("transposed, N = {n}, f64"), candidates, count);
         for (name, operands, limit) in forms {
-            let what = format!("`multiply {operands}`, N = {n}, f64: time, `multiply a b` = 1");
-            found.ratio(what, rounds.times(name, PLAIN), Some(Aim::AtMost(limit)));
+            let what = format!("`hama matrix multiply {operands}`: time, `multiply a b` = 1");
+            let case = format!("N = {n}, f64");
+            found.figure((&what, &case), rounds.times(name, PLAIN), "", Some(Aim::AtMost(limit)));
         }
     }
     Ok(found)
