@@ -147,7 +147,9 @@ pub(crate) fn run(steps: &mut Steps, options: &Options) -> Result<(), String> {
             Err(message) => lab.fail(&format!("{name}: {message}")),
         }
     }
-    lab.clear()?;
+    if let Err(message) = lab.clear() {
+        lab.fail(&message);
+    }
 
     write(&results.plot, &plot::svg(&machine.name, &findings.bars(&names())))?;
     let text = format!("{}\n![the same as bars](docs/compare.svg)\n", findings.table(&names()));
