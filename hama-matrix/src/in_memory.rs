@@ -1,28 +1,34 @@
-//! For benches: the kernel alone, without tables, messages or supersteps.
+//! The kernel alone, without tables, messages or supersteps.
 
 use std::time::{Duration, Instant};
 
-use hama_core::{Buffer, Pool, Result};
+use hama_core::{Buffer, Cancel, Error, Pool, Result};
 use hama_hdfs::tile_extent;
 
-pub use crate::kernel::peak_flop_per_s;
 use crate::kernel::{self, View};
 use crate::random::{Seed, fill_row};
 use crate::scalar::Scalar;
 
-/// Seconds that `threads` threads take to multiply two n x n matrices of tiles in memory by the kernel of this
+/// How long `threads` threads take to multiply two n x n matrices of tiles in memory by the kernel of this
 /// host: what a product from file to file is measured against. Rows of tiles are shared out in turns.
 ///
+/// # Cost
+/// The memory of three matrices, beside any pool; making them is not in the time.
+///
 /// # Errors
-/// `OutOfMemory` where the three matrices do not fit.
-pub fn multiply_in_memory<T: Scalar>(n: usize, threads: usize) -> Result<Duration> {
+/// `Invalid` for no rows or no threads, `OutOfMemory` where the three matrices do not fit, `Cancelled`.
+pub fn multiply_in_memory<T: Scalar>(n: usize, threads: usize, cancel: &Cancel) -> Result<Duration> {
+    if n == 0 || threads == 0 {
+        return Err(Error::invalid(format!("cannot multiply {n} x {n} in memory on {threads} threads")));
+    }
     let tile = tile_extent(n as u64) as usize;
     let count = n.div_ceil(tile);
     let pool = Pool::new(usize::MAX >> 1);
     let matrix = |seed| -> Result<Vec<Buffer>> {
-        (0..count * count).map(|index| filled::<T>(&pool, tile, Seed(seed + index as u64))).collect()
+        let random = filled::<T>(&pool, tile, Seed(seed))?;
+        (0..count * count).map(|_| cancel.check().and_then(|()| copied(&pool, &random))).collect()
     };
-    let (a, b, mut c) = (matrix(1)?, matrix(1 << 32)?, matrix(1 << 33)?);
+    let (a, b, mut c) = (matrix(1)?, matrix(2)?, matrix(3)?);
     let start = Instant::now();
     std::thread::scope(|scope| {
         let mut rows: Vec<Vec<_>> = (0..threads).map(|_| Vec::new()).collect();
@@ -34,6 +40,9 @@ pub fn multiply_in_memory<T: Scalar>(n: usize, threads: usize) -> Result<Duratio
             scope.spawn(move || {
                 for (row, tiles) in rows {
                     for (col, c) in tiles.iter_mut().enumerate() {
+                        if cancel.is_cancelled() {
+                            return;
+                        }
                         for inner in 0..count {
                             let a = view::<T>(&a[row * count + inner], n, tile, (row, inner));
                             let b = view::<T>(&b[inner * count + col], n, tile, (inner, col));
@@ -44,7 +53,9 @@ pub fn multiply_in_memory<T: Scalar>(n: usize, threads: usize) -> Result<Duratio
             });
         }
     });
-    Ok(start.elapsed())
+    let elapsed = start.elapsed();
+    cancel.check()?;
+    Ok(elapsed)
 }
 
 /// What of tile (row, col) lies inside an n x n matrix.
@@ -59,4 +70,28 @@ fn filled<T: Scalar>(pool: &Pool, tile: usize, seed: Seed) -> Result<Buffer> {
         fill_row(seed, row as u64, 0, elements);
     }
     Ok(buffer)
+}
+
+fn copied(pool: &Pool, from: &Buffer) -> Result<Buffer> {
+    let mut buffer = pool.take(from.len())?;
+    buffer.copy_from_slice(from);
+    Ok(buffer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_input_and_a_cancelled_one_are_errors() {
+        use hama_core::ErrorKind;
+        let (go, stop) = (Cancel::new(), Cancel::new());
+        stop.cancel();
+        let kind = |n, threads, cancel| multiply_in_memory::<f32>(n, threads, cancel).map_err(|e| e.kind());
+        assert_eq!(kind(0, 1, &go), Err(ErrorKind::Invalid));
+        assert_eq!(kind(1, 0, &go), Err(ErrorKind::Invalid));
+        assert_eq!(kind(10, 1, &stop), Err(ErrorKind::Cancelled));
+        assert!(kind(1, 3, &go).is_ok());
+        assert!(multiply_in_memory::<f64>(1100, 2, &go).is_ok());
+    }
 }

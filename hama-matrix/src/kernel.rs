@@ -1,10 +1,8 @@
 //! The kernel: C += A B on one pair of tiles, on one thread.
 
 mod gemm;
-#[cfg(feature = "testing")]
 mod peak;
 
-#[cfg(feature = "testing")]
 pub use peak::peak_flop_per_s;
 
 use std::fmt;

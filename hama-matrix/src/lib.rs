@@ -30,9 +30,9 @@ mod fill;
 mod grid;
 mod hama;
 mod host_memory;
-#[cfg(feature = "testing")]
-pub mod in_memory;
+mod in_memory;
 mod kernel;
+pub mod measure;
 mod multiply;
 pub mod npy;
 pub mod plan;

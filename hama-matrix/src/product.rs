@@ -9,7 +9,7 @@ use crate::dense::DenseMatrix;
 use crate::grid::Grid;
 use crate::kernel::KernelId;
 use crate::multiply::Multiply;
-use crate::plan::{Plan, Rates, Resources, plan};
+use crate::plan::{Plan, Resources, plan};
 use crate::problem::Problem;
 use crate::save_as::SaveAs;
 use crate::scalar::Scalar;
@@ -76,7 +76,7 @@ impl<T: Scalar> Product<T> {
                 peers: self.peers.min(PEERS_MAX) as u64,
                 hosts: 1,
                 memory_bytes: hama.memory(),
-                rates: Rates::default(),
+                rates: *hama.rates(),
                 kernel: KernelId::of_this_host(),
                 grid: self.grid,
             },
