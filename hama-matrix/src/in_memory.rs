@@ -10,7 +10,8 @@ use crate::random::{Seed, fill_row};
 use crate::scalar::Scalar;
 
 /// How long `threads` threads take to multiply two n x n matrices of tiles in memory by the kernel of this
-/// host: what a product from file to file is measured against. Rows of tiles are shared out in turns.
+/// host: what a product from file to file is measured against. The tiles of the product are
+/// shared out in turns.
 ///
 /// # Cost
 /// The memory of three matrices, beside any pool; making them is not in the time.
@@ -31,23 +32,21 @@ pub fn multiply_in_memory<T: Scalar>(n: usize, threads: usize, cancel: &Cancel) 
     let (a, b, mut c) = (matrix(1)?, matrix(2)?, matrix(3)?);
     let start = Instant::now();
     std::thread::scope(|scope| {
-        let mut rows: Vec<Vec<_>> = (0..threads).map(|_| Vec::new()).collect();
-        for (row, tiles) in c.chunks_mut(count).enumerate() {
-            rows[row % threads].push((row, tiles));
+        let mut shares: Vec<Vec<_>> = (0..threads).map(|_| Vec::new()).collect();
+        for (index, tile) in c.iter_mut().enumerate() {
+            shares[index % threads].push((index / count, index % count, tile));
         }
-        for rows in rows {
+        for share in shares {
             let (a, b) = (&a, &b);
             scope.spawn(move || {
-                for (row, tiles) in rows {
-                    for (col, c) in tiles.iter_mut().enumerate() {
-                        if cancel.is_cancelled() {
-                            return;
-                        }
-                        for inner in 0..count {
-                            let a = view::<T>(&a[row * count + inner], n, tile, (row, inner));
-                            let b = view::<T>(&b[inner * count + col], n, tile, (inner, col));
-                            kernel::multiply(c.elements_mut::<T>(), tile, a, b, inner > 0);
-                        }
+                for (row, col, c) in share {
+                    if cancel.is_cancelled() {
+                        return;
+                    }
+                    for inner in 0..count {
+                        let a = view::<T>(&a[row * count + inner], n, tile, (row, inner));
+                        let b = view::<T>(&b[inner * count + col], n, tile, (inner, col));
+                        kernel::multiply(c.elements_mut::<T>(), tile, a, b, inner > 0);
                     }
                 }
             });

@@ -7,6 +7,7 @@ use hama_hdfs::{Extent, TableSpec};
 
 use crate::dense::DenseMatrix;
 use crate::grid::Grid;
+use crate::hama::Hama;
 use crate::kernel::KernelId;
 use crate::multiply::Multiply;
 use crate::plan::{Plan, Resources, plan};
@@ -42,6 +43,11 @@ impl<T: Scalar> Product<T> {
     pub(crate) fn new(a: &DenseMatrix<T>, b: &DenseMatrix<T>) -> Result<Product<T>> {
         let problem = Problem::of(a, b)?;
         Ok(Product { a: a.clone(), b: b.clone(), problem, peers: a.hama().peers(), grid: None })
+    }
+
+    /// What it is computed in.
+    pub fn hama(&self) -> &Hama {
+        self.a.hama()
     }
 
     /// Computes with at most `count` peers instead of those of the [`Hama`](crate::Hama).
