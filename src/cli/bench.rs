@@ -17,6 +17,14 @@ fn peak(element: ElementType, threads: usize) -> f64 {
     (0..PEAKS).map(|_| peak_flop_per_s(element, threads)).fold(0.0, f64::max)
 }
 
+/// A machine whose peak differs by more before and after was not the same, or not alone.
+const STEADY: f64 = 0.1;
+
+/// Whether a machine with these peaks was as fast after as before.
+fn is_steady(before: f64, after: f64) -> bool {
+    (after / before - 1.0).abs() <= STEADY
+}
+
 /// Says on standard error what is being done.
 fn note(global: &Global, text: &str) {
     if !global.quiet && !global.json {

@@ -9,7 +9,7 @@ use hama::{DenseMatrix, Error, ErrorKind, Hama, Product, Result, Scalar, Seed, r
 use serde::Serialize;
 
 use super::scratch::Scratch;
-use super::{note, peak};
+use super::{is_steady, note, peak};
 use crate::cli::Global;
 use crate::cli::count::count;
 use crate::cli::date::{date, unix_now};
@@ -20,9 +20,6 @@ use crate::cli::rates::Known;
 use crate::cli::resident;
 use crate::cli::session::{Access, Session};
 use crate::cli::size::Size;
-
-/// A machine whose peak differs by more before and after was not the same.
-const STEADY: f64 = 0.1;
 
 const ABOUT: &str = "\
 Examples:
@@ -233,10 +230,6 @@ impl Measured {
             rounds,
         }
     }
-
-    fn is_steady(&self) -> bool {
-        (self.peak_gflop_per_s_after / self.peak_gflop_per_s_before - 1.0).abs() <= STEADY
-    }
 }
 
 impl fmt::Display for BenchReport {
@@ -244,7 +237,7 @@ impl fmt::Display for BenchReport {
         writeln!(f, "{}\n{}", self.machine, date(self.measured_unix))?;
         let (peers, memory) =
             (crate::cli::count::counted(self.peers as u64, "peer"), Size(self.memory_bytes));
-        writeln!(f, "{}, {peers}, {memory} of memory given; plans by {}\n", self.dtype, self.rates)?;
+        writeln!(f, "{}, {peers}, {memory} of memory given; rates: {}\n", self.dtype, self.rates)?;
         writeln!(
             f,
             "{:>7}{:>10}{:>10}{:>10}{:>9}{:>13}{:>8}{:>12}",
@@ -269,7 +262,7 @@ impl fmt::Display for BenchReport {
         writeln!(f, "\npeak of multiply-adds before and after, GFLOP/s")?;
         for size in &self.sizes {
             let (before, after) = (size.peak_gflop_per_s_before, size.peak_gflop_per_s_after);
-            let changed = if size.is_steady() { "" } else { "  it changed: compare ratios only" };
+            let changed = if is_steady(before, after) { "" } else { "  it changed: compare ratios only" };
             writeln!(f, "{:7}{before:10.1}{after:10.1}{changed}", size.n)?;
         }
         writeln!(f, "\nevery last product is verified; what was written is removed")

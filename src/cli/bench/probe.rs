@@ -10,7 +10,7 @@ use hama::{Error, Hama, LocalRunner, Result, Scalar, TransportKind};
 use serde::Serialize;
 
 use super::scratch::Scratch;
-use super::{note, peak};
+use super::{is_steady, note, peak};
 use crate::cli::Global;
 use crate::cli::date::{date, unix_now};
 use crate::cli::failure::Failure;
@@ -76,6 +76,8 @@ struct Measured {
     /// Between two threads where bytes are framed; references that are handed over cost nothing a byte.
     framed_seconds_per_byte: f64,
     product_s: f64,
+    /// Whether the peak was the same at the end as at the start.
+    steady: bool,
 }
 
 /// Floating-point operations a second.
@@ -151,6 +153,10 @@ impl Measured {
             }
         }
         let framed_seconds_per_byte = measure::seconds_per_byte(&framed, cores.max(2))?;
+        // Of f64 on all cores, as the last of f64 is.
+        let before = peaks.iter().rfind(|figure| figure.dtype == ElementType::F64.name());
+        let after = peak(ElementType::F64, cores);
+        let steady = before.is_some_and(|figure| is_steady(figure.flop_per_s, after));
         Ok(Measured {
             peak: peaks,
             kernel: kernels,
@@ -159,6 +165,7 @@ impl Measured {
             supersteps,
             framed_seconds_per_byte,
             product_s,
+            steady,
         })
     }
 
@@ -200,7 +207,7 @@ fn kernel_flop_per_s<T: Scalar>(hama: &Hama, threads: usize) -> Result<f64> {
 impl fmt::Display for ProbeReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Probed { machine, rates, measured_unix, .. } = &self.probed;
-        let Measured { peak, kernel, memory, store, supersteps, framed_seconds_per_byte, product_s } =
+        let Measured { peak, kernel, memory, store, supersteps, framed_seconds_per_byte, product_s, steady } =
             &self.measured;
         writeln!(f, "{machine}\n{}\n", date(*measured_unix))?;
         let threads = |count| format!("{count} thread{}", if count == 1 { "" } else { "s" });
@@ -233,6 +240,9 @@ impl fmt::Display for ProbeReport {
         row(f, "l, superstep", rates.superstep_s * 1e6, "us")?;
         row(f, "start and commit", rates.fixed_s * 1e3, "ms")?;
         writeln!(f, "\nthe store was measured with a table of {}", Size(store.table_bytes))?;
+        if !steady {
+            writeln!(f, "the machine was not as fast at the end as at the start: is it idle? measure again")?;
+        }
         writeln!(f, "stored in {}", self.path)
     }
 }
