@@ -13,7 +13,7 @@ const ROUNDS: usize = 5;
 pub struct MemoryRates {
     /// Of a copy.
     pub copy_bytes_per_s: f64,
-    /// Of a[i] = b[i] + s c[i] (McCalpin's STREAM triad).
+    /// Of `a[i] = b[i] + s c[i]` (McCalpin's STREAM triad).
     pub triad_bytes_per_s: f64,
 }
 
