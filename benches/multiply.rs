@@ -39,7 +39,7 @@ fn planner(criterion: &mut Criterion) {
             hosts: peers.div_ceil(16),
             memory_bytes: peers << 30,
             rates: Rates::default(),
-            kernel: KernelId::GemmFma,
+            kernel: KernelId::Avx2,
             grid: None,
         };
         group.bench_function(format!("{peers} peers"), |bencher| {

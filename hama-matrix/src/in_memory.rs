@@ -1,96 +1,45 @@
-//! The kernel alone, without tables, messages or supersteps.
+//! For benches: packing and the generator alone, without tables, messages or supersteps.
 
 use std::time::{Duration, Instant};
 
-use hama_core::{Buffer, Cancel, Error, Pool, Result};
-use hama_hdfs::tile_extent;
+use hama_core::{Buffer, Pool, Result};
 
-use crate::kernel::{self, View};
+use crate::kernel::{Kernel, KernelId, View};
+use crate::measure::kernel::filled;
+pub use crate::measure::{multiply_in_memory, peak_flop_per_s};
+use crate::problem::Operand;
 use crate::random::{Seed, fill_row};
 use crate::scalar::Scalar;
 
-/// How long `threads` threads take to multiply two n x n matrices of tiles in memory by the kernel of this
-/// host: what a product from file to file is measured against. The tiles of the product are
-/// shared out in turns.
-///
-/// # Cost
-/// The memory of three matrices, beside any pool; making them is not in the time.
+/// Fills `into` with the elements of `row` of a random matrix from column `col` on, on this thread.
+pub fn fill_random<T: Scalar>(seed: Seed, row: u64, col: u64, into: &mut [T]) {
+    fill_row(seed, row, col, into);
+}
+
+/// Seconds that one thread takes to pack `count` square tiles of `extent`, as A or as B, stored as they are or
+/// as their transposes. The tiles come from memory, not from a cache.
 ///
 /// # Errors
-/// `Invalid` for no rows or no threads, `OutOfMemory` where the three matrices do not fit, `Cancelled`.
-pub fn multiply_in_memory<T: Scalar>(n: usize, threads: usize, cancel: &Cancel) -> Result<Duration> {
-    if n == 0 || threads == 0 {
-        return Err(Error::invalid(format!("cannot multiply {n} x {n} in memory on {threads} threads")));
-    }
-    let tile = tile_extent(n as u64) as usize;
-    let count = n.div_ceil(tile);
+/// `OutOfMemory` where the tiles do not fit.
+pub fn pack_in_memory<T: Scalar>(
+    extent: usize,
+    operand: Operand,
+    transposed: bool,
+    count: usize,
+) -> Result<Duration> {
     let pool = Pool::new(usize::MAX >> 1);
-    let matrix = |seed| -> Result<Vec<Buffer>> {
-        let random = filled::<T>(&pool, tile, Seed(seed))?;
-        (0..count * count).map(|_| cancel.check().and_then(|()| copied(&pool, &random))).collect()
-    };
-    let (a, b, mut c) = (matrix(1)?, matrix(2)?, matrix(3)?);
+    let tiles: Vec<Buffer> =
+        (0..8).map(|index| filled::<T>(&pool, extent, Seed(index))).collect::<Result<_>>()?;
+    let mut packed = filled::<T>(&pool, extent, Seed(0))?;
+    let kernel = Kernel::<T>::new(KernelId::of_this_host())?;
     let start = Instant::now();
-    std::thread::scope(|scope| {
-        let mut shares: Vec<Vec<_>> = (0..threads).map(|_| Vec::new()).collect();
-        for (index, tile) in c.iter_mut().enumerate() {
-            shares[index % threads].push((index / count, index % count, tile));
+    for tile in tiles.iter().cycle().take(count) {
+        let view = View::of_tile(tile.elements(), extent, extent, extent);
+        let view = if transposed { view.t() } else { view };
+        match operand {
+            Operand::A => kernel.pack_a(view, packed.elements_mut()),
+            Operand::B => kernel.pack_b(view, packed.elements_mut()),
         }
-        for share in shares {
-            let (a, b) = (&a, &b);
-            scope.spawn(move || {
-                for (row, col, c) in share {
-                    if cancel.is_cancelled() {
-                        return;
-                    }
-                    for inner in 0..count {
-                        let a = view::<T>(&a[row * count + inner], n, tile, (row, inner));
-                        let b = view::<T>(&b[inner * count + col], n, tile, (inner, col));
-                        kernel::multiply(c.elements_mut::<T>(), tile, a, b, inner > 0);
-                    }
-                }
-            });
-        }
-    });
-    let elapsed = start.elapsed();
-    cancel.check()?;
-    Ok(elapsed)
-}
-
-/// What of tile (row, col) lies inside an n x n matrix.
-fn view<T: Scalar>(buffer: &Buffer, n: usize, tile: usize, (row, col): (usize, usize)) -> View<'_, T> {
-    let valid = |index: usize| tile.min(n - index * tile);
-    View::of_tile(buffer.elements(), valid(row), valid(col), tile)
-}
-
-fn filled<T: Scalar>(pool: &Pool, tile: usize, seed: Seed) -> Result<Buffer> {
-    let mut buffer = pool.take(tile * tile * size_of::<T>())?;
-    for (row, elements) in buffer.elements_mut::<T>().chunks_mut(tile).enumerate() {
-        fill_row(seed, row as u64, 0, elements);
     }
-    Ok(buffer)
-}
-
-fn copied(pool: &Pool, from: &Buffer) -> Result<Buffer> {
-    let mut buffer = pool.take(from.len())?;
-    buffer.copy_from_slice(from);
-    Ok(buffer)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bad_input_and_a_cancelled_one_are_errors() {
-        use hama_core::ErrorKind;
-        let (go, stop) = (Cancel::new(), Cancel::new());
-        stop.cancel();
-        let kind = |n, threads, cancel| multiply_in_memory::<f32>(n, threads, cancel).map_err(|e| e.kind());
-        assert_eq!(kind(0, 1, &go), Err(ErrorKind::Invalid));
-        assert_eq!(kind(1, 0, &go), Err(ErrorKind::Invalid));
-        assert_eq!(kind(10, 1, &stop), Err(ErrorKind::Cancelled));
-        assert!(kind(1, 3, &go).is_ok());
-        assert!(multiply_in_memory::<f64>(1100, 2, &go).is_ok());
-    }
+    Ok(start.elapsed())
 }

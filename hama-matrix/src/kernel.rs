@@ -1,61 +1,89 @@
 //! The kernel: C += A B on one pair of tiles, on one thread.
+//!
+//! A tile is **packed** once, when it has been read, and multiplied many times: its elements are put in the
+//! order in which the innermost loop takes them. That loop, the **micro-kernel**, keeps a small rectangle of C
+//! in registers while it walks along k. Around it the blocks are chosen by where they lie: a panel of A
+//! in the first cache, a block of B in the second, C and the rest streaming past (Goto and van de Geijn,
+//! "Anatomy of high-performance matrix multiplication", ACM TOMS 34(3), 2008; Van Zee and van de Geijn, "BLIS",
+//! ACM TOMS 41(3), 2015).
 
-mod gemm;
+mod micro;
+mod pack;
 mod peak;
 
 pub use peak::peak_flop_per_s;
 
 use std::fmt;
+use std::ops::Range;
 
-use crate::scalar::Scalar;
+use hama_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// The most of k that goes into one call of the library. It chooses its own blocking of k from the caches
-/// that it finds, but leaves this much in one piece, so the same sums come out on every host.
-const K_MAX: usize = 512;
+use crate::scalar::Scalar;
+use micro::MicroKernel;
+
+pub use micro::Micros;
+
+/// The most of k that the micro-kernel walks along before it adds to C. The bits of a result depend on it.
+const K_MAX: usize = 336;
+
+/// Bytes of a block of B that stay in the second cache: of 1 MiB, the smallest that hosts with vectors have.
+const BLOCK_BYTES: usize = 640 << 10;
 
 /// Which kernel computes a product. The bits of a result depend on it, so it is part of a plan.
+///
+/// Each element of C is the sum of runs of at most 336 products along k, in ascending order, and each run a
+/// chain of multiply-adds that begins at 0. Where its tile lies and which of A and B is transposed does not
+/// matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KernelId {
-    /// `gemm` with 512-bit vectors.
-    GemmAvx512,
-    /// `gemm` with 256-bit vectors and fused multiply-add.
-    GemmFma,
-    /// `gemm` with 128-bit vectors and fused multiply-add.
-    GemmNeon,
-    /// `gemm` without vectors that it knows.
-    GemmPortable,
+    /// 512-bit vectors of x86-64 with fused multiply-add.
+    Avx512,
+    /// 256-bit vectors of x86-64 with fused multiply-add.
+    Avx2,
+    /// Fused multiply-add of AArch64.
+    Neon,
+    /// Products that are rounded before they are added, on any host.
+    Portable,
 }
 
 impl KernelId {
-    /// The kernel that this host runs.
+    /// All of them, the fastest first.
+    pub const ALL: [KernelId; 4] = [KernelId::Avx512, KernelId::Avx2, KernelId::Neon, KernelId::Portable];
+
+    /// The fastest kernel that this host runs.
     pub fn of_this_host() -> KernelId {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma") {
-                return KernelId::GemmAvx512;
-            }
-            if is_x86_feature_detected!("fma") {
-                return KernelId::GemmFma;
-            }
+        KernelId::ALL.into_iter().find(|id| id.runs_here()).unwrap_or(KernelId::Portable)
+    }
+
+    /// Whether this host has the instructions.
+    pub fn runs_here(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            KernelId::Avx512 => is_x86_feature_detected!("avx512f") && KernelId::Avx2.runs_here(),
+            #[cfg(target_arch = "x86_64")]
+            KernelId::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(not(target_arch = "x86_64"))]
+            KernelId::Avx512 | KernelId::Avx2 => false,
+            KernelId::Neon => cfg!(target_arch = "aarch64"),
+            KernelId::Portable => true,
         }
-        if cfg!(target_arch = "aarch64") { KernelId::GemmNeon } else { KernelId::GemmPortable }
     }
 }
 
 impl fmt::Display for KernelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            KernelId::GemmAvx512 => "gemm-avx512",
-            KernelId::GemmFma => "gemm-fma",
-            KernelId::GemmNeon => "gemm-neon",
-            KernelId::GemmPortable => "gemm-portable",
+            KernelId::Avx512 => "avx512",
+            KernelId::Avx2 => "avx2",
+            KernelId::Neon => "neon",
+            KernelId::Portable => "portable",
         })
     }
 }
 
-/// A matrix in a slice, rows and columns with their strides in elements.
+/// A matrix in a slice, rows and columns with their strides in elements. One of the strides is 1.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a, T> {
     data: &'a [T],
@@ -67,10 +95,12 @@ pub(crate) struct View<'a, T> {
 
 impl<'a, T> View<'a, T> {
     /// The upper left `rows` x `cols` of a row-major tile with rows of `stride` elements.
+    ///
+    /// # Panics
+    /// When it does not lie inside the slice.
     pub(crate) fn of_tile(data: &'a [T], rows: usize, cols: usize, stride: usize) -> View<'a, T> {
-        let view = View { data, rows, cols, row_stride: stride, col_stride: 1 };
-        assert!(view.span() <= data.len(), "the view lies inside its slice");
-        view
+        assert!(cols <= stride && rows * stride <= data.len(), "the view lies inside its slice");
+        View { data, rows, cols, row_stride: stride, col_stride: 1 }
     }
 
     /// The same elements with rows and columns exchanged.
@@ -83,122 +113,112 @@ impl<'a, T> View<'a, T> {
             ..self
         }
     }
+}
 
-    /// Columns `range` of it.
-    fn cols(self, range: std::ops::Range<usize>) -> View<'a, T> {
-        debug_assert!(range.end <= self.cols);
-        View { data: &self.data[range.start * self.col_stride..], cols: range.len(), ..self }
-    }
+/// Which elements of C are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All of them.
+    Whole,
+    /// Those on and below the diagonal; of the others, whatever comes with them.
+    Lower,
+}
 
-    /// Rows `range` of it.
-    fn rows(self, range: std::ops::Range<usize>) -> View<'a, T> {
-        self.t().cols(range).t()
-    }
+/// A kernel for elements of type T that this host has the instructions for.
+pub(crate) struct Kernel<T> {
+    micro: MicroKernel<T>,
+}
 
-    /// How many elements of the slice it reaches over.
-    fn span(&self) -> usize {
-        if self.rows == 0 || self.cols == 0 {
-            return 0;
+impl<T: Scalar> Kernel<T> {
+    /// The kernel of an id.
+    ///
+    /// # Errors
+    /// `Invalid` where this host lacks the instructions.
+    pub(crate) fn new(id: KernelId) -> Result<Kernel<T>> {
+        if !id.runs_here() {
+            return Err(Error::invalid(format!("this host does not run the kernel {id}")));
         }
-        (self.rows - 1) * self.row_stride + (self.cols - 1) * self.col_stride + 1
+        Ok(Kernel { micro: T::micro_kernel(id) })
+    }
+
+    /// Packs A (m x k) into its first m k elements of `into`.
+    ///
+    /// # Panics
+    /// When they do not fit.
+    pub(crate) fn pack_a(&self, a: View<'_, T>, into: &mut [T]) {
+        pack::pack(self.micro.rows, a, into);
+    }
+
+    /// Packs B (k x n) into its first k n elements of `into`.
+    ///
+    /// # Panics
+    /// When they do not fit.
+    pub(crate) fn pack_b(&self, b: View<'_, T>, into: &mut [T]) {
+        pack::pack(self.micro.cols, b.t(), into);
+    }
+
+    /// C (m x n, row-major with rows of `c_stride`) = A B, or C += A B where `add` says so, of packed A and B.
+    ///
+    /// # Panics
+    /// When the slices do not hold the shapes: plans are made so that they do.
+    pub(crate) fn multiply(
+        &self,
+        c: &mut [T],
+        c_stride: usize,
+        (m, n, k): (usize, usize, usize),
+        (a, b): (&[T], &[T]),
+        (add, part): (bool, Part),
+    ) {
+        if m == 0 || n == 0 {
+            return;
+        }
+        assert!(n <= c_stride && (m - 1) * c_stride + n <= c.len(), "C lies inside its slice");
+        assert!(m * k <= a.len() && k * n <= b.len(), "packed A and B lie inside their slices");
+        if k == 0 && !add {
+            c.chunks_mut(c_stride).take(m).for_each(|row| row[..n].fill(T::ZERO));
+        }
+        let (rows, cols) = (self.micro.rows, self.micro.cols);
+        for run in runs(k) {
+            let (a, b) = (&a[run.start * m..run.end * m], &b[run.start * n..run.end * n]);
+            let add = add || run.start > 0;
+            let block = (BLOCK_BYTES / size_of::<T>() / run.len() / cols).max(1) * cols;
+            for left in (0..n).step_by(block) {
+                let right = (left + block).min(n);
+                let mut next_b = b.get(right * run.len()..).unwrap_or_default();
+                for top in (0..m).step_by(rows) {
+                    let height = rows.min(m - top);
+                    let panel_a = &a[top * run.len()..(top + height) * run.len()];
+                    let mut next_a = a.get((top + height) * run.len()..).unwrap_or_default();
+                    next_a = &next_a[..next_a.len().min(rows * run.len())];
+                    for col in (left..right).step_by(cols) {
+                        let width = cols.min(n - col);
+                        if part == Part::Lower && col >= top + height {
+                            break;
+                        }
+                        let panel_b = &b[col * run.len()..(col + width) * run.len()];
+                        // The next block of B is fetched towards the end of this one: two of them would crowd
+                        // the cache.
+                        let next = match next_a {
+                            [] if top + m / 8 >= m => &mut next_b,
+                            _ => &mut next_a,
+                        };
+                        let (fetched, rest) =
+                            next.split_at(next.len().min(micro::prefetched::<T>(run.len())));
+                        *next = rest;
+                        let c = &mut c[top * c_stride + col..];
+                        self.micro.run(c, c_stride, (panel_a, panel_b), (height, width), (add, fetched));
+                    }
+                }
+            }
+        }
     }
 }
 
-/// C (m x n, row-major with rows of `c_stride`) = A B, or C += A B where `add` says so.
-///
-/// k is cut into nearly equal runs of at most 512, added in ascending order.
-///
-/// # Panics
-/// When the shapes do not match: plans are made so that they do.
-pub(crate) fn multiply<T: Scalar>(c: &mut [T], c_stride: usize, a: View<'_, T>, b: View<'_, T>, add: bool) {
-    assert_eq!(a.cols, b.rows, "the inner dimensions of two tiles are equal");
-    let k = a.cols;
-    let runs = k.div_ceil(K_MAX);
-    let run = k.div_ceil(runs.max(1));
-    for start in (0..k).step_by(run.max(1)) {
-        let range = start..(start + run).min(k);
-        gemm::run(c, c_stride, a.cols(range.clone()), b.rows(range), add || start > 0);
-    }
+/// The runs that k is cut into: as few as there can be, nearly equal.
+fn runs(k: usize) -> impl Iterator<Item = Range<usize>> {
+    let length = k.div_ceil(k.div_ceil(K_MAX).max(1)).max(1);
+    (0..k).step_by(length).map(move |start| start..(start + length).min(k))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn numbers(count: usize, seed: u64) -> Vec<f64> {
-        let mut row = vec![0.0; count];
-        crate::random::fill_row(crate::random::Seed(seed), 0, 0, &mut row);
-        row
-    }
-
-    fn check(m: usize, n: usize, k: usize, pad: usize, transposed: (bool, bool)) {
-        let (a_rows, a_cols) = if transposed.0 { (k, m) } else { (m, k) };
-        let (b_rows, b_cols) = if transposed.1 { (n, k) } else { (k, n) };
-        let a = numbers(a_rows * (a_cols + pad), 1);
-        let b = numbers(b_rows * (b_cols + pad), 2);
-        let mut c = numbers(m * (n + pad), 3);
-        let before = c.clone();
-        let view = |data, rows, cols, t| {
-            let view = View::of_tile(data, rows, cols, cols + pad);
-            if t { view.t() } else { view }
-        };
-        let (va, vb) = (view(&a, a_rows, a_cols, transposed.0), view(&b, b_rows, b_cols, transposed.1));
-        multiply(&mut c, n + pad, va, vb, true);
-        for i in 0..m {
-            for j in 0..n + pad {
-                let at = i * (n + pad) + j;
-                if j >= n {
-                    assert_eq!(c[at], before[at], "padding of {m} x {n} x {k} was touched");
-                    continue;
-                }
-                let products = (0..k).map(|l| {
-                    va.data[i * va.row_stride + l * va.col_stride]
-                        * vb.data[l * vb.row_stride + j * vb.col_stride]
-                });
-                // Elements lie in [0, 1), so every partial sum is at most k + 1, and k + 1 roundings of it.
-                let bound = (k + 1) as f64 * (k + 1) as f64 * f64::EPSILON;
-                let expected = before[at] + products.sum::<f64>();
-                assert!((c[at] - expected).abs() <= bound, "element ({i}, {j}) of {m} x {n} x {k}");
-            }
-        }
-    }
-
-    #[test]
-    fn products_of_every_edge_size() {
-        for m in [1, 2, 3, 7, 8, 9, 23, 25, 49] {
-            for n in [1, 2, 5, 8, 12, 13, 31] {
-                for k in [1, 2, 8, 17] {
-                    check(m, n, k, 0, (false, false));
-                    check(m, n, k, 3, (false, true));
-                    check(m, n, k, 1, (true, false));
-                    check(m, n, k, 5, (true, true));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn long_inner_dimensions_are_cut() {
-        for k in [511, 512, 513, 1024, 1025] {
-            check(3, 5, k, 2, (false, false));
-        }
-    }
-
-    #[test]
-    fn without_add_the_old_contents_do_not_matter() {
-        let mut c = vec![f64::NAN; 4];
-        let a = [1.0, 2.0, 3.0, 4.0];
-        multiply(&mut c, 2, View::of_tile(&a, 2, 2, 2), View::of_tile(&a, 2, 2, 2), false);
-        assert_eq!(c, [7.0, 10.0, 15.0, 22.0]);
-    }
-
-    #[test]
-    fn a_nan_and_an_infinity_reach_what_they_must() {
-        let a = [f64::NAN, 0.0, f64::INFINITY, 1.0];
-        let b = [0.0, 1.0, 1.0, 0.0];
-        let mut c = vec![0.0; 4];
-        multiply(&mut c, 2, View::of_tile(&a, 2, 2, 2), View::of_tile(&b, 2, 2, 2), false);
-        assert!(c[0].is_nan() && c[1].is_nan() && c[2].is_nan());
-        assert_eq!(c[3], f64::INFINITY);
-    }
-}
+mod tests;

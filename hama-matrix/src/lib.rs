@@ -30,7 +30,8 @@ mod fill;
 mod grid;
 mod hama;
 mod host_memory;
-mod in_memory;
+#[cfg(feature = "testing")]
+pub mod in_memory;
 mod kernel;
 pub mod measure;
 mod multiply;
@@ -52,7 +53,7 @@ pub use dense::DenseMatrix;
 pub use grid::{Coordinates, Grid};
 pub use hama::{Hama, HamaBuilder};
 pub use host_memory::default_memory;
-pub use kernel::KernelId;
+pub use kernel::{KernelId, Micros};
 pub use plan::Plan;
 pub use problem::{Operand, Problem};
 pub use product::{Finished, Product};

@@ -15,13 +15,14 @@
 //! ```
 
 mod exchange;
+pub(crate) mod kernel;
 mod machine;
 mod memory;
 mod store;
 
-pub use crate::in_memory::multiply_in_memory;
 pub use crate::kernel::peak_flop_per_s;
 pub use exchange::{seconds_per_byte, superstep_s};
+pub use kernel::multiply_in_memory;
 pub use machine::Machine;
 pub use memory::{MemoryRates, memory_rates};
 pub use store::{StoreRates, product_s, store_rates};

@@ -91,9 +91,9 @@ impl Plan {
         if self.problem != *problem {
             return wrong(format!("it is of {}, not of {problem}", self.problem));
         }
-        let kernel = KernelId::of_this_host();
-        if self.kernel != kernel {
-            return wrong(format!("it was made for the kernel {}, and this host runs {kernel}", self.kernel));
+        if !self.kernel.runs_here() {
+            let best = KernelId::of_this_host();
+            return wrong(format!("it was made for the kernel {}, and this host runs {best}", self.kernel));
         }
         if !self.loops().are_valid(problem) {
             return wrong(format!("its loop bounds do not fit {problem}"));

@@ -2,6 +2,8 @@
 //!
 //! Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 
+mod lanes;
+
 use serde::{Deserialize, Serialize};
 
 /// The seed of a random matrix.
@@ -18,7 +20,8 @@ pub(crate) enum Stream {
 }
 
 /// Four random words for one counter and key.
-pub(crate) fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+#[inline(always)]
+fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     for round in 0..10 {
         if round > 0 {
             key[0] = key[0].wrapping_add(0x9E37_79B9);
@@ -40,8 +43,8 @@ pub(crate) fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 ///
 /// The counter holds 40 bits of column group, 40 bits of row, 32 bits of layer (the third index of a 3-way
 /// matrix, 0 in a matrix) and 16 bits of stream.
-pub(crate) fn block(seed: Seed, stream: Stream, layer: u32, row: u64, group: u64) -> [u32; 4] {
-    debug_assert!(row < 1 << 40 && group < 1 << 40);
+#[inline(always)]
+fn block(seed: Seed, stream: Stream, layer: u32, row: u64, group: u64) -> [u32; 4] {
     let high = (stream as u32) << 16 | ((row >> 32) as u32) << 8 | (group >> 32) as u32;
     philox([group as u32, row as u32, layer, high], [seed.0 as u32, (seed.0 >> 32) as u32])
 }
@@ -59,6 +62,7 @@ pub trait Uniform: Sized + Copy + 'static {
 impl Uniform for f64 {
     const PER_BLOCK: usize = 2;
 
+    #[inline(always)]
     fn of_block(words: [u32; 4], index: usize) -> f64 {
         let bits = u64::from(words[2 * index]) | u64::from(words[2 * index + 1]) << 32;
         (bits >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
@@ -68,33 +72,32 @@ impl Uniform for f64 {
 impl Uniform for f32 {
     const PER_BLOCK: usize = 4;
 
+    #[inline(always)]
     fn of_block(words: [u32; 4], index: usize) -> f32 {
         (words[index] >> 8) as f32 * (1.0 / (1u32 << 24) as f32)
     }
 }
 
 /// Fills `into` with the elements of `row` from column `col` on.
+///
+/// Rows and columns lie below 2^40. It is fastest where `col` is a multiple of [`Uniform::PER_BLOCK`].
 pub(crate) fn fill_row<T: Uniform>(seed: Seed, row: u64, col: u64, into: &mut [T]) {
-    let per_block = T::PER_BLOCK as u64;
-    let mut group = col / per_block;
-    let mut index = (col % per_block) as usize;
-    let mut rest = into;
-    while !rest.is_empty() {
-        let words = block(seed, Stream::Uniform, 0, row, group);
-        let count = (T::PER_BLOCK - index).min(rest.len());
-        let (now, later) = rest.split_at_mut(count);
-        for (offset, element) in now.iter_mut().enumerate() {
-            *element = T::of_block(words, index + offset);
-        }
-        (group, index, rest) = (group + 1, 0, later);
-    }
+    debug_assert!(row < 1 << 40 && col < 1 << 40);
+    lanes::fill_row(seed, row, col, into);
 }
 
-/// Sign `index` of a verification: +1 or -1.
-pub(crate) fn sign(seed: Seed, index: u64) -> f64 {
-    let words = block(seed, Stream::Sign, 0, 0, index / 128);
-    let bit = (index % 128) as usize;
-    if words[bit / 32] >> (bit % 32) & 1 == 0 { 1.0 } else { -1.0 }
+/// Fills `into` with the signs of a verification from index `first` on: each +1 or -1, 128 from a block.
+pub(crate) fn fill_signs(seed: Seed, first: u64, into: &mut [f64]) {
+    let (mut group, mut skip) = (first / 128, (first % 128) as usize);
+    let mut rest = into;
+    while !rest.is_empty() {
+        let words = block(seed, Stream::Sign, 0, 0, group);
+        let (now, later) = rest.split_at_mut((128 - skip).min(rest.len()));
+        for (bit, sign) in (skip..).zip(now) {
+            *sign = if words[bit / 32] >> (bit % 32) & 1 == 0 { 1.0 } else { -1.0 };
+        }
+        (group, skip, rest) = (group + 1, 0, later);
+    }
 }
 
 #[cfg(test)]
@@ -170,8 +173,26 @@ mod tests {
     }
 
     #[test]
+    fn signs_are_the_bits_of_their_blocks_from_wherever_they_are_filled() {
+        let bit = |index: usize| {
+            let words = block(Seed(3), Stream::Sign, 0, 0, index as u64 / 128);
+            words[index % 128 / 32] >> (index % 32) & 1
+        };
+        let expected: Vec<f64> = (0..400).map(|index| 1.0 - 2.0 * f64::from(bit(index))).collect();
+        for start in [0, 1, 31, 32, 127, 128, 129, 256] {
+            for len in [0, 1, 126, 127, 128, 129, 144] {
+                let mut signs = vec![0.0; len];
+                fill_signs(Seed(3), start as u64, &mut signs);
+                assert_eq!(signs, expected[start..][..len], "{len} from {start}");
+            }
+        }
+    }
+
+    #[test]
     fn signs_are_balanced() {
-        let sum: f64 = (0..100_000).map(|i| sign(Seed(3), i)).sum();
+        let mut signs = vec![0.0; 100_000];
+        fill_signs(Seed(3), 0, &mut signs);
+        let sum: f64 = signs.iter().sum();
         assert!(sum.abs() < 6.0 * 100_000f64.sqrt(), "sum {sum}");
     }
 }

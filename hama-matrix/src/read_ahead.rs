@@ -1,9 +1,9 @@
-//! Reads tiles on a thread of its own, one request ahead of the computation.
+//! Reads tiles on a thread of its own, one request ahead of the computation, and packs them.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use hama_core::{Cancel, Error, Payload, Pool, Result};
+use hama_core::{Buffer, Cancel, Error, Payload, Pool, Result};
 use hama_hdfs::{Table, TileIndex};
 
 /// A tile to read, with whatever the asker knows it by.
@@ -23,15 +23,27 @@ pub(crate) struct ReadAhead<K> {
 }
 
 impl<K: Send + 'static> ReadAhead<K> {
-    /// Starts the thread. Its buffers come from `pool`.
-    pub(crate) fn start(pool: Pool, cancel: Cancel) -> Result<ReadAhead<K>> {
+    /// Starts the thread. Its buffers come from `pool`. `pack` fills a buffer as long as the tile from the tile
+    /// as it is stored.
+    pub(crate) fn start(
+        pool: Pool,
+        cancel: Cancel,
+        pack: impl Fn(&K, &Buffer, &mut Buffer) + Send + 'static,
+    ) -> Result<ReadAhead<K>> {
         let (requests, inbox) = channel::<Vec<Wanted<K>>>();
         let (outbox, answers) = channel();
         let thread = std::thread::Builder::new()
             .name("read-ahead".into())
             .spawn(move || {
                 for request in inbox {
-                    let tiles = request.into_iter().map(|wanted| read(wanted, &pool, &cancel)).collect();
+                    let tiles = request.into_iter().map(|wanted| {
+                        cancel.check()?;
+                        let stored = read(&wanted, &pool)?;
+                        let mut packed = pool.take(stored.len())?;
+                        pack(&wanted.key, &stored, &mut packed);
+                        Ok((wanted.key, packed.freeze()))
+                    });
+                    let tiles = tiles.collect();
                     if outbox.send(tiles).is_err() {
                         return;
                     }
@@ -53,11 +65,10 @@ impl<K: Send + 'static> ReadAhead<K> {
     }
 }
 
-fn read<K>(wanted: Wanted<K>, pool: &Pool, cancel: &Cancel) -> Result<(K, Payload)> {
-    cancel.check()?;
+fn read<K>(wanted: &Wanted<K>, pool: &Pool) -> Result<Buffer> {
     let mut buffer = pool.take(wanted.table.spec().tile_bytes())?;
     wanted.table.read_tile(wanted.tile, &mut buffer)?;
-    Ok((wanted.key, buffer.freeze()))
+    Ok(buffer)
 }
 
 fn ended() -> Error {

@@ -4,10 +4,11 @@ use std::ops::AddAssign;
 
 use hama_hdfs::Element;
 
+use crate::kernel::Micros;
 use crate::random::Uniform;
 
 /// An element type with its arithmetic: f64 or f32.
-pub trait Scalar: Element + Uniform + AddAssign {
+pub trait Scalar: Element + Uniform + Micros + AddAssign {
     /// 0.
     const ZERO: Self;
     /// 1.

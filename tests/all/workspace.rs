@@ -33,7 +33,7 @@ const LICENCES: [&str; 11] = [
 const PLACES: [(&str, &str); 7] = [
     ("bincode", "hama-core/src/message/codec.rs"),
     ("lz4_flex", "hama-core/src/message/compress.rs"),
-    ("gemm", "hama-matrix/src/kernel"),
+    ("gemm", "hama-matrix/src/kernel/tests.rs"),
     ("clap", "src/cli"),
     ("ctrlc", "src/cli/interrupt.rs"),
     ("indicatif", "src/cli/progress.rs"),

@@ -9,7 +9,7 @@ use super::Table;
 use crate::extent::TileIndex;
 use crate::index::ShardRecord;
 use crate::path::StorePath;
-use crate::shard::{TileRecord, place_of};
+use crate::shard::{PART_BYTES, TileRecord, place_of};
 use crate::store::StoreReader;
 
 /// How many shards are held open: a process may have 1024 files, and peers share them.
@@ -44,11 +44,35 @@ impl OpenShards {
     }
 }
 
+/// A tile that is being read.
+struct OpenTile<'a> {
+    table: &'a Table,
+    tile: TileIndex,
+    record: &'a ShardRecord,
+    place: TileRecord,
+    reader: Arc<dyn StoreReader>,
+}
+
+impl OpenTile<'_> {
+    /// Fills `part` with the bytes from `offset` on; returns the checksum of all up to its end, `before` being
+    /// that of all before it.
+    fn read(&self, offset: usize, part: &mut [u8], before: u32) -> Result<u32> {
+        self.reader.read_at(self.place.offset + offset as u64, part)?;
+        Ok(crc32c::crc32c_append(before, part))
+    }
+
+    fn check(&self, is: u32) -> Result<()> {
+        let should = self.place.crc32c;
+        if is == should { Ok(()) } else { Err(self.table.damaged(self.record, self.tile, is, should)) }
+    }
+}
+
 impl Table {
     /// Fills `into`, which has [`tile_bytes`](crate::TableSpec::tile_bytes), with a tile, padding included.
     ///
     /// # Cost
-    /// One read of the tile's bytes into `into`, and one pass over them for the checksum. The last 32 shards stay open.
+    /// One read of the tile's bytes into `into`, in parts, with their checksum taken while they are in the cache.
+    /// The last 32 shards stay open.
     ///
     /// # Errors
     /// `Invalid` where there is no such tile or the buffer has another size; `Data` where the shard is missing, of
@@ -63,14 +87,46 @@ impl Table {
                 spec.tile_bytes()
             )));
         }
-        let (number, record, place) = self.find(tile)?;
-        let reader = self.shard_reader(number)?;
-        reader.read_at(place.offset, into)?;
-        let is = crc32c::crc32c(into);
-        if is != place.crc32c {
-            return Err(self.damaged(record, tile, is, place.crc32c));
+        let opened = self.open_tile(tile)?;
+        let mut is = 0;
+        for (index, part) in into.chunks_mut(PART_BYTES).enumerate() {
+            is = opened.read(index * PART_BYTES, part, is)?;
         }
-        Ok(())
+        opened.check(is)
+    }
+
+    /// Reads a tile part by part into `part` and hands each to `take`, with the offset of its first byte, for
+    /// those who put the bytes into another order.
+    ///
+    /// # Cost
+    /// That of [`read_tile`](Self::read_tile), in the memory of one part.
+    ///
+    /// # Errors
+    /// Those of `read_tile`; `Invalid` for a part of no bytes. **What `take` has got may be damaged** until this
+    /// returns `Ok`.
+    pub fn read_tile_in_parts(
+        &self,
+        tile: TileIndex,
+        part: &mut [u8],
+        mut take: impl FnMut(usize, &[u8]),
+    ) -> Result<()> {
+        if part.is_empty() {
+            return Err(Error::invalid("cannot read a tile in parts of 0 bytes"));
+        }
+        let opened = self.open_tile(tile)?;
+        let (bytes, most) = (self.spec().tile_bytes(), part.len());
+        let mut is = 0;
+        for offset in (0..bytes).step_by(most) {
+            let part = &mut part[..most.min(bytes - offset)];
+            is = opened.read(offset, part, is)?;
+            take(offset, part);
+        }
+        opened.check(is)
+    }
+
+    fn open_tile(&self, tile: TileIndex) -> Result<OpenTile<'_>> {
+        let (number, record, place) = self.find(tile)?;
+        Ok(OpenTile { table: self, tile, record, place, reader: self.shard_reader(number)? })
     }
 
     pub(super) fn damaged(&self, record: &ShardRecord, tile: TileIndex, is: u32, should: u32) -> Error {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::panels::{Held, Key, key};
 use super::reduce::add_ascending;
 use crate::grid::Coordinates;
-use crate::kernel::{self, View};
+use crate::kernel::{Kernel, Part, View};
 use crate::plan::Plan;
 use crate::plan::steps::{Brick, Need, Step};
 use crate::problem::{Operand, Problem};
@@ -39,21 +39,22 @@ pub(crate) struct Multiply<T> {
 /// Which tile a payload is.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Tile {
-    /// A tile of a factor, for the next step.
+    /// A packed tile of a factor, for the next step.
     Factor(Operand, u64, u64),
     /// A partial sum of a tile of C, for the peer that adds them up.
     Partial(u64, u64),
 }
 
 /// What a peer holds between supersteps.
-pub(crate) struct State {
+pub(crate) struct State<T> {
     me: u64,
+    kernel: Kernel<T>,
     next_step: u64,
     a: Table,
     b: Table,
     reader: ReadAhead<Need>,
     writer: WriteBehind,
-    // Tiles of the panel at hand as far as this peer has read them itself, and the strip that stays.
+    // Packed tiles of the panel at hand as far as this peer has read them itself, and the strip that stays.
     held: Held,
     // Sums of the piece that is being computed, by row and column of the tile.
     sums: BTreeMap<(u64, u64), Buffer>,
@@ -66,7 +67,7 @@ impl<T: Scalar> Multiply<T> {
         Multiply { plan, a, b, c, element: PhantomData }
     }
 
-    fn table<'a>(&self, state: &'a State, operand: Operand) -> &'a Table {
+    fn table<'a>(&self, state: &'a State<T>, operand: Operand) -> &'a Table {
         match operand {
             Operand::A => &state.a,
             Operand::B => &state.b,
@@ -74,7 +75,7 @@ impl<T: Scalar> Multiply<T> {
     }
 
     /// Starts reading the tiles of a step that this peer reads for all that share them.
-    fn request(&self, state: &State, index: u64) -> Result<()> {
+    fn request(&self, state: &State<T>, index: u64) -> Result<()> {
         if index >= self.plan.step_count() {
             return Ok(());
         }
@@ -90,7 +91,12 @@ impl<T: Scalar> Multiply<T> {
 
     /// Waits for this peer's share of a step's tiles, sends it to those that share them, and asks for the
     /// share of the step after.
-    fn pass_on(&self, state: &State, index: u64, outbox: &mut Outbox<Tile>) -> Result<Vec<(Need, Payload)>> {
+    fn pass_on(
+        &self,
+        state: &State<T>,
+        index: u64,
+        outbox: &mut Outbox<Tile>,
+    ) -> Result<Vec<(Need, Payload)>> {
         if index >= self.plan.step_count() {
             return Ok(Vec::new());
         }
@@ -112,7 +118,7 @@ impl<T: Scalar> Multiply<T> {
     ///
     /// # Errors
     /// `Data` where it is not what the plan says that others send.
-    fn receive(&self, state: &mut State, index: u64, inbox: Inbox<Tile>) -> Result<()> {
+    fn receive(&self, state: &mut State<T>, index: u64, inbox: Inbox<Tile>) -> Result<()> {
         let mut awaited = self.awaited(state.me, index);
         let mut parts: BTreeMap<(u64, u64), Vec<Payload>> = BTreeMap::new();
         for received in inbox {
@@ -175,14 +181,20 @@ impl<T: Scalar> Multiply<T> {
         })
     }
 
-    fn write(&self, state: &mut State, (row, col): (u64, u64), mut sum: Buffer) -> Result<()> {
+    fn write(&self, state: &mut State<T>, (row, col): (u64, u64), mut sum: Buffer) -> Result<()> {
         let index = TileIndex { row, col };
         tile::pad::<T>(&mut sum, &self.c.spec, index);
         state.writer.write(index, sum)
     }
 
     /// Multiplies the panel at hand into the sums of its piece.
-    fn compute(&self, state: &mut State, work: &Brick, last: bool, outbox: &mut Outbox<Tile>) -> Result<()> {
+    fn compute(
+        &self,
+        state: &mut State<T>,
+        work: &Brick,
+        last: bool,
+        outbox: &mut Outbox<Tile>,
+    ) -> Result<()> {
         for row in work.rows.clone() {
             for col in work.cols.clone() {
                 outbox.cancel().check()?;
@@ -208,28 +220,24 @@ impl<T: Scalar> Multiply<T> {
 
     fn multiply(
         &self,
-        state: &State,
+        state: &State<T>,
         (row, col, inner): (u64, u64, u64),
         sum: &mut Buffer,
         add: bool,
     ) -> Result<()> {
-        let problem = &self.plan.problem;
-        let tile = problem.tile();
-        let m = Problem::valid(problem.m, tile.m, row) as usize;
-        let n = Problem::valid(problem.n, tile.n, col) as usize;
-        let k = Problem::valid(problem.k, tile.k, inner) as usize;
         let a = state.held.get(Operand::A, row, inner)?;
         let b = state.held.get(Operand::B, inner, col)?;
-        let a = oriented::<T>(a, (m, k), (tile.m, tile.k), problem.transpose_a);
-        let b = oriented::<T>(b, (k, n), (tile.k, tile.n), problem.transpose_b);
-        kernel::multiply(sum.elements_mut::<T>(), tile.n as usize, a, b, add);
+        let stride = self.plan.problem.tile().n as usize;
+        let shape = valid(&self.plan.problem, row, col, inner);
+        let packed = (a.elements(), b.elements());
+        state.kernel.multiply(sum.elements_mut::<T>(), stride, shape, packed, (add, Part::Whole));
         Ok(())
     }
 
     /// A finished sum goes to the store, or as a part to the peer that adds the parts up.
     fn hand_over(
         &self,
-        state: &mut State,
+        state: &mut State<T>,
         at: (u64, u64),
         sum: Buffer,
         outbox: &mut Outbox<Tile>,
@@ -247,7 +255,7 @@ impl<T: Scalar> Multiply<T> {
     }
 
     /// Forgets the tiles of this step, except those of a strip that later pieces use.
-    fn forget(&self, state: &mut State, step: Step, work: &Brick) {
+    fn forget(&self, state: &mut State<T>, step: Step, work: &Brick) {
         let ends = self.plan.ends_strip(state.me, step);
         state.held.retain(|&(operand, row, col)| {
             let inner = if operand == Operand::A { col } else { row };
@@ -256,33 +264,54 @@ impl<T: Scalar> Multiply<T> {
     }
 }
 
-/// A tile as it enters the product, its valid part `(rows, cols)`, where op(X) has tiles of `tile` elements.
-fn oriented<T: Scalar>(
-    payload: &Payload,
-    (rows, cols): (usize, usize),
-    tile: (u64, u64),
-    transposed: bool,
-) -> View<'_, T> {
-    if transposed {
-        View::of_tile(payload.elements(), cols, rows, tile.0 as usize).t()
-    } else {
-        View::of_tile(payload.elements(), rows, cols, tile.1 as usize)
+/// What of a tile product lies inside the matrices: (m, n, k).
+fn valid(problem: &Problem, row: u64, col: u64, inner: u64) -> (usize, usize, usize) {
+    let tile = problem.tile();
+    let m = Problem::valid(problem.m, tile.m, row) as usize;
+    let n = Problem::valid(problem.n, tile.n, col) as usize;
+    (m, n, Problem::valid(problem.k, tile.k, inner) as usize)
+}
+
+/// Packs a tile as it is stored, as the product takes it.
+fn pack<T: Scalar>(problem: &Problem, kernel: &Kernel<T>, need: &Need, stored: &[T], packed: &mut [T]) {
+    let (tile, at) = (problem.tile(), need.tile);
+    let view = |rows, cols, tile: (u64, u64), transposed| {
+        if transposed {
+            View::of_tile(stored, cols, rows, tile.0 as usize).t()
+        } else {
+            View::of_tile(stored, rows, cols, tile.1 as usize)
+        }
+    };
+    match need.operand {
+        Operand::A => {
+            let (m, _, k) = valid(problem, at.row, 0, at.col);
+            kernel.pack_a(view(m, k, (tile.m, tile.k), problem.transpose_a), packed);
+        }
+        Operand::B => {
+            let (_, n, k) = valid(problem, 0, at.col, at.row);
+            kernel.pack_b(view(k, n, (tile.k, tile.n), problem.transpose_b), packed);
+        }
     }
 }
 
 impl<T: Scalar> SuperstepProgram for Multiply<T> {
     const NAME: &'static str = "multiply";
     type Message = Tile;
-    type State = State;
+    type State = State<T>;
     type Output = Vec<ShardRecord>;
 
-    fn init(&self, outbox: &mut Outbox<Tile>) -> Result<State, BoxError> {
+    fn init(&self, outbox: &mut Outbox<Tile>) -> Result<State<T>, BoxError> {
+        let (problem, kernel) = (self.plan.problem, Kernel::<T>::new(self.plan.kernel)?);
+        let packer = move |need: &Need, stored: &Buffer, packed: &mut Buffer| {
+            pack(&problem, &kernel, need, stored.elements(), packed.elements_mut());
+        };
         let mut state = State {
+            kernel: Kernel::new(self.plan.kernel)?,
             me: outbox.index() as u64,
             next_step: 0,
             a: Table::open_ref(&self.a)?,
             b: Table::open_ref(&self.b)?,
-            reader: ReadAhead::start(outbox.pool().clone(), outbox.cancel().clone())?,
+            reader: ReadAhead::start(outbox.pool().clone(), outbox.cancel().clone(), packer)?,
             writer: WriteBehind::start(self.c.clone(), outbox.host().clone())?,
             held: Held::default(),
             sums: BTreeMap::new(),
@@ -297,7 +326,7 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
 
     fn superstep(
         &self,
-        state: &mut State,
+        state: &mut State<T>,
         inbox: Inbox<Tile>,
         outbox: &mut Outbox<Tile>,
     ) -> Result<Flow, BoxError> {
@@ -332,7 +361,7 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
         Ok(if more { Flow::Continue } else { Flow::Halt })
     }
 
-    fn finish(&self, state: State, context: &Context) -> Result<Vec<ShardRecord>, BoxError> {
+    fn finish(&self, state: State<T>, context: &Context) -> Result<Vec<ShardRecord>, BoxError> {
         let start = Instant::now();
         let written = state.writer.finish()?;
         context.add_write(start.elapsed(), written.iter().map(|shard| shard.len).sum());

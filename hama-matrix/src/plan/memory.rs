@@ -18,15 +18,9 @@ pub struct MemoryUse {
     pub panels_bytes: u64,
     /// Partial sums of other peers.
     pub reduce_bytes: u64,
-    /// What the kernel packs operands into. The 64 MiB that a process has beside its pool hold that of a few
-    /// peers; with more of them it counts.
+    /// The tile that has been read and is being packed.
     pub packing_bytes: u64,
 }
-
-/// What `gemm` packs into at most, on a thread: a block of B as large as the level-2 cache, and one of A.
-const PACKING_BYTES: u64 = 6 << 20;
-/// So many peers pack beside the pool.
-const PEERS_PACKING_BESIDE: u64 = 4;
 
 impl MemoryUse {
     /// All of it, in bytes.
@@ -66,7 +60,7 @@ impl MemoryUse {
             resident_bytes: resident_a.saturating_add(resident_b),
             panels_bytes: panels_a.saturating_add(panels_b),
             reduce_bytes: product([loops.grid.k.saturating_sub(1), summed, tile_c]),
-            packing_bytes: if loops.grid.peer_count() > PEERS_PACKING_BESIDE { PACKING_BYTES } else { 0 },
+            packing_bytes: tile_a.max(tile_b),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::bound::{may_overflow, rounding};
 use super::dots::Oriented;
 use super::norm::Norm;
 use crate::problem::{Operand, Problem};
-use crate::random::{Seed, sign};
+use crate::random::{Seed, fill_signs};
 use crate::scalar::Scalar;
 
 /// In superstep 0 a peer computes y_J = B_J x_J for some rows of tiles of B and sends them to all; in
@@ -123,8 +123,9 @@ impl<T: Scalar> Freivalds<T> {
     }
 
     fn signs(&self, col: u64) -> Vec<f64> {
-        let first = col * self.problem.tile().n;
-        (first..first + self.valid_n(col) as u64).map(|index| sign(self.seed, index)).collect()
+        let mut signs = vec![0.0; self.valid_n(col)];
+        fill_signs(self.seed, col * self.problem.tile().n, &mut signs);
+        signs
     }
 
     fn image(&self, b: &Table, inner: u64, peer: &Peer<u64>) -> Result<Payload> {

@@ -29,7 +29,7 @@ Examples:
 
 For each N: two random N x N matrices are multiplied from their files into a file that is synced, checksums on, and in
 memory by the same kernel on as many threads, in turns. The last product is verified. Compare ratios: the peak of
-multiply-adds before and after tells whether the machine was as fast at the end as at the start. Where three matrices
+multiply-adds before and after tells whether the machine was as fast at the end as at the start. Where five matrices
 need more than half of the machine's memory, there is no product in memory.";
 
 /// Measure products from file to file, beside the same kernel's in memory
@@ -187,9 +187,9 @@ fn measured<T: Scalar>(hama: &Hama, n: u64, rounds: u32, note: impl Fn(&str)) ->
     Ok(Measured::of(n, all, before, after))
 }
 
-/// Whether three matrices fit into half of the machine's memory.
+/// Whether what a product in memory takes, five matrices, fits into half of the machine's memory.
 fn fits_memory<T: Scalar>(n: u64) -> bool {
-    let bytes = n.saturating_mul(n).saturating_mul(3 * T::TYPE.size_bytes() as u64);
+    let bytes = n.saturating_mul(n).saturating_mul(5 * T::TYPE.size_bytes() as u64);
     bytes <= hama::default_memory().saturating_mul(2)
 }
 

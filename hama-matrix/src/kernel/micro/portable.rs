@@ -1,0 +1,61 @@
+//! Micro-kernels without instructions of a particular processor: the compiler makes vectors of them.
+
+use super::{MicroKernel, Work};
+
+macro_rules! portable {
+    ($element:ident, $rows:literal x $cols:literal) => {
+        pub(in super::super) mod $element {
+            use super::{MicroKernel, Work};
+
+            pub(in super::super::super) const KERNEL: MicroKernel<$element> =
+                MicroKernel { rows: $rows, cols: $cols, run: run::<false> };
+            /// With fused multiply-add, for processors that all have it.
+            pub(in super::super::super) const FUSED: MicroKernel<$element> =
+                MicroKernel { rows: $rows, cols: $cols, run: run::<true> };
+
+            /// # Safety
+            /// The pointers of the work point to all that its shapes name.
+            unsafe fn run<const FUSED: bool>(work: &Work<$element>) {
+                // SAFETY: as the caller says.
+                let (a, b) = unsafe {
+                    let a = std::slice::from_raw_parts(work.a, work.rows * work.k);
+                    (a, std::slice::from_raw_parts(work.b, work.cols * work.k))
+                };
+                let add = |sum: $element, a: $element, b: $element| {
+                    if FUSED { a.mul_add(b, sum) } else { sum + a * b }
+                };
+                let mut sums = [[0.0; $cols]; $rows];
+                if (work.rows, work.cols) == ($rows, $cols) {
+                    let (a, _) = a.as_chunks::<$rows>();
+                    let (b, _) = b.as_chunks::<$cols>();
+                    for (a, b) in a.iter().zip(b) {
+                        for (sums, &a) in sums.iter_mut().zip(a) {
+                            for (sum, &b) in sums.iter_mut().zip(b) {
+                                *sum = add(*sum, a, b);
+                            }
+                        }
+                    }
+                } else {
+                    for (a, b) in a.chunks_exact(work.rows).zip(b.chunks_exact(work.cols)) {
+                        for (sums, &a) in sums.iter_mut().zip(a) {
+                            for (sum, &b) in sums.iter_mut().zip(b) {
+                                *sum = add(*sum, a, b);
+                            }
+                        }
+                    }
+                }
+                for (row, sums) in sums.iter().enumerate().take(work.rows) {
+                    // SAFETY: as the caller says.
+                    let c =
+                        unsafe { std::slice::from_raw_parts_mut(work.c.add(row * work.c_stride), work.cols) };
+                    for (c, sum) in c.iter_mut().zip(sums) {
+                        *c = if work.add { *c + sum } else { *sum };
+                    }
+                }
+            }
+        }
+    };
+}
+
+portable!(f64, 4 x 4);
+portable!(f32, 4 x 8);

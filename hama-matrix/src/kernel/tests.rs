@@ -1,0 +1,237 @@
+//! Every kernel that this host runs, against an independent library and within a derived bound.
+
+use super::*;
+use crate::random::{Seed, fill_row};
+
+/// A row-major matrix with rows of `stride` elements.
+struct Matrix<T> {
+    rows: usize,
+    cols: usize,
+    stride: usize,
+    data: Vec<T>,
+}
+
+impl<T: Scalar> Matrix<T> {
+    /// Elements in [-1/2, 1/2).
+    fn random(rows: usize, cols: usize, pad: usize, seed: u64) -> Matrix<T> {
+        let stride = cols + pad;
+        let mut data = vec![T::ZERO; rows * stride];
+        fill_row(Seed(seed), 0, 0, &mut data);
+        data.iter_mut().for_each(|x| *x = T::from_f64(x.to_f64() - 0.5));
+        Matrix { rows, cols, stride, data }
+    }
+
+    fn view(&self, transposed: bool) -> View<'_, T> {
+        let view = View::of_tile(&self.data, self.rows, self.cols, self.stride);
+        if transposed { view.t() } else { view }
+    }
+}
+
+/// Packs both and multiplies. What lies behind the packed elements must not matter, so it is NaN.
+fn multiply<T: Scalar>(id: KernelId, c: &mut Matrix<T>, a: View<'_, T>, b: View<'_, T>, how: (bool, Part)) {
+    let kernel = Kernel::<T>::new(id).unwrap();
+    let packed = |len: usize| vec![T::from_f64(f64::NAN); len + 7];
+    let (mut packed_a, mut packed_b) = (packed(a.rows * a.cols), packed(b.rows * b.cols));
+    kernel.pack_a(a, &mut packed_a);
+    kernel.pack_b(b, &mut packed_b);
+    let shape = (a.rows, b.cols, a.cols);
+    kernel.multiply(&mut c.data, c.stride, shape, (&packed_a, &packed_b), how);
+}
+
+/// C += A B by `gemm`.
+#[expect(unsafe_code, reason = "the library takes pointers")]
+fn reference<T: Scalar>(c: &mut Matrix<T>, a: View<'_, T>, b: View<'_, T>) {
+    // SAFETY: the views lie inside their slices, C is as large as the product, T is f64 or f32.
+    unsafe {
+        gemm::gemm(
+            a.rows,
+            b.cols,
+            a.cols,
+            c.data.as_mut_ptr(),
+            1,
+            c.stride as isize,
+            true,
+            a.data.as_ptr(),
+            a.col_stride as isize,
+            a.row_stride as isize,
+            b.data.as_ptr(),
+            b.col_stride as isize,
+            b.row_stride as isize,
+            T::ONE,
+            T::ONE,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+fn kernels() -> impl Iterator<Item = KernelId> {
+    KernelId::ALL.into_iter().filter(|id| id.runs_here())
+}
+
+fn check<T: Scalar>((m, n, k): (usize, usize, usize), pad: usize, (ta, tb): (bool, bool)) {
+    let stored = |rows, cols, t, seed| {
+        if t { Matrix::<T>::random(cols, rows, pad, seed) } else { Matrix::random(rows, cols, pad, seed) }
+    };
+    let (a, b) = (stored(m, k, ta, 1), stored(k, n, tb, 2));
+    let (va, vb) = (a.view(ta), b.view(tb));
+    let before = Matrix::<T>::random(m, n, pad, 3);
+    let mut expected = Matrix { data: before.data.clone(), ..before };
+    reference(&mut expected, va, vb);
+    for id in kernels() {
+        let mut c = Matrix { data: before.data.clone(), ..before };
+        multiply(id, &mut c, va, vb, (true, Part::Whole));
+        // Elements are at most 1/2, so every partial sum is at most k/4 + 1/2, and each of the two computations
+        // rounds k products and k + 1 sums of it.
+        let bound = 2.0 * (2 * k + 1) as f64 * (k as f64 / 4.0 + 0.5) * T::ROUNDOFF;
+        for (at, (c, expected)) in c.data.iter().zip(&expected.data).enumerate() {
+            let (row, col) = (at / before.stride, at % before.stride);
+            let difference = (c.to_f64() - expected.to_f64()).abs();
+            let allowed = if col < n { bound } else { 0.0 };
+            assert!(difference <= allowed, "{id}: element ({row}, {col}) of {m} x {n} x {k}, {ta} {tb}");
+        }
+    }
+}
+
+/// Sizes around the edges of the micro-kernels.
+#[test]
+fn products_of_every_edge_size() {
+    let orientations = [(false, false), (false, true), (true, false), (true, true)];
+    for m in (1..=9).chain([15, 16, 17]) {
+        for n in (1..=17).chain([23, 24, 25, 31, 33, 47, 48, 49, 50]) {
+            let k = 1 + (m * 7 + n * 3) % 13;
+            let (pad, orientation) = ((m + n) % 4, orientations[(m + 2 * n) % 4]);
+            check::<f64>((m, n, k), pad, orientation);
+            check::<f32>((m, n, k), pad, orientation);
+        }
+    }
+}
+
+/// Runs of k, blocks of B and panels of A: one element less, none, and one more.
+#[test]
+fn products_of_every_block_size() {
+    for k in [0, K_MAX - 1, K_MAX, K_MAX + 1, 2 * K_MAX, 1000] {
+        check::<f64>((9, 26, k), 1, (false, false));
+        check::<f32>((9, 50, k), 2, (true, true));
+    }
+    for n in [239, 240, 241, 600] {
+        check::<f64>((20, n, K_MAX), 0, (false, true));
+        check::<f32>((20, 2 * n, K_MAX), 0, (true, false));
+    }
+    check::<f64>((200, 130, 500), 5, (false, false));
+}
+
+#[test]
+fn without_add_the_old_contents_do_not_matter() {
+    for id in kernels() {
+        for k in [0, 5] {
+            let (a, b) = (Matrix::<f64>::random(9, k, 0, 1), Matrix::random(k, 25, 0, 2));
+            let mut c = Matrix::random(9, 25, 0, 3);
+            let mut zero = Matrix { data: vec![0.0; c.data.len()], ..c };
+            multiply(id, &mut c, a.view(false), b.view(false), (false, Part::Whole));
+            multiply(id, &mut zero, a.view(false), b.view(false), (true, Part::Whole));
+            assert_eq!(c.data, zero.data, "{id}, k = {k}");
+        }
+    }
+}
+
+/// The bits of an element depend on its row of A and its column of B, wherever they lie.
+#[test]
+fn bits_do_not_depend_on_the_place() {
+    fn check<T: Scalar>(id: KernelId) {
+        let (m, n, k) = (19, 61, 700);
+        let (a, b) = (Matrix::<T>::random(m, k, 0, 1), Matrix::<T>::random(k, n, 0, 2));
+        let mut whole = Matrix::<T>::random(m, n, 0, 3);
+        multiply(id, &mut whole, a.view(false), b.view(false), (false, Part::Whole));
+        for (row, col) in [(0, 0), (7, 23), (8, 24), (18, 60), (3, 49)] {
+            let row_a = View::of_tile(&a.data[row * k..][..k], 1, k, k);
+            let col_b: Vec<T> = (0..k).map(|l| b.data[l * n + col]).collect();
+            let mut one = Matrix::<T>::random(1, 1, 0, 4);
+            multiply(id, &mut one, row_a, View::of_tile(&col_b, k, 1, 1), (false, Part::Whole));
+            let (one, of_whole) = (one.data[0].to_f64(), whole.data[row * n + col].to_f64());
+            assert_eq!(one.to_bits(), of_whole.to_bits(), "{id}: element ({row}, {col})");
+            // The other way round too: (B' A')' has the same bits.
+            let mut other = Matrix::<T>::random(1, 1, 0, 4);
+            multiply(id, &mut other, View::of_tile(&col_b, k, 1, 1).t(), row_a.t(), (false, Part::Whole));
+            assert_eq!(
+                other.data[0].to_f64().to_bits(),
+                of_whole.to_bits(),
+                "{id}: ({col}, {row}) transposed"
+            );
+        }
+    }
+    for id in kernels() {
+        check::<f64>(id);
+        check::<f32>(id);
+    }
+}
+
+#[test]
+fn the_lower_part_has_the_bits_of_the_whole() {
+    for id in kernels() {
+        for (m, n) in [(1, 1), (60, 60), (61, 30), (30, 61)] {
+            let (a, b) = (Matrix::<f64>::random(m, 400, 0, 1), Matrix::random(400, n, 0, 2));
+            let mut whole = Matrix::random(m, n, 1, 3);
+            let mut lower = Matrix::random(m, n, 1, 3);
+            multiply(id, &mut whole, a.view(false), b.view(false), (true, Part::Whole));
+            multiply(id, &mut lower, a.view(false), b.view(false), (true, Part::Lower));
+            for row in 0..m {
+                let until = (row + 1).min(n);
+                let elements = row * whole.stride..row * whole.stride + until;
+                assert_eq!(lower.data[elements.clone()], whole.data[elements], "{id}: row {row}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_nan_and_an_infinity_reach_what_they_must_and_nothing_else() {
+    for id in kernels() {
+        let mut a = Matrix::<f64>::random(10, 30, 0, 1);
+        let mut b = Matrix::<f64>::random(30, 27, 0, 2);
+        (a.data[3 * 30 + 5], b.data[7 * 27 + 25]) = (f64::NAN, f64::INFINITY);
+        let mut c = Matrix::<f64>::random(10, 27, 2, 3);
+        multiply(id, &mut c, a.view(false), b.view(false), (true, Part::Whole));
+        for (at, x) in c.data.iter().enumerate() {
+            let (row, col) = (at / 29, at % 29);
+            let reached = col < 27 && (row == 3 || col == 25);
+            assert_eq!(x.is_finite(), !reached, "{id}: element ({row}, {col}) is {x}");
+        }
+    }
+}
+
+#[test]
+fn an_instruction_set_that_is_not_there_is_refused() {
+    for id in KernelId::ALL {
+        assert_eq!(Kernel::<f64>::new(id).is_ok(), id.runs_here(), "{id}");
+    }
+    assert!(KernelId::of_this_host().runs_here());
+}
+
+#[test]
+fn runs_are_few_and_nearly_equal() {
+    for k in [0, 1, K_MAX, K_MAX + 1, 1000, 1024, 5 * K_MAX] {
+        let runs: Vec<_> = runs(k).collect();
+        assert_eq!(runs.len(), k.div_ceil(K_MAX));
+        assert!(runs.iter().all(|run| (1..=K_MAX).contains(&run.len())));
+        assert_eq!(runs.iter().map(Range::len).sum::<usize>(), k);
+        assert!(runs.windows(2).all(|pair| pair[0].end == pair[1].start));
+    }
+}
+
+#[test]
+fn packed_tiles_are_panels_along_k() {
+    let data: Vec<f64> = (0..5 * 4).map(f64::from).collect();
+    let view = View::of_tile(&data, 5, 3, 4);
+    let mut packed = [-1.0; 16];
+    pack::pack(2, view, &mut packed);
+    let expected = [0., 4., 1., 5., 2., 6., 8., 12., 9., 13., 10., 14., 16., 17., 18., -1.];
+    assert_eq!(packed, expected);
+    // The same from the transpose of the stored tile.
+    let stored: Vec<f64> = (0..3 * 6).map(|at| f64::from(at % 6 * 4 + at / 6)).collect();
+    let mut packed = [-1.0; 16];
+    pack::pack(2, View::of_tile(&stored, 3, 5, 6).t(), &mut packed);
+    assert_eq!(packed, expected);
+}
