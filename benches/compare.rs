@@ -11,8 +11,9 @@ use std::io::BufRead;
 use std::time::{Duration, Instant};
 
 use gemm::Parallelism;
-use hama::{Buffer, KernelId, Pool, Scalar};
-use hama_matrix::in_memory::{multiply_in_memory, peak_flop_per_s};
+use hama::measure::{multiply_in_memory, peak_flop_per_s};
+use hama::table::ElementType;
+use hama::{Buffer, Cancel, KernelId, Pool, Scalar};
 use serde_json::{Value, json};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -24,13 +25,15 @@ fn main() -> Outcome<()> {
             let (n, threads) = (n.parse()?, threads.parse()?);
             let once = if dtype == "f32" { multiply_in_memory::<f32> } else { multiply_in_memory::<f64> };
             let about = format!("hama's kernel {}, {threads} threads on tiles", KernelId::of_this_host());
-            serve(&about, || Ok(json!({ "seconds": once(n, threads)?.as_secs_f64() })))
+            serve(&about, || Ok(json!({ "seconds": once(n, threads, &Cancel::new())?.as_secs_f64() })))
         }
         ["gemm", n, "f32", threads] => library::<f32>(n.parse()?, threads.parse()?),
         ["gemm", n, "f64", threads] => library::<f64>(n.parse()?, threads.parse()?),
         ["peak", threads] => {
             let threads = threads.parse()?;
-            serve("multiply-adds in registers", || Ok(json!({ "flop_per_s": peak_flop_per_s(threads) })))
+            serve("multiply-adds in registers", || {
+                Ok(json!({ "flop_per_s": peak_flop_per_s(ElementType::F64, threads) }))
+            })
         }
         // `cargo bench` runs every bench.
         _ => {

@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use hama::Scalar;
-use hama_matrix::in_memory::multiply_in_memory;
+use hama::measure::multiply_in_memory;
+use hama::{Cancel, Scalar};
 
 fn kernel(criterion: &mut Criterion) {
     square::<f64>(criterion, "kernel/f64");
@@ -20,7 +20,7 @@ fn square<T: Scalar>(criterion: &mut Criterion, name: &str) {
             group.throughput(Throughput::Elements(2 * (n as u64).pow(3)));
             group.bench_function(format!("{n}/{threads} threads"), |bencher| {
                 bencher.iter_custom(|count| {
-                    let once = || multiply_in_memory::<T>(black_box(n), threads);
+                    let once = || multiply_in_memory::<T>(black_box(n), threads, &Cancel::new());
                     (0..count).map(|_| once().expect("the matrices fit")).sum::<Duration>()
                 });
             });

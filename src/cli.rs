@@ -1,9 +1,11 @@
 //! The command line: what may be typed, and which verb answers.
 
 mod analysis;
+mod bench;
 mod blocking;
 mod check;
 mod count;
+mod date;
 mod demo;
 mod export;
 mod failure;
@@ -20,6 +22,7 @@ mod output;
 mod path;
 mod progress;
 mod random;
+mod rates;
 mod remove;
 mod resident;
 mod session;
@@ -42,6 +45,7 @@ Examples:
   hama matrix random a --rows 4000 --cols 2000           make a matrix
   hama matrix multiply a b --output c --verify           multiply two
   hama matrix --help                                     everything that can be done with a matrix
+  hama bench probe                                       measure this machine, for better plans
 
 Exit status: 0 done, 1 failed, 2 wrong use, 3 exists or conflict, 4 unreachable,
 5 damaged or not verified, 130 interrupted.";
@@ -55,6 +59,14 @@ Examples:
   hama matrix export c c.npy                             take it elsewhere
 
 `hama matrix VERB --help` has more of each.";
+
+const BENCH_EXAMPLES: &str = "\
+Examples:
+  hama bench probe                                       measure this machine; plans go by it from then on
+  hama bench multiply --sizes 1000,2000,4000             how fast products are, and what of that is the kernel
+
+Both compute on all cores for a while: let nothing else run. What they write lies in a folder of its own in that of the
+store (--store) and goes when they end; they need no store. `hama bench VERB --help` has more of each.";
 
 /// Multiplies matrices that are larger than memory, in tables that others can open.
 #[derive(Parser)]
@@ -98,6 +110,15 @@ enum Command {
     #[command(subcommand, after_help = MATRIX_EXAMPLES)]
     Matrix(Matrix),
     Demo(demo::Demo),
+    /// Measure this machine, and how fast products are on it
+    #[command(subcommand, after_help = BENCH_EXAMPLES)]
+    Bench(Bench),
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    Probe(bench::probe::Probe),
+    Multiply(bench::multiply::Multiply),
 }
 
 #[derive(Subcommand)]
@@ -142,6 +163,8 @@ impl Command {
     fn name(&self) -> &'static str {
         match self {
             Command::Demo(_) => "demo",
+            Command::Bench(Bench::Probe(_)) => "bench probe",
+            Command::Bench(Bench::Multiply(_)) => "bench multiply",
             Command::Matrix(verb) => match verb {
                 Matrix::Random(_) => "matrix random",
                 Matrix::Multiply(_) => "matrix multiply",
@@ -161,6 +184,8 @@ impl Command {
     fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
         match self {
             Command::Demo(demo) => demo.run(global, output),
+            Command::Bench(Bench::Probe(verb)) => verb.run(global, output),
+            Command::Bench(Bench::Multiply(verb)) => verb.run(global, output),
             Command::Matrix(verb) => match verb {
                 Matrix::Random(verb) => verb.run(global, output),
                 Matrix::Multiply(verb) => verb.run(global, output),

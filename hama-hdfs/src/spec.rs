@@ -200,7 +200,7 @@ impl TableSpec {
     }
 
     /// The bytes of all shards' files.
-    pub(crate) fn stored_bytes(&self) -> u64 {
+    pub fn stored_bytes(&self) -> u64 {
         let tiles = self.tile_grid().count().unwrap_or(u64::MAX);
         let shards = self.shard_grid().count().unwrap_or(u64::MAX);
         let index = shard::index_bytes(shard::places(self)) as u64;

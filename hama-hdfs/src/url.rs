@@ -53,6 +53,14 @@ impl StoreUrl {
         }
     }
 
+    /// The local directory that it names, where it names one.
+    pub fn local_directory(&self) -> Option<&Path> {
+        match &self.0 {
+            Place::Directory(path) => Some(path),
+            Place::Memory(_) | Place::Strict(_) => None,
+        }
+    }
+
     pub(crate) fn place(&self) -> &Place {
         &self.0
     }
@@ -166,6 +174,8 @@ mod tests {
         ] {
             let url: StoreUrl = text.parse().unwrap();
             assert_eq!(url.to_string(), printed);
+            let directory = url.local_directory().map(|path| format!("file:{}", path.display()));
+            assert_eq!(directory.as_deref(), Some(printed).filter(|printed| printed.starts_with("file:")));
             assert_eq!(printed.parse::<StoreUrl>().unwrap(), url);
             let json = serde_json::to_string(&url).unwrap();
             assert_eq!(serde_json::from_str::<StoreUrl>(&json).unwrap(), url);

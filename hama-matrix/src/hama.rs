@@ -11,6 +11,7 @@ use hama_hdfs::{StoreUrl, TableSpec};
 
 use crate::bytes::format_bytes;
 use crate::host_memory::default_memory;
+use crate::plan::Rates;
 
 /// How often somebody who waits for the memory looks again.
 const TURN_EVERY: Duration = Duration::from_millis(5);
@@ -27,6 +28,7 @@ pub struct Hama {
     pool: Pool,
     memory: u64,
     peers: usize,
+    rates: Rates,
     host: Host,
     cancel: Cancel,
     progress: Arc<Progress>,
@@ -60,6 +62,16 @@ impl Hama {
     /// Peers to compute with.
     pub fn peers(&self) -> usize {
         self.peers
+    }
+
+    /// What the machine does in a second, as plans assume it.
+    pub fn rates(&self) -> &Rates {
+        &self.rates
+    }
+
+    /// What runs programs: its transport, its pool, its end.
+    pub fn runner(&self) -> &LocalRunner {
+        &self.runner
     }
 
     /// The buffers that everything is computed in.
@@ -125,6 +137,7 @@ pub struct HamaBuilder {
     create: bool,
     memory: Option<u64>,
     peers: Option<usize>,
+    rates: Rates,
     transport: TransportKind,
     host: Host,
     cancel: Cancel,
@@ -138,6 +151,7 @@ impl Default for HamaBuilder {
             create: true,
             memory: None,
             peers: None,
+            rates: Rates::default(),
             transport: TransportKind::Memory,
             host: Host::local(),
             cancel: Cancel::new(),
@@ -168,6 +182,13 @@ impl HamaBuilder {
     /// Peers to compute with; one a core by default.
     pub fn peers(mut self, count: usize) -> Self {
         self.peers = Some(count);
+        self
+    }
+
+    /// What the machine does in a second, which plans go by. The default fits most: only the ratios matter.
+    /// [`measure`](crate::measure) measures one; nothing is read from files here.
+    pub fn rates(mut self, rates: Rates) -> Self {
+        self.rates = rates;
         self
     }
 
@@ -206,6 +227,7 @@ impl HamaBuilder {
             Some(count) => count,
             None => std::thread::available_parallelism().map_or(1, |count| count.get()),
         };
+        self.rates.check()?;
         let memory = self.memory.unwrap_or_else(default_memory);
         let url: StoreUrl = self.store.parse()?;
         let store = if self.create { store::create(&url)? } else { store::open(&url)? };
@@ -220,6 +242,7 @@ impl HamaBuilder {
             pool,
             memory,
             peers,
+            rates: self.rates,
             host: self.host,
             cancel: self.cancel,
             progress: self.progress,

@@ -9,10 +9,8 @@
 
 mod micro;
 mod pack;
-#[cfg(feature = "testing")]
 mod peak;
 
-#[cfg(feature = "testing")]
 pub use peak::peak_flop_per_s;
 
 use std::fmt;

@@ -33,6 +33,7 @@ mod host_memory;
 #[cfg(feature = "testing")]
 pub mod in_memory;
 mod kernel;
+pub mod measure;
 mod multiply;
 pub mod npy;
 pub mod plan;

@@ -7,9 +7,10 @@ use hama_hdfs::{Extent, TableSpec};
 
 use crate::dense::DenseMatrix;
 use crate::grid::Grid;
+use crate::hama::Hama;
 use crate::kernel::KernelId;
 use crate::multiply::Multiply;
-use crate::plan::{Plan, Rates, Resources, plan};
+use crate::plan::{Plan, Resources, plan};
 use crate::problem::Problem;
 use crate::save_as::SaveAs;
 use crate::scalar::Scalar;
@@ -44,6 +45,11 @@ impl<T: Scalar> Product<T> {
         Ok(Product { a: a.clone(), b: b.clone(), problem, peers: a.hama().peers(), grid: None })
     }
 
+    /// What it is computed in.
+    pub fn hama(&self) -> &Hama {
+        self.a.hama()
+    }
+
     /// Computes with at most `count` peers instead of those of the [`Hama`](crate::Hama).
     ///
     /// # Errors
@@ -76,7 +82,7 @@ impl<T: Scalar> Product<T> {
                 peers: self.peers.min(PEERS_MAX) as u64,
                 hosts: 1,
                 memory_bytes: hama.memory(),
-                rates: Rates::default(),
+                rates: *hama.rates(),
                 kernel: KernelId::of_this_host(),
                 grid: self.grid,
             },

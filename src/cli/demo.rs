@@ -16,6 +16,7 @@ use super::made::Dtype;
 use super::multiply::{self, MultiplyReport};
 use super::output::{Output, warn};
 use super::progress::{Task, Unit};
+use super::rates::Known;
 use super::session::{Access, Session, store_url, taken, target};
 use super::size::Size;
 
@@ -59,7 +60,8 @@ impl Demo {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
         // Before a store is made for it.
         Dtype::F64.check(C, (self.size, self.size))?;
-        let session = Session::open(global, Access::Create)?;
+        let rates = Known::load().rates;
+        let session = Session::open_with(global, Access::Create, |builder| builder.rates(rates))?;
         // All of them before the first is replaced.
         let a = own::own(&session, A, |matrix| own::is_operand(matrix, SEED_A))?;
         let b = own::own(&session, B, |matrix| own::is_operand(matrix, SEED_B))?;

@@ -4,13 +4,15 @@ use clap::Subcommand;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, Error};
 
-use super::{Command, Matrix};
+use super::{Bench, Command, Matrix};
 
 /// The same error, with the line that was meant where the verb is one elsewhere.
 pub(crate) fn hinted(mut error: Error) -> Error {
     let Some(ContextValue::String(verb)) = error.get(ContextKind::InvalidSubcommand) else { return error };
     let line = if Matrix::has_subcommand(verb) {
         format!("hama matrix {verb}")
+    } else if Bench::has_subcommand(verb) {
+        format!("hama bench {verb}")
     } else if Command::has_subcommand(verb) {
         format!("hama {verb}")
     } else {

@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::info::Summary;
 use super::output::Output;
 use super::progress::{Task, Unit};
+use super::rates::Known;
 use super::resident;
 use super::session::{Access, Session, taken, target};
 use super::size::Size;
@@ -71,23 +72,35 @@ pub(crate) struct MultiplyReport {
     pub(crate) analysis: Option<Analysis>,
 }
 
+/// What a multiplication runs with.
+struct Run<'a> {
+    session: &'a Session<'a>,
+    known: Known,
+    global: &'a Global,
+}
+
 #[derive(Serialize)]
 struct ExplainReport {
     plan: Plan,
+    rates: Known,
     #[serde(skip)]
     steps: bool,
 }
 
 impl Multiply {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
-        let peers = self.peers;
-        let session = Session::open_with(global, Access::Existing, |builder| match peers {
-            Some(peers) => builder.peers(peers),
-            None => builder,
+        let (peers, known) = (self.peers, Known::load());
+        let session = Session::open_with(global, Access::Existing, |builder| {
+            let builder = builder.rates(known.rates);
+            match peers {
+                Some(peers) => builder.peers(peers),
+                None => builder,
+            }
         })?;
+        let run = Run { session: &session, known, global };
         match (session.matrix(&self.a)?, session.matrix(&self.b)?) {
-            (AnyMatrix::F64(a), AnyMatrix::F64(b)) => self.multiply(&session, a, b, global, output),
-            (AnyMatrix::F32(a), AnyMatrix::F32(b)) => self.multiply(&session, a, b, global, output),
+            (AnyMatrix::F64(a), AnyMatrix::F64(b)) => self.multiply(run, a, b, output),
+            (AnyMatrix::F32(a), AnyMatrix::F32(b)) => self.multiply(run, a, b, output),
             (a, b) => Err(Error::invalid(format!(
                 "cannot multiply {} ({}) by {} ({}): their elements differ in type",
                 self.a,
@@ -101,10 +114,9 @@ impl Multiply {
 
     fn multiply<T: Scalar>(
         &self,
-        session: &Session,
+        Run { session, known, global }: Run<'_>,
         a: DenseMatrix<T>,
         b: DenseMatrix<T>,
-        global: &Global,
         output: &mut Output,
     ) -> Result<(), Failure> {
         let a = if self.transpose_a { a.t() } else { a };
@@ -114,7 +126,8 @@ impl Multiply {
             product = product.grid(grid);
         }
         let Some(name) = self.output.as_ref().filter(|_| !self.explain) else {
-            return output.report(&ExplainReport { plan: product.plan()?, steps: global.verbose > 0 });
+            let (plan, steps) = (product.plan()?, global.verbose > 0);
+            return output.report(&ExplainReport { plan, rates: known, steps });
         };
         if self.verify {
             product.check_verifiable()?;
@@ -207,7 +220,7 @@ impl fmt::Display for MultiplyReport {
 
 impl fmt::Display for ExplainReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.plan)?;
+        writeln!(f, "{}\nrates     {}", self.plan, self.rates)?;
         if self.steps { write!(f, "\n{}", self.plan.walk()) } else { Ok(()) }
     }
 }

@@ -8,6 +8,12 @@ pub(crate) fn bytes_peak() -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
+/// Lets the peak begin anew at what the process has now; whether the system does that.
+pub(crate) fn begin_anew() -> bool {
+    // proc(5): 5 resets the peak resident set size.
+    std::fs::write("/proc/self/clear_refs", "5").is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

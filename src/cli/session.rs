@@ -37,7 +37,7 @@ pub(crate) fn store_url(global: &Global) -> String {
 }
 
 /// The same URL, where what is written there outlives the command.
-fn lasting(url: String) -> hama::Result<String> {
+pub(crate) fn lasting(url: String) -> hama::Result<String> {
     let refused = |why: &str| Err(Error::invalid(format!("cannot use the store {url}: {why}")));
     match url.split_once(':') {
         Some(("memory" | "strict", _)) => refused("it would end with this command, and all that is in it"),
@@ -57,7 +57,16 @@ impl<'a> Session<'a> {
         access: Access,
         set: impl FnOnce(HamaBuilder) -> HamaBuilder,
     ) -> Result<Session<'a>, Failure> {
-        let url = lasting(store_url(global))?;
+        Session::open_at(global, lasting(store_url(global))?, access, set)
+    }
+
+    /// Opens the store at `url`, whatever the options say. Once a command: it catches interrupts.
+    pub(crate) fn open_at(
+        global: &'a Global,
+        url: String,
+        access: Access,
+        set: impl FnOnce(HamaBuilder) -> HamaBuilder,
+    ) -> Result<Session<'a>, Failure> {
         let (meter, cancel) = (Arc::new(Progress::new()), Cancel::new());
         let mut builder = Hama::builder()
             .store(url)

@@ -35,6 +35,11 @@ impl Place {
         self.path().join("hama-data").join(path)
     }
 
+    /// Where the figures of `hama bench probe` are stored here.
+    pub(crate) fn probe(&self) -> PathBuf {
+        self.path().join("state/probe.json")
+    }
+
     /// The command, ready to run, with the words of `line` as its arguments.
     pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(HAMA);
@@ -42,6 +47,8 @@ impl Place {
             .current_dir(self.path())
             .args(line.split_whitespace())
             .env_remove("HAMA_STORE")
+            // Not what this machine's user has measured.
+            .env("HAMA_PROBE", self.probe())
             .stdin(Stdio::null());
         command
     }

@@ -22,6 +22,7 @@ fn every_verb_answers_with_one_document() {
         ("matrix check a", "matrix check"),
         ("matrix remove d", "matrix remove"),
         ("demo --size 10", "demo"),
+        ("bench multiply --sizes 10 --rounds 1", "bench multiply"),
     ];
     for (line, command) in lines {
         let reply = place.run(&format!("--json -vv {line}")).ok();

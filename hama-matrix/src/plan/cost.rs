@@ -1,5 +1,8 @@
 //! The cost of a plan: bytes that move, and seconds that it takes.
 
+use std::ops::RangeInclusive;
+
+use hama_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{Cuts, Loops};
@@ -41,8 +44,44 @@ impl Default for Rates {
     }
 }
 
+/// What a machine may do in a second: a byte a second is as wrong a measurement as a billion of billions.
+const PER_SECOND: RangeInclusive<f64> = 1e3..=1e18;
+/// What anything may take: more than a day is a wrong measurement.
+const SECONDS: RangeInclusive<f64> = 0.0..=1e5;
+
+impl Rates {
+    /// Whether a machine may have them: estimates stay finite with every rate from 1e3 to 1e18 and every time
+    /// from 0 to 1e5.
+    ///
+    /// # Errors
+    /// `Invalid`, with the first one that none has.
+    pub fn check(&self) -> Result<()> {
+        for (name, value, range) in [
+            ("flop_per_s", self.flop_per_s, PER_SECOND),
+            ("read_bytes_per_s", self.read_bytes_per_s, PER_SECOND),
+            ("write_bytes_per_s", self.write_bytes_per_s, PER_SECOND),
+            ("touch_bytes_per_s", self.touch_bytes_per_s, PER_SECOND),
+            ("seconds_per_byte", self.seconds_per_byte, SECONDS),
+            ("superstep_s", self.superstep_s, SECONDS),
+            ("fixed_s", self.fixed_s, SECONDS),
+        ] {
+            if !range.contains(&value) {
+                let (least, most) = (range.start(), range.end());
+                return Err(Error::invalid(format!(
+                    "cannot plan with the rate {name} {value}: a number from {least:e} to {most:e} is wanted"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// How fast memory is used for the first time on huge pages: the kernel zeroes them, at about the speed of a copy.
 const FRESH_BYTES_PER_S: f64 = 10e9;
+
+/// How much of what runs beside something longer is not hidden by it. Without this, of plans that wait for a slow disk
+/// one peer would be as good as all, and reading twice as good as once, though the page cache may have the bytes.
+const NOT_HIDDEN: f64 = 1.0 / 16.0;
 
 /// The hosts that peers are spread over, evenly, and what each does in a second.
 pub(super) struct Hosts<'a> {
@@ -87,8 +126,8 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// prologue + max(compute + touch, g h, I/O) + l a superstep + tail: reading, sending and writing run beside
-    /// the kernel, but the bytes of all that are touched on the same cores.
+    /// prologue + max(compute + touch, g h, I/O), and a sixteenth of the two others, + l a superstep + tail:
+    /// reading, sending and writing run beside the kernel, but the bytes of all that are touched on the same cores.
     pub(super) fn of(
         problem: &Problem,
         loops: &Loops,
@@ -122,7 +161,7 @@ impl Estimate {
         let touch_s = touched / rates.touch_bytes_per_s;
         let receive_s = received_bytes * rates.seconds_per_byte;
         let sync_s = supersteps as f64 * rates.superstep_s;
-        let beside = (compute_s + touch_s).max(receive_s).max(io_s);
+        let beside = beside_s([compute_s + touch_s, receive_s, io_s]);
         Estimate {
             supersteps,
             received_bytes,
@@ -150,7 +189,13 @@ pub(super) fn least_s(problem: &Problem, grid: Grid, hosts: &Hosts<'_>) -> f64 {
     let busy_s =
         compute_s(problem, grid, hosts.rates) + (a + b + c) / grid.peer_count() as f64 / touch_bytes_per_s;
     let io_s = ((a + b) / read_bytes_per_s + c / write_bytes_per_s) / hosts.used(grid);
-    busy_s.max(io_s) + fixed_s + superstep_s
+    beside_s([busy_s, 0.0, io_s]) + fixed_s + superstep_s
+}
+
+/// Seconds of things that run beside each other.
+fn beside_s(seconds: [f64; 3]) -> f64 {
+    let longest = seconds.into_iter().fold(0.0, f64::max);
+    longest + NOT_HIDDEN * (seconds.into_iter().sum::<f64>() - longest)
 }
 
 /// Seconds that the kernel of the largest brick computes.

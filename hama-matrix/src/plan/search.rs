@@ -40,13 +40,14 @@ pub struct Resources {
 /// that exceeds the best plan found, or a number of them in a row gave no better one.
 ///
 /// # Errors
-/// `Invalid` for a grid that the product or the peers cannot fill, `OutOfMemory` where no plan fits; the
+/// `Invalid` for a grid that the product or the peers cannot fill and for rates that no machine has, `OutOfMemory` where no plan fits; the
 /// message names the memory that the smallest plan needs.
 pub fn plan(problem: Problem, resources: &Resources) -> Result<Plan> {
     let mut best: Option<(Loops, MemoryUse, Estimate)> = None;
     if resources.peers == 0 {
         return Err(Error::invalid("cannot plan for 0 peers: at least 1 is needed"));
     }
+    resources.rates.check()?;
     let mut in_vain = 0;
     for (least_s, grid) in grids_by_time(&problem, resources)? {
         let best_s = best.as_ref().map_or(f64::INFINITY, |(_, _, estimate)| estimate.total_s);

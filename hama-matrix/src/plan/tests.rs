@@ -233,3 +233,80 @@ fn a_plan_prints_what_it_does() {
     }
     assert_eq!(made.walk().to_string().lines().count() as u64, made.step_count() * made.grid.peer_count());
 }
+
+/// Every rate at its least and at its most.
+fn extreme_rates() -> impl Iterator<Item = Rates> {
+    (0..1u32 << 7).map(|bits| {
+        let pick = |bit: u32, (least, most): (f64, f64)| if bits >> bit & 1 == 0 { least } else { most };
+        let (per_second, seconds) = ((1e3, 1e18), (0.0, 1e5));
+        Rates {
+            flop_per_s: pick(0, per_second),
+            read_bytes_per_s: pick(1, per_second),
+            write_bytes_per_s: pick(2, per_second),
+            touch_bytes_per_s: pick(3, per_second),
+            seconds_per_byte: pick(4, seconds),
+            superstep_s: pick(5, seconds),
+            fixed_s: pick(6, seconds),
+        }
+    })
+}
+
+#[test]
+fn extreme_rates_lead_to_plans_that_hold() {
+    for rates in extreme_rates() {
+        for (problem, memory) in [(problem(3000, 4000, 5000), 256 << 20), (problem(1, 9000, 1), 64 << 20)] {
+            let made = plan(problem, &Resources { rates, ..resources(5, memory) }).unwrap();
+            check(&made);
+            assert!(made.memory.total_bytes() * made.grid.peer_count() <= memory);
+            let e = &made.estimate;
+            for seconds in [e.compute_s, e.touch_s, e.io_s, e.receive_s, e.sync_s, e.prologue_s, e.total_s] {
+                assert!(seconds.is_finite() && seconds >= 0.0, "{e:?} by {rates:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn plans_follow_the_rates() {
+    let with =
+        |rates| plan(problem(4000, 4000, 4000), &Resources { rates, ..resources(2, 1 << 30) }).unwrap();
+    let rates = Rates::default();
+    let usual = with(rates);
+    // Where a byte between peers or a superstep costs more than the work, one peer does it, in few supersteps.
+    assert_eq!(with(Rates { seconds_per_byte: 1.0, ..rates }).grid.peer_count(), 1);
+    let few = with(Rates { superstep_s: 1e3, ..rates });
+    assert!(few.estimate.supersteps < usual.estimate.supersteps, "{few}");
+    // A slow disk leaves no peer idle: what is in the page cache does not wait for it.
+    for rate in [1e6, 1e7, 1e8, 1e9] {
+        let slow = with(Rates { read_bytes_per_s: rate, write_bytes_per_s: rate, ..rates });
+        assert_eq!(slow.grid.peer_count(), 2, "{slow}");
+    }
+}
+
+#[test]
+fn rates_that_no_machine_has_are_refused() {
+    let rates = Rates::default();
+    for bad in [f64::NAN, f64::INFINITY, -1.0, 1e30] {
+        for rates in [
+            Rates { flop_per_s: bad, ..rates },
+            Rates { read_bytes_per_s: bad, ..rates },
+            Rates { write_bytes_per_s: bad, ..rates },
+            Rates { touch_bytes_per_s: bad, ..rates },
+            Rates { seconds_per_byte: bad, ..rates },
+            Rates { superstep_s: bad, ..rates },
+            Rates { fixed_s: bad, ..rates },
+        ] {
+            let error = plan(problem(9, 9, 9), &Resources { rates, ..resources(1, 1 << 30) }).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+            let built = crate::Hama::builder().store("memory:rates").rates(rates).build().unwrap_err();
+            assert_eq!(built.to_string(), error.to_string());
+        }
+    }
+    assert!(
+        Rates { write_bytes_per_s: 0.0, ..rates }
+            .check()
+            .unwrap_err()
+            .message()
+            .contains("write_bytes_per_s 0:")
+    );
+}

@@ -1,0 +1,33 @@
+//! `hama bench`: what this machine does, and what products take on it.
+
+pub(crate) mod multiply;
+pub(crate) mod probe;
+mod scratch;
+
+use hama::measure::peak_flop_per_s;
+use hama::table::ElementType;
+
+use super::Global;
+use super::output::warn;
+
+/// The best of so many is the peak: other work on the cores only makes it less.
+const PEAKS: usize = 3;
+
+fn peak(element: ElementType, threads: usize) -> f64 {
+    (0..PEAKS).map(|_| peak_flop_per_s(element, threads)).fold(0.0, f64::max)
+}
+
+/// A machine whose peak differs by more before and after was not the same, or not alone.
+const STEADY: f64 = 0.1;
+
+/// Whether a machine with these peaks was as fast after as before.
+fn is_steady(before: f64, after: f64) -> bool {
+    (after / before - 1.0).abs() <= STEADY
+}
+
+/// Says on standard error what is being done.
+fn note(global: &Global, text: &str) {
+    if !global.quiet && !global.json {
+        warn(&format!("{text}\n"));
+    }
+}

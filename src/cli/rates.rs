@@ -1,0 +1,220 @@
+//! The rates that plans go by: those that `hama bench probe` has stored, where they are of this machine.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use hama::measure::Machine;
+use hama::plan::Rates;
+use hama::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use super::date::date;
+
+const VARIABLE: &str = "HAMA_PROBE";
+/// The version of the file. It rises when a field goes or changes its meaning.
+pub(crate) const SCHEMA: u32 = 1;
+/// No probe is as long.
+const BYTES_MAX: u64 = 1 << 20;
+
+/// What plans need of the file; the rest is for people.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Probed {
+    pub(crate) schema: u32,
+    pub(crate) measured_unix: u64,
+    pub(crate) machine: Machine,
+    pub(crate) rates: Rates,
+}
+
+/// The rates that plans go by, and where they are from.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Known {
+    source: Source,
+    measured_unix: Option<u64>,
+    path: Option<String>,
+    #[serde(flatten)]
+    pub(crate) rates: Rates,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Source {
+    Measured,
+    Defaults,
+}
+
+impl Known {
+    /// The stored rates where there are some of this machine, else the defaults. A file that cannot be used is
+    /// warned of.
+    pub(crate) fn load() -> Known {
+        let defaults =
+            Known { source: Source::Defaults, measured_unix: None, path: None, rates: Rates::default() };
+        let Some(path) = path() else { return defaults };
+        match read(&path) {
+            Ok(None) => defaults,
+            Ok(Some(probed)) => Known {
+                source: Source::Measured,
+                measured_unix: Some(probed.measured_unix),
+                path: Some(path.display().to_string()),
+                rates: probed.rates,
+            },
+            Err(reason) => {
+                tracing::warn!(
+                    "{} is not used, plans go by defaults: {reason}; `hama bench probe` writes it anew",
+                    path.display()
+                );
+                defaults
+            }
+        }
+    }
+}
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.measured_unix, &self.path) {
+            (Some(unix), Some(path)) => write!(f, "measured on {}, {path}", date(unix)),
+            _ => f.write_str("defaults; `hama bench probe` measures this machine"),
+        }
+    }
+}
+
+/// Where the figures are stored: `$HAMA_PROBE`, else in the user's folder for such things by the XDG Base Directory
+/// Specification, which ignores paths that are not absolute.
+fn path() -> Option<PathBuf> {
+    let folder = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    if let Some(named) = std::env::var_os(VARIABLE).filter(|named| !named.is_empty()) {
+        return Some(named.into());
+    }
+    let state = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")))?;
+    Some(state.join("hama/probe.json"))
+}
+
+/// What a file says, where there is one; else why it cannot be used.
+fn read(path: &Path) -> std::result::Result<Option<Probed>, String> {
+    match fs::metadata(path) {
+        // Asked before it is opened: opening a pipe waits for somebody to write into it.
+        Ok(meta) if !meta.is_file() => return Err("it is no file".into()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|error| error.to_string())?,
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    file.take(BYTES_MAX).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    parse(&bytes, &Machine::this()).map(Some)
+}
+
+fn parse(bytes: &[u8], this: &Machine) -> std::result::Result<Probed, String> {
+    /// Read first: the rest may look different in another one.
+    #[derive(Deserialize)]
+    struct Version {
+        schema: u32,
+    }
+    let damaged = |error: serde_json::Error| format!("it is damaged: {error}");
+    let Version { schema } = serde_json::from_slice(bytes).map_err(damaged)?;
+    if schema != SCHEMA {
+        return Err(format!("its schema is {schema}, and this hama reads {SCHEMA}"));
+    }
+    let probed: Probed = serde_json::from_slice(bytes).map_err(damaged)?;
+    if probed.machine != *this {
+        return Err(format!("it is of another machine ({}), and this is {this}", probed.machine));
+    }
+    probed.rates.check().map_err(|error| format!("it is damaged: {error}"))?;
+    Ok(probed)
+}
+
+/// The file of the figures, about to be written.
+pub(crate) struct Writing {
+    path: PathBuf,
+    partial: PathBuf,
+    file: File,
+}
+
+impl Writing {
+    /// Makes the file and its folder, under a name of its own.
+    ///
+    /// # Errors
+    /// `Invalid` where nothing says where it goes, or that may not be written; those of the file system.
+    pub(crate) fn begin() -> Result<Writing> {
+        let path = path().ok_or_else(|| {
+            Error::invalid(format!("cannot tell where to store the figures: {VARIABLE} may name a file"))
+        })?;
+        if path.is_dir() {
+            return Err(Error::invalid(format!(
+                "cannot store the figures in {}: it is a folder",
+                path.display()
+            )));
+        }
+        let failed = |error| Error::io(format!("cannot store the figures in {}", path.display()), error);
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let mut partial = path.clone().into_os_string();
+        partial.push(format!(".{}.part", std::process::id()));
+        let partial = PathBuf::from(partial);
+        let file = File::create(&partial).map_err(failed)?;
+        Ok(Writing { path, partial, file })
+    }
+
+    /// Where it will be.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes it, in the place of what was there.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub(crate) fn finish(mut self, content: &impl Serialize) -> Result<()> {
+        let failed = |error| Error::io(format!("cannot store the figures in {}", self.path.display()), error);
+        let json = serde_json::to_vec_pretty(content)
+            .map_err(|error| Error::internal("cannot write the figures as JSON").with_source(error))?;
+        self.file.write_all(&json).and_then(|()| self.file.sync_all()).map_err(failed)?;
+        fs::rename(&self.partial, &self.path).map_err(failed)
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        // After the renaming there is none.
+        let _ = fs::remove_file(&self.partial);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn good() -> Value {
+        json!({"schema": SCHEMA, "measured_unix": 7, "machine": Machine::this(), "rates": Rates::default(), "more": []})
+    }
+
+    fn reason(change: impl FnOnce(&mut Value)) -> String {
+        let mut value = good();
+        change(&mut value);
+        parse(value.to_string().as_bytes(), &Machine::this()).map(drop).unwrap_err()
+    }
+
+    #[test]
+    fn what_was_measured_here_is_used() {
+        let probed = parse(good().to_string().as_bytes(), &Machine::this()).unwrap();
+        assert_eq!((probed.rates, probed.measured_unix), (Rates::default(), 7));
+    }
+
+    #[test]
+    fn what_is_damaged_or_of_another_machine_is_not() {
+        assert!(reason(|v| v["machine"]["cores"] = json!(1000)).contains("another machine"));
+        assert!(reason(|v| v["machine"]["processor"] = json!("abacus")).contains("abacus"));
+        assert!(reason(|v| v["machine"]["kernel"] = json!("gemm-none")).contains("another machine"));
+        assert!(reason(|v| *v = json!({"schema": 2})).contains("schema is 2"));
+        assert!(reason(|v| v["rates"]["flop_per_s"] = json!(-1)).contains("flop_per_s"));
+        assert!(reason(|v| v["rates"]["flop_per_s"] = json!("fast")).contains("damaged"));
+        assert!(reason(|v| v["rates"] = json!(null)).contains("damaged"));
+        assert!(reason(|v| *v = json!([])).contains("damaged"));
+        for bytes in [&b""[..], b"{", b"\xff\0", b"null"] {
+            assert!(parse(bytes, &Machine::this()).map(drop).unwrap_err().contains("damaged"));
+        }
+    }
+}
