@@ -297,6 +297,14 @@ fn half_of_a_symmetric_product_is_planned_for_all_peers() {
 }
 
 #[test]
+fn a_large_symmetric_product_leaves_few_files_open() {
+    let shard = |n| plan(symmetric(n, 1000), &resources(2, 6 << 30)).unwrap().shard;
+    let one = Extent { rows: 1, cols: 1 };
+    assert_ne!(shard(16_000), one);
+    assert_eq!(shard(200_000), one);
+}
+
+#[test]
 fn the_same_arguments_give_the_same_plan() {
     let make = || plan(problem(8000, 5000, 3000), &resources(7, 1 << 30)).unwrap();
     assert_eq!(make(), make());
