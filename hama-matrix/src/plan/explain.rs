@@ -42,15 +42,18 @@ impl fmt::Display for MemoryUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} a peer: sums {}, resident {}, panels {}, reduction {}, mirroring {}, packing {}",
+            "{} a peer: sums {}, resident {}, panels {}, reduction {}, packing {}",
             format_bytes(self.total_bytes()),
             format_bytes(self.sums_bytes),
             format_bytes(self.resident_bytes),
             format_bytes(self.panels_bytes),
             format_bytes(self.reduce_bytes),
-            format_bytes(self.mirror_bytes),
             format_bytes(self.packing_bytes)
-        )
+        )?;
+        match self.mirror_bytes {
+            0 => Ok(()),
+            bytes => write!(f, ", mirroring {}", format_bytes(bytes)),
+        }
     }
 }
 

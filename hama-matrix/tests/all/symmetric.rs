@@ -1,5 +1,7 @@
 //! A matrix times its own transpose: half is computed, the rest mirrored, and nothing else is different.
 
+use std::collections::BTreeMap;
+
 use hama_core::{ErrorKind, TransportKind};
 use hama_matrix::{DenseMatrix, Finished, Grid, Hama, Plan, Problem, Scalar, Seed, replace};
 
@@ -39,10 +41,9 @@ fn every_shape<T: Scalar>(peers: usize, transport: TransportKind) {
 #[test]
 fn every_shape_on_every_number_of_peers_over_both_transports() {
     for peers in [1, 2, 3, 4, 7] {
-        for transport in TRANSPORTS {
-            every_shape::<f64>(peers, transport);
-        }
+        every_shape::<f64>(peers, TransportKind::Memory);
     }
+    every_shape::<f64>(3, TransportKind::Framed);
     every_shape::<f32>(2, TransportKind::Memory);
     every_shape::<f32>(4, TransportKind::Framed);
 }
@@ -52,44 +53,37 @@ fn wide(hama: &Hama) -> DenseMatrix<f32> {
     DenseMatrix::random(hama, replace("a"), (3100, 1030), Seed(4)).unwrap()
 }
 
-fn grids() -> impl Iterator<Item = Grid> {
-    [(1, 1, 1), (1, 2, 1), (4, 1, 1), (2, 2, 1), (4, 4, 1), (1, 1, 2), (2, 1, 2), (2, 2, 2)]
-        .into_iter()
-        .map(|(m, n, k)| Grid { m, n, k })
-}
+const GRIDS: [(u64, u64, u64); 7] =
+    [(1, 1, 1), (1, 2, 1), (4, 1, 1), (2, 2, 1), (4, 4, 1), (1, 1, 2), (2, 2, 2)];
 
 #[test]
 fn every_order_is_symmetric_and_keeps_the_memory_that_it_says() {
+    let mut first = BTreeMap::new();
     for transport in TRANSPORTS {
         let large = on(&fresh("memory"), 16, transport);
         let a = wide(&large);
-        for grid in grids() {
-            let plan = a.mult(&a.t()).unwrap().grid(grid);
-            let Ok(plan) = plan.plan() else { continue };
-            let mut first = None;
-            // The transport matters for what is held when, not for each order.
-            let every = if transport == TransportKind::Memory { 1 } else { 3 };
-            for plan in orders(&plan).into_iter().step_by(every) {
-                let what =
-                    format!("{grid} {} {:?} {} {transport:?}", plan.stationary, plan.piece, plan.panel);
+        for (index, (m, n, k)) in GRIDS.into_iter().enumerate() {
+            let plan = a.mult(&a.t()).unwrap().grid(Grid { m, n, k }).plan().unwrap();
+            // The orders of all grids together are all orders.
+            for plan in orders(&plan).into_iter().skip(index % 3).step_by(3) {
+                let Plan { grid, stationary, piece, panel, .. } = plan;
+                let what = format!("{grid} {stationary} {piece:?} {panel} {transport:?}");
                 let smallest = (1 << 20..=1 << 32)
                     .step_by(1 << 20)
                     .find(|&bytes| plan.check(&plan.problem, bytes).is_ok());
                 let tight = Hama::builder().store(large.store().url().to_string()).peers(16);
                 let tight = tight.transport(transport).memory(smallest.unwrap()).build().unwrap();
-                let a = DenseMatrix::<f32>::open(&tight, "a").unwrap();
-                let finished = a.mult(&a.t()).unwrap().run_plan(plan, replace("c"));
+                let same = DenseMatrix::<f32>::open(&tight, "a").unwrap();
+                let finished = same.mult(&same.t()).unwrap().run_plan(plan, replace("c"));
                 let finished = finished.unwrap_or_else(|e| panic!("{what}: {e}"));
-                let found = DenseMatrix::<f32>::open(&large, "c").unwrap().to_ndarray().unwrap();
-                if first.is_none() {
-                    let c = DenseMatrix::open(&large, finished.matrix.name()).unwrap();
-                    check(
-                        &DenseMatrix::open(&large, "a").unwrap(),
-                        &Finished { matrix: c, ..finished },
-                        &what,
-                    );
-                }
-                assert!(*first.get_or_insert_with(|| found.clone()) == found, "{what} gives other bits");
+                let matrix = DenseMatrix::open(&large, "c").unwrap();
+                let found = matrix.to_ndarray().unwrap();
+                // The same bits for the same p_k.
+                let first = first.entry(k).or_insert_with(|| {
+                    check(&a, &Finished { matrix, ..finished }, &what);
+                    found.clone()
+                });
+                assert!(*first == found, "{what} gives other bits");
             }
         }
     }
