@@ -113,7 +113,7 @@ impl Estimate {
             + face_b * repeat_b as f64 * (1.0 - 1.0 / m)
             + face_c * summed * (1.0 - 1.0 / k)
             + face_c * mirrored / k * (1.0 - own);
-        let compute_s = compute_s(problem, loops.grid, rates);
+        let compute_s = compute_s(problem, loops.grid, computed_share(problem, loops, cuts), rates);
         let supersteps = cuts.steps() + 1 + loops.steps_after(problem);
         let hosts = hosts.used(loops.grid);
         let io_s = (read_bytes / rates.read_bytes_per_s + c / rates.write_bytes_per_s) / hosts;
@@ -152,29 +152,38 @@ pub(super) fn least_s(problem: &Problem, grid: Grid, hosts: &Hosts<'_>) -> f64 {
     let [a, b, c] = problem.elements().map(|elements| elements * word);
     let Rates { read_bytes_per_s, write_bytes_per_s, touch_bytes_per_s, superstep_s, fixed_s, .. } =
         *hosts.rates;
-    let busy_s =
-        compute_s(problem, grid, hosts.rates) + (a + b + c) / grid.peer_count() as f64 / touch_bytes_per_s;
+    let tiles = problem.tiles();
+    let (rows, cols) = (Runs::at_most(grid.m, tiles.m).longest(), Runs::at_most(grid.n, tiles.n).longest());
+    let share = share_of(problem, grid, rows, cols);
+    let busy_s = compute_s(problem, grid, share, hosts.rates)
+        + (a + b + c) / grid.peer_count() as f64 / touch_bytes_per_s;
     let io_s = ((a + b) / read_bytes_per_s + c / write_bytes_per_s) / hosts.used(grid);
     busy_s.max(io_s) + fixed_s + superstep_s
 }
 
-/// Seconds that the kernel of the largest brick computes.
-fn compute_s(problem: &Problem, grid: Grid, rates: &Rates) -> f64 {
+/// Seconds that the kernel of the largest brick computes, which computes a share of its products.
+fn compute_s(problem: &Problem, grid: Grid, share: f64, rates: &Rates) -> f64 {
     let Box3 { m, n, k } = largest_brick(problem, grid);
-    let flop = 2.0 * m as f64 * n as f64 * k as f64 * computed_share(problem, grid);
+    let flop = 2.0 * m as f64 * n as f64 * k as f64 * share;
     flop / (rates.flop_per_s * 8.0 / problem.element.size_bytes() as f64)
 }
 
-/// The share of its brick that the busiest peer computes: that of a brick with as long a piece of the diagonal as
-/// can be, or of one beside it.
-fn computed_share(problem: &Problem, grid: Grid) -> f64 {
+/// The share of its brick that the busiest peer computes at least, and where peers wait for the one whose piece
+/// happens to have more: pieces of even length differ little.
+fn computed_share(problem: &Problem, loops: &Loops, cuts: &Cuts) -> f64 {
+    let of_brick = share_of(problem, loops.grid, cuts.rows, cuts.cols);
+    let of_piece = share_of(problem, loops.grid, loops.piece.rows, loops.piece.cols);
+    if loops.grid.m == 1 && loops.grid.n == 1 { of_brick } else { of_brick.max(of_piece) }
+}
+
+/// The share of so many tiles that is computed: with as long a piece of the diagonal in them as can be, or beside it.
+fn share_of(problem: &Problem, grid: Grid, rows: u64, cols: u64) -> f64 {
     if !problem.symmetric {
         return 1.0;
     }
-    let (tile, tiles) = (problem.tile().m, problem.tiles());
-    let (rows, cols) = (Runs::at_most(grid.m, tiles.m).longest(), Runs::at_most(grid.n, tiles.n).longest());
-    let (all, on_diagonal) = (rows.saturating_mul(cols), rows.min(cols));
+    let tile = problem.tile().m;
     let half = diagonal_elements(tile) as f64 / tile as f64 / tile as f64;
+    let (all, on_diagonal) = (rows.saturating_mul(cols), rows.min(cols));
     let through = (all - on_diagonal).div_ceil(2) as f64 + half * on_diagonal as f64;
     let beside = if grid.m > 1 && grid.n > 1 { all.div_ceil(2) as f64 } else { 0.0 };
     through.max(beside) / all as f64
