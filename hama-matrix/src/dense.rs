@@ -125,6 +125,12 @@ impl<T: Scalar> DenseMatrix<T> {
         )))
     }
 
+    /// Whether both are of one version of one table's elements.
+    pub(crate) fn has_elements_of(&self, other: &DenseMatrix<T>) -> bool {
+        let (a, b) = (self.table.to_ref(), other.table.to_ref());
+        (a.url, a.name, a.generation) == (b.url, b.name, b.generation)
+    }
+
     /// What it lives in.
     pub fn hama(&self) -> &Hama {
         &self.hama

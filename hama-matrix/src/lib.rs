@@ -43,7 +43,9 @@ mod random;
 mod read_ahead;
 mod save_as;
 mod scalar;
+mod symmetric;
 mod tile;
+mod transpose;
 mod verify;
 mod write_behind;
 

@@ -164,6 +164,12 @@ impl Loops {
             && search::shard_fits(grid.n, cuts.cols, self.piece.cols, self.shard.cols)
     }
 
+    /// Supersteps after the last step: for partial sums, and for tiles that mirror those of other peers.
+    fn steps_after(&self, problem: &Problem) -> u64 {
+        let mirrored = problem.symmetric && problem.tiles().m > 1 && self.grid.peer_count() > 1;
+        u64::from(self.grid.k > 1) + u64::from(mirrored)
+    }
+
     fn cuts(&self, problem: &Problem) -> Cuts {
         let tiles = problem.tiles();
         let rows = Runs::at_most(self.grid.m, tiles.m).longest();

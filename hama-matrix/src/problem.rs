@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dense::DenseMatrix;
 use crate::scalar::Scalar;
+use crate::symmetric::{diagonal_elements, is_computed};
 
 /// C (m x n) = op(A) (m x k) op(B) (k x n), where op transposes or does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,8 @@ pub struct Problem {
     pub transpose_a: bool,
     /// Whether B is stored as its transpose.
     pub transpose_b: bool,
+    /// Whether op(B) is the transpose of op(A), of the same table: then half of C is computed and mirrored.
+    pub symmetric: bool,
 }
 
 /// One of the two factors.
@@ -62,10 +65,12 @@ impl Problem {
             )));
         }
         let side = |matrix: &DenseMatrix<T>| (matrix.table().spec().shape, matrix.is_transposed());
-        Problem::new(T::TYPE, side(a), side(b))
+        let symmetric = a.is_transposed() != b.is_transposed() && a.has_elements_of(b);
+        Ok(Problem { symmetric, ..Problem::new(T::TYPE, side(a), side(b))? })
     }
 
-    /// The product of a matrix of shape `a` and one of shape `b`, as they enter it: after transposition.
+    /// The product of a matrix of shape `a` and one of shape `b`, as they enter it: after transposition. They are
+    /// taken for different ones.
     ///
     /// # Errors
     /// `Invalid` where the inner dimensions differ.
@@ -79,7 +84,7 @@ impl Problem {
         }
         // The result has to be a table that can exist.
         TableSpec::new(Extent { rows: m, cols: n }, element)?;
-        Ok(Problem { m, n, k: inner_a, element, transpose_a: a.1, transpose_b: b.1 })
+        Ok(Problem { m, n, k: inner_a, element, transpose_a: a.1, transpose_b: b.1, symmetric: false })
     }
 
     /// Elements of a tile along each dimension.
@@ -126,17 +131,40 @@ impl Problem {
         [m * k, k * n, m * n]
     }
 
-    /// Floating-point operations of the product: 2 m n k; saturates.
+    /// Floating-point operations of the product: 2 m n k, about half of that where it is symmetric; saturates.
     pub fn flop(&self) -> u64 {
+        if self.symmetric {
+            return 2u64.saturating_mul(self.k).saturating_mul(self.computed_elements());
+        }
         2u64.saturating_mul(self.m).saturating_mul(self.n).saturating_mul(self.k)
     }
 
-    /// Floating-point operations of one tile product.
+    /// Elements of C that are computed where it is symmetric; saturates.
+    fn computed_elements(&self) -> u64 {
+        let (tile, tiles) = (self.tile().m, self.tiles().m);
+        let (whole, last) =
+            (u128::from(tiles.saturating_sub(1)), Problem::valid(self.m, tile, tiles.saturating_sub(1)));
+        let square = |extent: u64| u128::from(extent) * u128::from(extent);
+        let on_diagonal = whole * u128::from(diagonal_elements(tile)) + u128::from(diagonal_elements(last));
+        let beside = (square(self.m) - whole * square(tile) - square(last)) / 2;
+        u64::try_from(on_diagonal + beside).unwrap_or(u64::MAX)
+    }
+
+    /// Whether tile (row, col) of C is computed, and not mirrored.
+    pub(crate) fn computes(&self, row: u64, col: u64) -> bool {
+        !self.symmetric || is_computed(row, col)
+    }
+
+    /// Floating-point operations of one tile product that is computed.
     pub(crate) fn flop_of(&self, row: u64, col: u64, inner: u64) -> u64 {
         let tile = self.tile();
-        2 * Problem::valid(self.m, tile.m, row)
-            * Problem::valid(self.n, tile.n, col)
-            * Problem::valid(self.k, tile.k, inner)
+        let rows = Problem::valid(self.m, tile.m, row);
+        let elements = if self.symmetric && row == col {
+            diagonal_elements(rows)
+        } else {
+            rows * Problem::valid(self.n, tile.n, col)
+        };
+        2 * elements * Problem::valid(self.k, tile.k, inner)
     }
 
     /// Where tile (row, col) of op(X) lies in the table of X.
@@ -188,5 +216,31 @@ mod tests {
         assert_eq!(problem.tiles(), Box3 { m: 1, n: 1, k: 2 });
         assert_eq!(problem.flop_of(0, 0, 1), 2 * 64 * 64 * 893);
         assert_eq!(problem.flop(), 2 * 64 * 64 * 1797);
+    }
+
+    #[test]
+    fn a_symmetric_product_counts_what_is_computed() {
+        for (m, k) in [(64, 1797), (8000, 8000), (5003, 2047), (1, 1), (1025, 3)] {
+            let full = Problem::new(ElementType::F64, (extent(m, k), false), (extent(m, k), true)).unwrap();
+            let half = Problem { symmetric: true, ..full };
+            let Box3 { m: down, n: across, k: deep } = half.tiles();
+            let mut flop = 0;
+            for row in 0..down {
+                for col in (0..across).filter(|&col| half.computes(row, col)) {
+                    flop += (0..deep).map(|inner| half.flop_of(row, col, inner)).sum::<u64>();
+                }
+            }
+            assert_eq!(half.flop(), flop, "{m} x {k}");
+            assert!(half.flop() <= full.flop());
+        }
+        let saturated =
+            Problem { symmetric: true, m: u64::MAX, n: u64::MAX, k: u64::MAX, ..half_of_nothing() };
+        assert_eq!(saturated.flop(), u64::MAX);
+        assert_eq!(half_of_nothing().flop(), 0);
+    }
+
+    fn half_of_nothing() -> Problem {
+        let one = Problem::new(ElementType::F32, (extent(1, 1), false), (extent(1, 1), true)).unwrap();
+        Problem { m: 0, n: 0, k: 0, symmetric: true, ..one }
     }
 }

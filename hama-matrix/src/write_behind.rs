@@ -1,4 +1,7 @@
 //! Writes tiles into the shards of a table on a thread of its own, behind the computation.
+//!
+//! A tile of a symmetric matrix may be written at two places, once as it is and once transposed: one buffer
+//! waits for both.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,14 +10,34 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use hama_core::{Buffer, Error, Host, Result};
-use hama_hdfs::{ShardRecord, ShardWriter, TableTarget, TileIndex};
+use hama_core::{Buffer, Error, Host, Payload, Result};
+use hama_hdfs::{ElementType, ShardRecord, ShardWriter, TableTarget, TileIndex};
+
+use crate::transpose::transpose;
 
 /// A thread that writes the tiles handed to it and closes each shard when it is complete.
 pub(crate) struct WriteBehind {
-    tiles: Option<Sender<(TileIndex, Buffer)>>,
+    tiles: Option<Sender<Item>>,
     waiting: Arc<Waiting>,
     thread: Option<JoinHandle<Result<Vec<ShardRecord>>>>,
+}
+
+/// A tile that waits.
+struct Item {
+    tile: TileIndex,
+    bytes: Payload,
+    places: Places,
+}
+
+/// Where a tile is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Places {
+    /// At its own place.
+    Own,
+    /// At the place that mirrors its own, transposed.
+    Mirror,
+    /// At both.
+    Both,
 }
 
 /// How many tiles have been handed over and not been written.
@@ -28,21 +51,36 @@ struct Waiting {
 impl WriteBehind {
     /// Starts the thread that writes shards of `target` as `host`.
     pub(crate) fn start(target: TableTarget, host: Host) -> Result<WriteBehind> {
+        WriteBehind::start_mirroring(target, host, None)
+    }
+
+    /// As [`start`](Self::start), with a buffer to transpose tiles into, as large as a tile, where any will be
+    /// mirrored.
+    pub(crate) fn start_mirroring(
+        target: TableTarget,
+        host: Host,
+        mirror: Option<Buffer>,
+    ) -> Result<WriteBehind> {
         let (tiles, inbox) = channel();
         let waiting = Arc::new(Waiting::default());
         let theirs = Arc::clone(&waiting);
         let thread = std::thread::Builder::new()
             .name("write-behind".into())
-            .spawn(move || write_all(&target, &host, &inbox, &theirs))
+            .spawn(move || Shards::new(&target, &host, mirror).write_all(&inbox, &theirs))
             .map_err(|e| Error::io("cannot start a thread that writes", e))?;
         Ok(WriteBehind { tiles: Some(tiles), waiting, thread: Some(thread) })
     }
 
     /// Hands over a whole tile, padding included. It does not wait.
     pub(crate) fn write(&mut self, tile: TileIndex, buffer: Buffer) -> Result<()> {
+        self.write_at(tile, buffer.freeze(), Places::Own)
+    }
+
+    /// Hands over a whole tile, padding included, that others may hold too. It does not wait.
+    pub(crate) fn write_at(&mut self, tile: TileIndex, bytes: Payload, places: Places) -> Result<()> {
         *self.waiting.count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         let tiles = self.tiles.as_ref().expect("tiles are taken until the end");
-        match tiles.send((tile, buffer)) {
+        match tiles.send(Item { tile, bytes, places }) {
             Ok(()) => Ok(()),
             Err(_) => Err(self.failure()),
         }
@@ -96,38 +134,71 @@ impl Drop for WriteBehind {
     }
 }
 
-fn write_all(
-    target: &TableTarget,
-    host: &Host,
-    tiles: &Receiver<(TileIndex, Buffer)>,
-    waiting: &Waiting,
-) -> Result<Vec<ShardRecord>> {
-    let mut open = BTreeMap::new();
-    let mut written = Vec::new();
-    for (tile, buffer) in tiles {
-        if waiting.given_up.load(Ordering::Relaxed) {
-            return Ok(written);
-        }
-        let index = target.spec.shard_of(tile);
-        let key = (index.row, index.col);
-        let mut shard = match open.remove(&key) {
-            Some(shard) => shard,
-            None => ShardWriter::create(target, index, host)?,
-        };
-        shard.write_tile(tile, &buffer)?;
-        drop(buffer);
-        if shard.is_complete() {
-            written.push(shard.finish()?);
-        } else {
-            open.insert(key, shard);
-        }
-        *waiting.count.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        waiting.changed.notify_all();
+/// The shards that are being written.
+struct Shards<'a> {
+    target: &'a TableTarget,
+    host: &'a Host,
+    mirror: Option<Buffer>,
+    open: BTreeMap<(u64, u64), ShardWriter>,
+    written: Vec<ShardRecord>,
+}
+
+impl<'a> Shards<'a> {
+    fn new(target: &'a TableTarget, host: &'a Host, mirror: Option<Buffer>) -> Shards<'a> {
+        Shards { target, host, mirror, open: BTreeMap::new(), written: Vec::new() }
     }
-    match open.keys().next() {
-        None => Ok(written),
-        Some((row, col)) => {
-            Err(Error::internal(format!("shard ({row}, {col}) was left without all of its tiles")))
+
+    fn write_all(mut self, tiles: &Receiver<Item>, waiting: &Waiting) -> Result<Vec<ShardRecord>> {
+        for Item { tile, bytes, places } in tiles {
+            if waiting.given_up.load(Ordering::Relaxed) {
+                return Ok(self.written);
+            }
+            if places != Places::Mirror {
+                self.write(tile, &bytes)?;
+            }
+            if places != Places::Own {
+                self.write_mirrored(tile, &bytes)?;
+            }
+            drop(bytes);
+            *waiting.count.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+            waiting.changed.notify_all();
         }
+        match self.open.keys().next() {
+            None => Ok(self.written),
+            Some((row, col)) => {
+                Err(Error::internal(format!("shard ({row}, {col}) was left without all of its tiles")))
+            }
+        }
+    }
+
+    fn write(&mut self, tile: TileIndex, bytes: &[u8]) -> Result<()> {
+        let index = self.target.spec.shard_of(tile);
+        let key = (index.row, index.col);
+        let mut shard = match self.open.remove(&key) {
+            Some(shard) => shard,
+            None => ShardWriter::create(self.target, index, self.host)?,
+        };
+        shard.write_tile(tile, bytes)?;
+        if shard.is_complete() {
+            self.written.push(shard.finish()?);
+        } else {
+            self.open.insert(key, shard);
+        }
+        Ok(())
+    }
+
+    fn write_mirrored(&mut self, tile: TileIndex, bytes: &Payload) -> Result<()> {
+        let spec = &self.target.spec;
+        let Some(mut mirror) = self.mirror.take().filter(|_| spec.tile.rows == spec.tile.cols) else {
+            return Err(Error::internal(format!("a tile of {} has no mirror image", spec.tile)));
+        };
+        let n = spec.tile.rows as usize;
+        match spec.element {
+            ElementType::F64 => transpose::<f64>(bytes.elements(), mirror.elements_mut(), n),
+            ElementType::F32 => transpose::<f32>(bytes.elements(), mirror.elements_mut(), n),
+        }
+        let written = self.write(TileIndex { row: tile.col, col: tile.row }, &mirror);
+        self.mirror = Some(mirror);
+        written
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use hama_core::{
     BoxError, Buffer, Context, Error, Flow, Inbox, Outbox, Payload, PeerId, Result, SuperstepProgram,
 };
-use hama_hdfs::{ShardRecord, Table, TableRef, TableTarget, TileIndex};
+use hama_hdfs::{Extent, ShardRecord, Table, TableRef, TableTarget, TileIndex};
 use serde::{Deserialize, Serialize};
 
 use super::panels::{Held, Key, key};
@@ -21,13 +21,15 @@ use crate::problem::Operand;
 use crate::read_ahead::ReadAhead;
 use crate::scalar::Scalar;
 use crate::tile;
-use crate::write_behind::WriteBehind;
+use crate::transpose::mirror_lower;
+use crate::write_behind::{Places, WriteBehind};
 
 /// The multiplication of two tables into a third by a plan.
 ///
 /// # Cost
 /// A superstep a panel, one before the first and, where p_k > 1, one after the last to add up the partial
-/// sums. In superstep s a peer receives the tiles of panel s + 1 that others read for it.
+/// sums; one more where tiles of C mirror those of other peers. In superstep s a peer receives the tiles of panel
+/// s + 1 that others read for it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Multiply<T> {
     plan: Plan,
@@ -44,6 +46,8 @@ pub(crate) enum Tile {
     Factor(Operand, u64, u64),
     /// A partial sum of a tile of C, for the peer that adds them up.
     Partial(u64, u64),
+    /// A tile of C, done, for the peer that writes the tile that mirrors it.
+    Mirrored(u64, u64),
 }
 
 /// What a peer holds between supersteps.
@@ -101,11 +105,18 @@ impl<T: Scalar> Multiply<T> {
         Ok(read)
     }
 
-    /// Sorts what came in for a step: tiles of factors are held, partial sums are added up and written.
+    /// Sorts what came in for a step: tiles of factors are held, partial sums are added up and written, mirror
+    /// images are written.
     ///
     /// # Errors
     /// `Data` where it is not what the plan says that others send.
-    fn receive(&self, state: &mut State<T>, index: u64, inbox: Inbox<Tile>) -> Result<()> {
+    fn receive(
+        &self,
+        state: &mut State<T>,
+        index: u64,
+        inbox: Inbox<Tile>,
+        outbox: &mut Outbox<Tile>,
+    ) -> Result<()> {
         let mut awaited = self.awaited(state.me, index);
         let mut parts: BTreeMap<(u64, u64), Vec<Payload>> = BTreeMap::new();
         for received in inbox {
@@ -116,6 +127,11 @@ impl<T: Scalar> Multiply<T> {
                 }
                 Tile::Partial(row, col) if state.partial.contains_key(&(row, col)) => {
                     parts.entry((row, col)).or_default().push(payload);
+                }
+                Tile::Mirrored(row, col)
+                    if self.plan.mirrors(received.from.index(), (row, col), state.me) =>
+                {
+                    state.writer.write_at(TileIndex { row, col }, payload, Places::Mirror)?;
                 }
                 tile => {
                     let from = received.from;
@@ -140,7 +156,7 @@ impl<T: Scalar> Multiply<T> {
             // The inbox is ordered by sender, and senders of one brick by the inner dimension.
             let Coordinates { k: place, .. } = self.plan.grid.coordinates(state.me);
             add_ascending(own.elements_mut::<T>(), place as usize, &others);
-            self.write(state, at, own)?;
+            self.write(state, at, own, outbox)?;
         }
         Ok(())
     }
@@ -160,7 +176,7 @@ impl<T: Scalar> Multiply<T> {
         let bytes = match tile {
             Tile::Factor(Operand::A, ..) => a,
             Tile::Factor(Operand::B, ..) => b,
-            Tile::Partial(..) => c,
+            Tile::Partial(..) | Tile::Mirrored(..) => c,
         };
         let found = payload.as_ref().map_or(0, |payload| payload.len() as u64);
         payload.filter(|_| found == bytes).ok_or_else(|| {
@@ -168,10 +184,29 @@ impl<T: Scalar> Multiply<T> {
         })
     }
 
-    fn write(&self, state: &mut State<T>, (row, col): (u64, u64), mut sum: Buffer) -> Result<()> {
-        let index = TileIndex { row, col };
-        tile::pad::<T>(&mut sum, &self.c.spec, index);
-        state.writer.write(index, sum)
+    /// A tile of C that is done goes to the store, and to the peer that writes its mirror image.
+    fn write(
+        &self,
+        state: &mut State<T>,
+        (row, col): (u64, u64),
+        mut sum: Buffer,
+        outbox: &mut Outbox<Tile>,
+    ) -> Result<()> {
+        let tile = TileIndex { row, col };
+        if self.plan.problem.symmetric && row == col {
+            let Extent { rows, cols } = self.c.spec.tile;
+            mirror_lower(sum.elements_mut::<T>(), rows as usize, cols as usize);
+        }
+        tile::pad::<T>(&mut sum, &self.c.spec, tile);
+        if !self.plan.problem.symmetric || row == col {
+            return state.writer.write(tile, sum);
+        }
+        let (sum, writer) = (sum.freeze(), self.plan.tile_writer(col, row));
+        if writer == state.me {
+            return state.writer.write_at(tile, sum, Places::Both);
+        }
+        outbox.send_with(outbox.peer(writer as usize)?, &Tile::Mirrored(row, col), sum.clone())?;
+        state.writer.write_at(tile, sum, Places::Own)
     }
 
     /// Multiplies the panel at hand into the sums of its piece.
@@ -183,7 +218,7 @@ impl<T: Scalar> Multiply<T> {
         outbox: &mut Outbox<Tile>,
     ) -> Result<()> {
         for row in work.rows.clone() {
-            for col in work.cols.clone() {
+            for col in work.cols.clone().filter(|&col| self.plan.problem.computes(row, col)) {
                 outbox.cancel().check()?;
                 let mut sum = match state.sums.remove(&(row, col)) {
                     Some(sum) => sum,
@@ -214,10 +249,12 @@ impl<T: Scalar> Multiply<T> {
     ) -> Result<()> {
         let a = state.held.get(Operand::A, row, inner)?;
         let b = state.held.get(Operand::B, inner, col)?;
-        let stride = self.plan.problem.tile().n as usize;
-        let shape = self.plan.problem.valid_of(row, col, inner);
+        let problem = &self.plan.problem;
+        // Of a tile on the diagonal of a symmetric product the other half is made when it is done.
+        let part = if problem.symmetric && row == col { Part::Lower } else { Part::Whole };
+        let (stride, shape) = (problem.tile().n as usize, problem.valid_of(row, col, inner));
         let packed = (a.elements(), b.elements());
-        state.kernel.multiply(sum.elements_mut::<T>(), stride, shape, packed, (add, Part::Whole));
+        state.kernel.multiply(sum.elements_mut::<T>(), stride, shape, packed, (add, part));
         Ok(())
     }
 
@@ -230,10 +267,9 @@ impl<T: Scalar> Multiply<T> {
         outbox: &mut Outbox<Tile>,
     ) -> Result<()> {
         if self.plan.grid.k == 1 {
-            return self.write(state, at, sum);
+            return self.write(state, at, sum, outbox);
         }
-        let shard = self.c.spec.shard_of(TileIndex { row: at.0, col: at.1 });
-        let owner = self.plan.writer(shard);
+        let owner = self.plan.tile_writer(at.0, at.1);
         if owner == state.me {
             state.partial.insert(at, sum);
             return Ok(());
@@ -261,12 +297,14 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
         let (pool, cancel) = (outbox.pool().clone(), outbox.cancel().clone());
         let tables = (Table::open_ref(&self.a)?, Table::open_ref(&self.b)?);
         let mut reader = Reader::<T>::new(self.plan.problem, tables, self.plan.kernel, (pool, cancel))?;
+        let mirrors = self.plan.has_mirror_images();
+        let mirror = mirrors.then(|| outbox.pool().take(self.c.spec.tile_bytes())).transpose()?;
         let mut state = State {
             kernel: Kernel::new(self.plan.kernel)?,
             me: outbox.index() as u64,
             next_step: 0,
             reader: ReadAhead::start(move |need| reader.read(need))?,
-            writer: WriteBehind::start(self.c.clone(), outbox.host().clone())?,
+            writer: WriteBehind::start_mirroring(self.c.clone(), outbox.host().clone(), mirror)?,
             held: Held::default(),
             sums: BTreeMap::new(),
             partial: BTreeMap::new(),
@@ -286,19 +324,21 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
     ) -> Result<Flow, BoxError> {
         let index = state.next_step;
         state.next_step += 1;
-        self.receive(state, index, inbox)?;
+        self.receive(state, index, inbox, outbox)?;
+        let more = index + 1 < self.plan.step_count() + self.plan.steps_after();
+        let flow = if more { Flow::Continue } else { Flow::Halt };
         if index >= self.plan.step_count() {
-            return Ok(Flow::Halt);
+            return Ok(flow);
         }
         let next = self.pass_on(state, index + 1, outbox)?;
         let step = self.plan.step(index);
         let work = self.plan.work(state.me, step);
+        if state.sums.is_empty() {
+            let start = Instant::now();
+            state.writer.wait_for_at_most(self.plan.waiting_at_most() as usize)?;
+            outbox.add_write(start.elapsed(), 0);
+        }
         if !work.is_empty() {
-            if state.sums.is_empty() {
-                let start = Instant::now();
-                state.writer.wait_for_at_most((self.plan.piece.rows * self.plan.piece.cols) as usize)?;
-                outbox.add_write(start.elapsed(), 0);
-            }
             self.compute(state, &work, self.plan.ends_piece(step), outbox)?;
             self.forget(state, step, &work);
         }
@@ -311,8 +351,7 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
         for (need, payload) in next {
             state.held.insert(key(need.operand, need.tile), payload)?;
         }
-        let more = index + 1 < self.plan.step_count() || self.plan.grid.k > 1;
-        Ok(if more { Flow::Continue } else { Flow::Halt })
+        Ok(flow)
     }
 
     fn finish(&self, state: State<T>, context: &Context) -> Result<Vec<ShardRecord>, BoxError> {

@@ -9,11 +9,14 @@ use crate::problem::Problem;
 pub struct Bounds {
     /// Bytes that some peer has to receive, where inputs and result are spread evenly: Al Daas, Ballard,
     /// Grigori, Kumar and Rouse, "Tight memory-independent parallel matrix multiplication communication
-    /// lower bounds", theorem 3 (arXiv 2205.13407).
+    /// lower bounds", theorem 3 (arXiv 2205.13407). Where the product is symmetric, what its half below the diagonal
+    /// needs by the same reasoning (with Verite, "Communication lower bounds and optimal algorithms for symmetric
+    /// matrix computations", arXiv 2409.11304).
     pub received_bytes: f64,
     /// Bytes that have to move between store and memory: each operand and the result once, and
     /// 2 m n k / sqrt(M) - 2 M words for a memory of M words (Smith, Lowery, Langou and van de Geijn,
-    /// arXiv 1702.02017).
+    /// arXiv 1702.02017); where the product is symmetric, the one operand and the result once, and 1 / sqrt(8) of
+    /// the leading term (Beaumont, Eyraud-Dubois, Verite and Langou, arXiv 2202.10217).
     pub moved_bytes: f64,
 }
 
@@ -22,12 +25,32 @@ impl Bounds {
         let word = problem.element.size_bytes() as f64;
         let memory = memory_bytes as f64 / word;
         let flop = 2.0 * problem.m as f64 * problem.n as f64 * problem.k as f64;
-        let once: f64 = problem.elements().iter().sum();
-        Bounds {
-            received_bytes: received_words(problem, peers as f64) * word,
-            moved_bytes: once.max(flop / memory.sqrt() - 2.0 * memory) * word,
-        }
+        let [a, b, c] = problem.elements();
+        let (once, received, repeated) = if problem.symmetric {
+            (a + c, received_words_of_half(problem, peers as f64), flop / (8.0 * memory).sqrt())
+        } else {
+            (a + b + c, received_words(problem, peers as f64), flop / memory.sqrt())
+        };
+        Bounds { received_bytes: received * word, moved_bytes: once.max(repeated - 2.0 * memory) * word }
     }
+}
+
+/// What some peer has to receive for the elements of A times its transpose below the diagonal.
+///
+/// It makes n (n - 1) k / 2 p of the products. From `a` elements of A, for `c` elements of C, come at most a
+/// sqrt(c / 2) of them: both the products and their mirror images are points of one lattice, 2 V of them over a, a and
+/// 2 c (Loomis and Whitney). The least a + c is searched where c is no more than there are elements, nor a.
+fn received_words_of_half(problem: &Problem, p: f64) -> f64 {
+    let (n, k) = (problem.m as f64, problem.k as f64);
+    let below = n * (n - 1.0) / 2.0;
+    let products = below * k / p;
+    if products <= 0.0 {
+        return 0.0;
+    }
+    // d/dc (sqrt(2 / c) V + c) = 0.
+    let c = (products / 2f64.sqrt()).powf(2.0 / 3.0).max(2.0 * (products / n / k).powi(2)).min(below);
+    let a = products * (2.0 / c).sqrt();
+    (a + c - (n * k + n * (n + 1.0) / 2.0) / p).max(0.0)
 }
 
 fn received_words(problem: &Problem, p: f64) -> f64 {
@@ -71,6 +94,24 @@ mod tests {
         assert!((words(36.0) - (middle - once(36.0))).abs() < 1.0);
         // 9600 * 2400 * 600 / 512 = 300^3.
         assert!((words(512.0) - (3.0 * 90_000.0 - once(512.0))).abs() < 1.0);
+    }
+
+    #[test]
+    fn half_a_product_needs_less() {
+        for (n, k) in [(8000, 8000), (64, 100_000), (20_000, 10), (1, 5)] {
+            let full = problem(n, n, k);
+            let half = Problem { symmetric: true, ..full };
+            assert_eq!(received_words_of_half(&half, 1.0), 0.0);
+            for peers in [1, 2, 7, 64, 1000] {
+                let (full, half) = (Bounds::of(&full, peers, 1 << 26), Bounds::of(&half, peers, 1 << 26));
+                assert!(half.received_bytes <= full.received_bytes, "{n} {k} {peers}");
+                assert!(half.moved_bytes < full.moved_bytes, "{n} {k} {peers}");
+            }
+        }
+        // Unconstrained: V = n^2 k / 16 on 8 peers, and a + c is 3 (V / sqrt 2)^(2 / 3).
+        let words = received_words_of_half(&Problem { symmetric: true, ..problem(8000, 8000, 8000) }, 8.0);
+        let expected = 3.0 * (3.2e10 / 2f64.sqrt()).powf(2.0 / 3.0) - 12e6;
+        assert!((words / expected - 1.0).abs() < 1e-3, "{words}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Cuts, Loops};
 use crate::grid::{Grid, Runs};
 use crate::problem::{Box3, Problem};
+use crate::symmetric::diagonal_elements;
 
 /// What the machine does in a second, as the planner assumes it. Plans are compared by their ratios.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -143,12 +144,16 @@ impl Estimate {
         let Grid { m, n, k } = loops.grid;
         let (m, n, k) = (m as f64, n as f64, k as f64);
         let [face_a, face_b, face_c] = largest_faces(problem, loops.grid).map(|elements| elements * word);
+        let Share { summed, mirrored } = Share::of(problem);
+        // A brick as high or as wide as C has the mirror images of some of its own tiles.
+        let own = if loops.grid.m == 1 || loops.grid.n == 1 { 1.0 / (m * n * k) } else { 0.0 };
         // Of each operand a peer reads its share itself and receives the rest.
         let received_bytes = face_a * repeat_a as f64 * (1.0 - 1.0 / n)
             + face_b * repeat_b as f64 * (1.0 - 1.0 / m)
-            + face_c * (1.0 - 1.0 / k);
-        let compute_s = compute_s(problem, loops.grid, rates);
-        let supersteps = cuts.steps() + 1 + u64::from(loops.grid.k > 1);
+            + face_c * summed * (1.0 - 1.0 / k)
+            + face_c * mirrored / k * (1.0 - own);
+        let compute_s = compute_s(problem, loops.grid, computed_share(problem, loops, cuts), rates);
+        let supersteps = cuts.steps() + 1 + loops.steps_after(problem);
         let hosts = hosts.used(loops.grid);
         let io_s = (read_bytes / rates.read_bytes_per_s + c / rates.write_bytes_per_s) / hosts;
         let first_panel = read_bytes / cuts.steps().max(1) as f64;
@@ -157,7 +162,7 @@ impl Estimate {
         let fresh_s = memory_bytes as f64 / hosts / FRESH_BYTES_PER_S;
         let prologue_s = first_panel / rates.read_bytes_per_s / hosts + rates.fixed_s + fresh_s;
         let tail_s = last_piece / rates.write_bytes_per_s / hosts;
-        let touched = (read_bytes + c) / (m * n * k) + c / (m * n) * (k - 1.0);
+        let touched = (read_bytes + c + c * mirrored) / (m * n * k) + c / (m * n) * summed * (k - 1.0);
         let touch_s = touched / rates.touch_bytes_per_s;
         let receive_s = received_bytes * rates.seconds_per_byte;
         let sync_s = supersteps as f64 * rates.superstep_s;
@@ -186,8 +191,11 @@ pub(super) fn least_s(problem: &Problem, grid: Grid, hosts: &Hosts<'_>) -> f64 {
     let [a, b, c] = problem.elements().map(|elements| elements * word);
     let Rates { read_bytes_per_s, write_bytes_per_s, touch_bytes_per_s, superstep_s, fixed_s, .. } =
         *hosts.rates;
-    let busy_s =
-        compute_s(problem, grid, hosts.rates) + (a + b + c) / grid.peer_count() as f64 / touch_bytes_per_s;
+    let tiles = problem.tiles();
+    let (rows, cols) = (Runs::at_most(grid.m, tiles.m).longest(), Runs::at_most(grid.n, tiles.n).longest());
+    let share = share_of(problem, grid, rows, cols);
+    let busy_s = compute_s(problem, grid, share, hosts.rates)
+        + (a + b + c) / grid.peer_count() as f64 / touch_bytes_per_s;
     let io_s = ((a + b) / read_bytes_per_s + c / write_bytes_per_s) / hosts.used(grid);
     beside_s([busy_s, 0.0, io_s]) + fixed_s + superstep_s
 }
@@ -198,11 +206,49 @@ fn beside_s(seconds: [f64; 3]) -> f64 {
     longest + NOT_HIDDEN * (seconds.into_iter().sum::<f64>() - longest)
 }
 
-/// Seconds that the kernel of the largest brick computes.
-fn compute_s(problem: &Problem, grid: Grid, rates: &Rates) -> f64 {
+/// Seconds that the kernel of the largest brick computes, which computes a share of its products.
+fn compute_s(problem: &Problem, grid: Grid, share: f64, rates: &Rates) -> f64 {
     let Box3 { m, n, k } = largest_brick(problem, grid);
-    let flop = 2.0 * m as f64 * n as f64 * k as f64;
+    let flop = 2.0 * m as f64 * n as f64 * k as f64 * share;
     flop / (rates.flop_per_s * 8.0 / problem.element.size_bytes() as f64)
+}
+
+/// The share of its brick that the busiest peer computes at least, and where peers wait for the one whose piece
+/// happens to have more: pieces of even length differ little.
+fn computed_share(problem: &Problem, loops: &Loops, cuts: &Cuts) -> f64 {
+    let of_brick = share_of(problem, loops.grid, cuts.rows, cuts.cols);
+    let of_piece = share_of(problem, loops.grid, loops.piece.rows, loops.piece.cols);
+    if loops.grid.m == 1 && loops.grid.n == 1 { of_brick } else { of_brick.max(of_piece) }
+}
+
+/// The share of so many tiles that is computed: with as long a piece of the diagonal in them as can be, or beside it.
+fn share_of(problem: &Problem, grid: Grid, rows: u64, cols: u64) -> f64 {
+    if !problem.symmetric {
+        return 1.0;
+    }
+    let tile = problem.tile().m;
+    let half = diagonal_elements(tile) as f64 / tile as f64 / tile as f64;
+    let (all, on_diagonal) = (rows.saturating_mul(cols), rows.min(cols));
+    let through = (all - on_diagonal).div_ceil(2) as f64 + half * on_diagonal as f64;
+    let beside = if grid.m > 1 && grid.n > 1 { all.div_ceil(2) as f64 } else { 0.0 };
+    through.max(beside) / all as f64
+}
+
+/// The share of the tiles of C that are summed up, and of those that mirror them.
+struct Share {
+    summed: f64,
+    mirrored: f64,
+}
+
+impl Share {
+    fn of(problem: &Problem) -> Share {
+        if !problem.symmetric {
+            return Share { summed: 1.0, mirrored: 0.0 };
+        }
+        let Box3 { m, n, .. } = problem.tiles();
+        let all = m as f64 * n as f64;
+        Share { summed: (all + m as f64) / 2.0 / all, mirrored: (all - m as f64) / 2.0 / all }
+    }
 }
 
 /// Elements of the faces of A, B and C of the largest brick.

@@ -5,6 +5,7 @@ use std::fmt;
 use super::{MemoryUse, Plan, Stationary};
 use crate::bytes::format_bytes;
 use crate::problem::Problem;
+use crate::symmetric::computed;
 
 impl fmt::Display for Stationary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -21,12 +22,14 @@ impl fmt::Display for Problem {
         let t = |transposed| if transposed { " transposed" } else { "" };
         write!(
             f,
-            "C ({} x {}) = A{} ({} x {}) B{} ({} x {}), {}",
+            "C ({} x {}) = A{} ({} x {}) {}{} ({} x {}), {}",
             self.m,
             self.n,
             t(self.transpose_a),
             self.m,
             self.k,
+            // The table on the right is that on the left.
+            if self.symmetric { "A" } else { "B" },
             t(self.transpose_b),
             self.k,
             self.n,
@@ -46,7 +49,11 @@ impl fmt::Display for MemoryUse {
             format_bytes(self.panels_bytes),
             format_bytes(self.reduce_bytes),
             format_bytes(self.packing_bytes)
-        )
+        )?;
+        match self.mirror_bytes {
+            0 => Ok(()),
+            bytes => write!(f, ", mirroring {}", format_bytes(bytes)),
+        }
     }
 }
 
@@ -62,6 +69,15 @@ impl fmt::Display for Plan {
             "tiles     {} x {} x {} of {} x {} x {} elements along m, n, k",
             tiles.m, tiles.n, tiles.k, tile.m, tile.n, tile.k
         )?;
+        if self.problem.symmetric {
+            writeln!(
+                f,
+                "symmetric {} of {} tiles of C are computed, {} of them on the diagonal by about half; the rest is mirrored",
+                computed(&(0..tiles.m), &(0..tiles.n)),
+                tiles.m * tiles.n,
+                tiles.m
+            )?;
+        }
         writeln!(
             f,
             "grid      {} (p_m x p_n x p_k): {peers} of {}, each a brick of {} x {} x {} tiles",

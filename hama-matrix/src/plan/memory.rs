@@ -1,12 +1,14 @@
 //! The memory of a peer, in bytes, known before the run.
 
 use hama_core::Pool;
+use hama_hdfs::Extent;
 use serde::{Deserialize, Serialize};
 
 use super::{Cuts, Loops, Stationary};
-use crate::grid::Runs;
+use crate::grid::{Grid, Runs};
 use crate::multiply::PART_BYTES;
 use crate::problem::Problem;
+use crate::symmetric::{computed_at_most, mirrored_at_most};
 
 /// The most bytes of buffers that a peer holds at once, by what they are for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +21,9 @@ pub struct MemoryUse {
     pub panels_bytes: u64,
     /// Partial sums of other peers.
     pub reduce_bytes: u64,
+    /// Tiles of C that come from other peers to be written transposed, in two pieces, and the one that they are
+    /// transposed into.
+    pub mirror_bytes: u64,
     /// What a tile is read into, part by part, before it is packed.
     pub packing_bytes: u64,
 }
@@ -26,9 +31,16 @@ pub struct MemoryUse {
 impl MemoryUse {
     /// All of it, in bytes.
     pub fn total_bytes(&self) -> u64 {
-        [self.sums_bytes, self.resident_bytes, self.panels_bytes, self.reduce_bytes, self.packing_bytes]
-            .into_iter()
-            .fold(0, u64::saturating_add)
+        [
+            self.sums_bytes,
+            self.resident_bytes,
+            self.panels_bytes,
+            self.reduce_bytes,
+            self.mirror_bytes,
+            self.packing_bytes,
+        ]
+        .into_iter()
+        .fold(0, u64::saturating_add)
     }
 
     pub(super) fn of(problem: &Problem, loops: &Loops, cuts: &Cuts) -> MemoryUse {
@@ -36,7 +48,6 @@ impl MemoryUse {
         let piece_rows = loops.piece.rows.min(cuts.rows);
         let piece_cols = loops.piece.cols.min(cuts.cols);
         let panel = loops.panel.min(cuts.inner);
-        let piece = product([piece_rows, piece_cols, tile_c]);
         let (resident_a, resident_b) = match loops.stationary {
             Stationary::A => (product([piece_rows, cuts.inner, tile_a]), 0),
             Stationary::B => (0, product([piece_cols, cuts.inner, tile_b])),
@@ -55,12 +66,15 @@ impl MemoryUse {
         );
         let panels_a = held(piece_rows, panel, sharers.0, tile_a, resident_a);
         let panels_b = held(panel, piece_cols, sharers.1, tile_b, resident_b);
-        let summed = summed_tiles(loops, piece_rows, piece_cols);
+        let count = Tiles::of(problem, loops, cuts);
+        let pieces = cuts.pieces().min(2);
+        let mirror = u64::from(problem.symmetric && tiles.m > 1);
         MemoryUse {
-            sums_bytes: piece.saturating_mul(cuts.pieces().min(2)),
+            sums_bytes: product([count.sums, pieces, tile_c]),
             resident_bytes: resident_a.saturating_add(resident_b),
             panels_bytes: panels_a.saturating_add(panels_b),
-            reduce_bytes: product([loops.grid.k.saturating_sub(1), summed, tile_c]),
+            reduce_bytes: product([loops.grid.k.saturating_sub(1), count.summed, tile_c]),
+            mirror_bytes: product([count.mirrored, pieces, tile_c]).saturating_add(product([mirror, tile_c])),
             packing_bytes: pooled(PART_BYTES as u64),
         }
     }
@@ -83,12 +97,61 @@ fn own_share(rows: u64, cols: u64, sharers: u64) -> u64 {
     (rows * cols.div_ceil(sharers)).min(cols * rows.div_ceil(sharers))
 }
 
-/// The most tiles of a piece that one of the p_k peers adds up: whole shards, in turns.
-fn summed_tiles(loops: &Loops, piece_rows: u64, piece_cols: u64) -> u64 {
-    let (down, across) = (piece_rows.div_ceil(loops.shard.rows), piece_cols.div_ceil(loops.shard.cols));
+/// Tiles of C that a peer holds at most, by what for.
+pub(super) struct Tiles {
+    /// Those of a piece that are computed.
+    pub(super) sums: u64,
+    /// Those of a piece that one of the p_k peers adds up.
+    pub(super) summed: u64,
+    /// Those that come from other peers in one superstep to be mirrored.
+    pub(super) mirrored: u64,
+    /// Those that may wait to be written when a piece begins.
+    pub(super) waiting: u64,
+}
+
+impl Tiles {
+    pub(super) fn of(problem: &Problem, loops: &Loops, cuts: &Cuts) -> Tiles {
+        let piece = Extent { rows: loops.piece.rows.min(cuts.rows), cols: loops.piece.cols.min(cuts.cols) };
+        let computed = |rows: u64, cols: u64| {
+            if problem.symmetric { computed_at_most(rows, cols) } else { rows.saturating_mul(cols) }
+        };
+        let sums = computed(piece.rows, piece.cols);
+        let shards = summed_shards(loops, piece);
+        let summed = product([shards, computed(loops.shard.rows, loops.shard.cols)]).min(sums);
+        let mirrored = if problem.symmetric { mirrored_tiles(problem, loops, cuts, piece) } else { 0 };
+        // Tiles to be mirrored come in the step after a piece, except where p_k > 1, when the sums come first. There,
+        // and where a piece is one step, the next ones may come before those before it are written.
+        let early = loops.grid.k > 1 || cuts.panels == 1;
+        Tiles { sums, summed, mirrored, waiting: if early { sums } else { sums + mirrored } }
+    }
+}
+
+/// The most shards of a piece that one of the p_k peers adds up: they take turns.
+fn summed_shards(loops: &Loops, piece: Extent) -> u64 {
+    let (down, across) = (piece.rows.div_ceil(loops.shard.rows), piece.cols.div_ceil(loops.shard.cols));
     // Along a row of shards the turns are even; from one row to the next they may meet.
-    let shards = down * across.div_ceil(loops.grid.k);
-    product([shards, loops.shard.rows, loops.shard.cols]).min(product([piece_rows, piece_cols]))
+    down * across.div_ceil(loops.grid.k)
+}
+
+/// The most tiles that a peer gets from others in one superstep to write their mirror images: those of their
+/// pieces that, mirrored, lie in its brick.
+fn mirrored_tiles(problem: &Problem, loops: &Loops, cuts: &Cuts, piece: Extent) -> u64 {
+    if problem.tiles().m < 2 || loops.grid.peer_count() < 2 {
+        return 0;
+    }
+    let (Cuts { rows, cols, .. }, Grid { m, n, k }) = (*cuts, loops.grid);
+    // Pieces of all bricks lie a brick apart. Their columns are rows when mirrored, and are counted along the rows
+    // of a brick.
+    let overlap = |brick: u64, apart: u64, length: u64, bricks: u64| {
+        let tiles = brick / apart * length + length.min(brick % apart);
+        (tiles.min(bricks.saturating_mul(length)), bricks.min(brick / apart + 2))
+    };
+    let (down, pieces_down) = overlap(rows, cols, piece.cols, n);
+    let (across, pieces_across) = overlap(cols, rows, piece.rows, m);
+    // Each of so many rectangles may have half a tile more than half of its tiles.
+    let in_brick = product([down, across]).saturating_add(product([pieces_down, pieces_across])) / 2;
+    let others = product([m, n]) - u64::from(k == 1);
+    in_brick.min(product([others, mirrored_at_most(piece.rows, piece.cols)]))
 }
 
 fn pooled(bytes: u64) -> u64 {

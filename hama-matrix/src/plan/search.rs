@@ -13,6 +13,9 @@ use crate::problem::{Box3, Problem};
 /// The most tiles of a shard along one dimension: more of them would fill it only with tiny tiles.
 const SHARD_TILES_MAX: u64 = 64;
 
+/// The most files that a symmetric product may have open at once: a process may often open no more than 1024.
+const OPEN_SHARDS_MAX: u64 = 256;
+
 /// After so many grids that gave no better plan, the rest, whose least time is longer, is not tried.
 const GRIDS_IN_VAIN: u32 = 16;
 
@@ -227,7 +230,11 @@ fn shard(problem: &Problem, grid: Grid, brick: &Cuts, (down, across): (&[u64], &
     let fitting = down.iter().filter_map(|rows| Some(Extent { rows: *rows, cols: *widest(rows)? }));
     // Of equally large ones the squarest.
     let size = |shard: &Extent| (shard.rows * shard.cols, shard.rows.min(shard.cols), shard.cols);
-    fitting.max_by_key(size).unwrap_or(Extent { rows: 1, cols: 1 })
+    let (largest, one) = (fitting.max_by_key(size), Extent { rows: 1, cols: 1 });
+    let tiles = problem.tiles();
+    let files = |shard: &Extent| tiles.m.div_ceil(shard.rows).saturating_mul(tiles.n.div_ceil(shard.cols));
+    // Tiles that are mirrored come late, and a shard is open until it has all of its tiles.
+    largest.filter(|shard| !problem.symmetric || files(shard) <= OPEN_SHARDS_MAX).unwrap_or(one)
 }
 
 /// The lengths of shards along a dimension that cross nothing, ascending.

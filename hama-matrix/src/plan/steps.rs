@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hama_hdfs::{ShardIndex, TileIndex};
 
-use super::{Plan, Stationary};
+use super::{Plan, Stationary, memory};
 use crate::grid::{Coordinates, Runs};
 use crate::problem::Operand;
 
@@ -127,6 +127,39 @@ impl Plan {
         let shards_across = (cols.end - cols.start).div_ceil(self.shard.cols);
         let (down, across) = ((row - rows.start) / self.shard.rows, (col - cols.start) / self.shard.cols);
         self.grid.peer(Coordinates { m, n, k: (down * shards_across + across) % self.grid.k })
+    }
+
+    /// The peer that writes tile (row, col) of C, and adds up its partial sums where there are several.
+    pub(crate) fn tile_writer(&self, row: u64, col: u64) -> u64 {
+        self.writer(ShardIndex { row: row / self.shard.rows, col: col / self.shard.cols })
+    }
+
+    /// Whether there are tiles of C that are not computed, but mirror others.
+    pub(crate) fn has_mirror_images(&self) -> bool {
+        self.problem.symmetric && self.problem.tiles().m > 1
+    }
+
+    /// Whether peer `from` hands tile (row, col) of C to peer `to` to be mirrored.
+    pub(crate) fn mirrors(&self, from: usize, (row, col): (u64, u64), to: u64) -> bool {
+        let tiles = self.problem.tiles();
+        self.has_mirror_images()
+            && row < tiles.m
+            && col < tiles.n
+            && row != col
+            && self.problem.computes(row, col)
+            && self.tile_writer(row, col) == from as u64
+            && self.tile_writer(col, row) == to
+    }
+
+    /// Supersteps after the last step: for partial sums, and for tiles that mirror those of other peers.
+    pub(crate) fn steps_after(&self) -> u64 {
+        self.loops().steps_after(&self.problem)
+    }
+
+    /// The most tiles that may wait to be written when a peer begins a piece.
+    pub(crate) fn waiting_at_most(&self) -> u64 {
+        let loops = self.loops();
+        memory::Tiles::of(&self.problem, &loops, &loops.cuts(&self.problem)).waiting
     }
 
     fn peers_with_work(&self, step: Step, along: impl Fn(u64) -> Coordinates, count: u64) -> Arc<[u64]> {

@@ -6,12 +6,20 @@ use hama_core::ErrorKind;
 use hama_hdfs::{ElementType, Extent, TableSpec, TileIndex};
 use proptest::prelude::*;
 
+use super::steps::Step;
 use super::*;
 use crate::problem::Operand;
 
 fn problem(m: u64, n: u64, k: u64) -> Problem {
     let extent = |rows, cols| Extent { rows, cols };
     Problem::new(ElementType::F64, (extent(m, k), false), (extent(k, n), false)).unwrap()
+}
+
+/// A (n x k) times its own transpose.
+fn symmetric(n: u64, k: u64) -> Problem {
+    let extent = Extent { rows: n, cols: k };
+    let problem = Problem::new(ElementType::F64, (extent, false), (extent, true)).unwrap();
+    Problem { symmetric: true, ..problem }
 }
 
 fn resources(peers: u64, memory_bytes: u64) -> Resources {
@@ -52,7 +60,7 @@ fn check(plan: &Plan) {
                 assert_eq!(known, need);
             }
             for row in work.rows.clone() {
-                for col in work.cols.clone() {
+                for col in work.cols.clone().filter(|&col| plan.problem.computes(row, col)) {
                     for inner in work.inner.clone() {
                         assert!(
                             products.insert((row, col, inner)),
@@ -76,13 +84,98 @@ fn check(plan: &Plan) {
             *reads.entry(key).or_insert(0) += 1;
         }
     }
-    assert_eq!(products.len() as u64, tiles.m * tiles.n * tiles.k, "all products are computed");
+    let computed = if plan.problem.symmetric { tiles.m * (tiles.m + 1) / 2 } else { tiles.m * tiles.n };
+    assert_eq!(products.len() as u64, computed * tiles.k, "all products are computed");
     assert!(held.iter().all(BTreeSet::is_empty), "nothing is held at the end");
     let (repeat_a, repeat_b) = plan.loops().cuts(&plan.problem).repeats(plan.stationary);
     for ((operand, _), count) in reads {
         assert!(count <= if operand == Operand::A { repeat_a } else { repeat_b }, "read {count} times");
     }
     check_shards(plan);
+    check_tiles_of_c(plan);
+}
+
+/// Tiles of C that a peer holds, counted as the program holds them: sums of the piece at hand, tiles that wait to be
+/// written, those that others sent, to be added up or to be mirrored. What others send may come before this peer has
+/// done anything in the superstep.
+fn check_tiles_of_c(plan: &Plan) {
+    let loops = plan.loops();
+    let memory = MemoryUse::of(&plan.problem, &loops, &loops.cuts(&plan.problem));
+    let tile = hama_core::Pool::cost(plan.problem.tile_bytes()[2] as usize) as u64;
+    // The reduction is counted for itself.
+    let transposed_into = u64::from(plan.has_mirror_images());
+    let most = (memory.sums_bytes + memory.mirror_bytes) / tile - transposed_into;
+    let summed_most = memory.reduce_bytes / tile;
+    let peers = plan.grid.peer_count();
+    let count = |at: &dyn Fn(u64) -> u64| (0..peers).map(at).collect::<Vec<u64>>();
+    let computed = |peer: u64, step: Step| {
+        let work = plan.work(peer, step);
+        let cols = |row| {
+            work.cols.clone().filter(move |&col| plan.problem.computes(row, col)).map(move |col| (row, col))
+        };
+        work.rows.clone().flat_map(cols).collect::<Vec<_>>()
+    };
+    let mut waiting = vec![0; peers as usize];
+    let mut arriving = vec![0; peers as usize];
+    let mut owned: Vec<Vec<(u64, u64)>> = vec![Vec::new(); peers as usize];
+    for index in 0..plan.step_count() + plan.steps_after() {
+        let step = plan.step(index);
+        let begins = index < plan.step_count() && step.panel == 0;
+        let ends = index < plan.step_count() && plan.ends_piece(step);
+        let mut next = vec![0; peers as usize];
+        let mut done: Vec<Vec<(u64, u64)>> = vec![Vec::new(); peers as usize];
+        let mut next_owned: Vec<Vec<(u64, u64)>> = vec![Vec::new(); peers as usize];
+        for peer in 0..peers as usize {
+            // Partial sums that have come are added up.
+            done[peer].append(&mut owned[peer]);
+            if ends {
+                for tile in computed(peer as u64, step) {
+                    if plan.grid.k == 1 {
+                        done[peer].push(tile);
+                    } else if plan.tile_writer(tile.0, tile.1) == peer as u64 {
+                        next_owned[peer].push(tile);
+                    }
+                }
+                assert!(next_owned[peer].len() as u64 * (plan.grid.k - 1) <= summed_most);
+            }
+        }
+        for peer in 0..peers as usize {
+            for &(row, col) in done[peer].iter().filter(|&&(row, col)| plan.problem.symmetric && row != col) {
+                let to = plan.tile_writer(col, row);
+                assert!(plan.mirrors(peer, (row, col), to));
+                if to != peer as u64 {
+                    next[to as usize] += 1;
+                }
+            }
+        }
+        let sums = count(&|peer| {
+            if index < plan.step_count() { computed(peer, step).len() as u64 } else { 0 }
+        });
+        for peer in 0..peers as usize {
+            // What came is handed to the writer; with p_k = 1 what is done by this step is not done yet.
+            let added = if plan.grid.k > 1 { done[peer].len() as u64 } else { 0 };
+            waiting[peer] += arriving[peer] + added;
+            let early = if ends || plan.grid.k > 1 { next[peer] } else { 0 };
+            let held = if begins { 0 } else { sums[peer] };
+            assert!(
+                waiting[peer] + held + early <= most,
+                "before step {index} of {loops:?}: {waiting:?} {sums:?} {next:?}, {most}"
+            );
+            if begins {
+                waiting[peer] = waiting[peer].min(plan.waiting_at_most());
+            }
+            assert!(
+                waiting[peer] + sums[peer] + early <= most,
+                "in step {index} of {loops:?}: {waiting:?} {sums:?} {next:?}, {most}"
+            );
+            if ends {
+                waiting[peer] += if plan.grid.k == 1 { sums[peer] } else { 0 };
+            }
+            // With p_k > 1 own parts wait for those of others, and are counted as sums until then.
+            arriving[peer] = next[peer];
+        }
+        owned = next_owned;
+    }
 }
 
 /// Bytes of tiles of factors that a peer holds in a step: what it held before, what it needs for this step and
@@ -146,6 +239,33 @@ proptest! {
     }
 
     #[test]
+    fn plans_of_symmetric_products_hold(n in 1u64..9000, k in 1u64..9000, peers in 1u64..13, memory in 27u32..34) {
+        let (problem, resources) = (symmetric(n, k), resources(peers, 1 << memory));
+        let Ok(plan) = plan(problem, &resources) else {
+            let alone = smallest_memory(&problem, Grid { m: 1, n: 1, k: 1 });
+            prop_assert!(alone > resources.memory_bytes);
+            return Ok(());
+        };
+        prop_assert!(plan.memory.total_bytes() * plan.grid.peer_count() <= resources.memory_bytes);
+        prop_assert!(plan.estimate.read_bytes + plan.estimate.written_bytes >= plan.bounds.moved_bytes * 0.999);
+        check(&plan);
+    }
+
+    #[test]
+    fn every_grid_stationary_piece_and_panel_of_a_symmetric_product_holds(
+        n in 1u64..9, k in 1u64..8,
+        grid_m in 1u64..5, grid_n in 1u64..5, grid_k in 1u64..4,
+        rows in 1u64..5, cols in 1u64..5, panel in 1u64..4,
+        stationary in prop_oneof![Just(Stationary::A), Just(Stationary::B), Just(Stationary::C)],
+    ) {
+        let grid = Grid { m: grid_m, n: grid_n, k: grid_k };
+        let given = Resources { grid: Some(grid), ..resources(64, 1 << 40) };
+        let Ok(made) = plan(symmetric(n * 1024, k * 1024), &given) else { return Ok(()) };
+        let (piece, shard) = (Extent { rows, cols }, Extent { rows: 1, cols: 1 });
+        check(&Plan { stationary, piece, panel, shard, ..made });
+    }
+
+    #[test]
     fn every_grid_stationary_piece_and_panel_holds(
         m in 1u64..8, n in 1u64..8, k in 1u64..8,
         grid_m in 1u64..4, grid_n in 1u64..4, grid_k in 1u64..4,
@@ -159,6 +279,29 @@ proptest! {
         let (piece, shard) = (Extent { rows, cols }, Extent { rows: 1, cols: 1 });
         check(&Plan { stationary, piece, panel, shard, ..made });
     }
+}
+
+#[test]
+fn half_of_a_symmetric_product_is_planned_for_all_peers() {
+    for peers in [1, 2, 4, 7] {
+        let make = |problem| plan(problem, &resources(peers, 6 << 30)).unwrap();
+        let half = make(symmetric(8000, 8000));
+        let full = make(Problem { symmetric: false, ..half.problem });
+        assert!(half.estimate.compute_s < 0.56 * full.estimate.compute_s, "{peers} peers: {}", half.grid);
+        assert!(half.flop() < full.flop() * 51 / 100);
+        assert!(half.to_string().contains("symmetric 36 of 64 tiles"), "{half}");
+        assert_ne!(half.problem.to_string(), full.problem.to_string());
+        let error = half.check(&full.problem, u64::MAX).unwrap_err();
+        assert!(error.to_string().contains("it is of"), "{error}");
+    }
+}
+
+#[test]
+fn a_large_symmetric_product_leaves_few_files_open() {
+    let shard = |n| plan(symmetric(n, 1000), &resources(2, 6 << 30)).unwrap().shard;
+    let one = Extent { rows: 1, cols: 1 };
+    assert_ne!(shard(16_000), one);
+    assert_eq!(shard(200_000), one);
 }
 
 #[test]

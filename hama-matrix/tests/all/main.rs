@@ -8,4 +8,5 @@ mod matrices;
 mod npy;
 mod orders;
 mod products;
+mod symmetric;
 mod verification;

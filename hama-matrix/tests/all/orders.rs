@@ -18,7 +18,7 @@ fn operands(hama: &Hama) -> (DenseMatrix<f32>, DenseMatrix<f32>) {
 }
 
 /// Plans with every order of the loops, on one grid.
-fn orders(plan: &Plan) -> Vec<Plan> {
+pub(crate) fn orders(plan: &Plan) -> Vec<Plan> {
     let shard = Extent { rows: 1, cols: 1 };
     // The first brick is the largest.
     let brick = plan.brick(0);
