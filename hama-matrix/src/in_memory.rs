@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use hama_core::{Buffer, Pool, Result};
 
-use crate::kernel::{Kernel, KernelId, View};
+use crate::kernel::{Kernel, KernelId};
 use crate::measure::kernel::filled;
 pub use crate::measure::{multiply_in_memory, peak_flop_per_s};
 use crate::problem::Operand;
@@ -33,13 +33,12 @@ pub fn pack_in_memory<T: Scalar>(
     let mut packed = filled::<T>(&pool, extent, Seed(0))?;
     let kernel = Kernel::<T>::new(KernelId::of_this_host())?;
     let start = Instant::now();
+    let packing = match operand {
+        Operand::A => kernel.packing_a((extent, extent), transposed, extent),
+        Operand::B => kernel.packing_b((extent, extent), transposed, extent),
+    };
     for tile in tiles.iter().cycle().take(count) {
-        let view = View::of_tile(tile.elements(), extent, extent, extent);
-        let view = if transposed { view.t() } else { view };
-        match operand {
-            Operand::A => kernel.pack_a(view, packed.elements_mut()),
-            Operand::B => kernel.pack_b(view, packed.elements_mut()),
-        }
+        packing.pack(0, tile.elements::<T>(), packed.elements_mut());
     }
     Ok(start.elapsed())
 }

@@ -23,6 +23,7 @@ use crate::scalar::Scalar;
 use micro::MicroKernel;
 
 pub use micro::Micros;
+pub(crate) use pack::Packing;
 
 /// The most of k that the micro-kernel walks along before it adds to C. The bits of a result depend on it.
 const K_MAX: usize = 336;
@@ -83,38 +84,6 @@ impl fmt::Display for KernelId {
     }
 }
 
-/// A matrix in a slice, rows and columns with their strides in elements. One of the strides is 1.
-#[derive(Clone, Copy)]
-pub(crate) struct View<'a, T> {
-    data: &'a [T],
-    rows: usize,
-    cols: usize,
-    row_stride: usize,
-    col_stride: usize,
-}
-
-impl<'a, T> View<'a, T> {
-    /// The upper left `rows` x `cols` of a row-major tile with rows of `stride` elements.
-    ///
-    /// # Panics
-    /// When it does not lie inside the slice.
-    pub(crate) fn of_tile(data: &'a [T], rows: usize, cols: usize, stride: usize) -> View<'a, T> {
-        assert!(cols <= stride && rows * stride <= data.len(), "the view lies inside its slice");
-        View { data, rows, cols, row_stride: stride, col_stride: 1 }
-    }
-
-    /// The same elements with rows and columns exchanged.
-    pub(crate) fn t(self) -> View<'a, T> {
-        View {
-            rows: self.cols,
-            cols: self.rows,
-            row_stride: self.col_stride,
-            col_stride: self.row_stride,
-            ..self
-        }
-    }
-}
-
 /// Which elements of C are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
@@ -141,20 +110,14 @@ impl<T: Scalar> Kernel<T> {
         Ok(Kernel { micro: T::micro_kernel(id) })
     }
 
-    /// Packs A (m x k) into its first m k elements of `into`.
-    ///
-    /// # Panics
-    /// When they do not fit.
-    pub(crate) fn pack_a(&self, a: View<'_, T>, into: &mut [T]) {
-        pack::pack(self.micro.rows, a, into);
+    /// How A (m x k) is packed, stored in rows of `stride` elements, as it is or `transposed`.
+    pub(crate) fn packing_a(&self, (m, k): (usize, usize), transposed: bool, stride: usize) -> Packing {
+        Packing { width: self.micro.rows, lines: m, k, by_lines: !transposed, stride }
     }
 
-    /// Packs B (k x n) into its first k n elements of `into`.
-    ///
-    /// # Panics
-    /// When they do not fit.
-    pub(crate) fn pack_b(&self, b: View<'_, T>, into: &mut [T]) {
-        pack::pack(self.micro.cols, b.t(), into);
+    /// How B (k x n) is packed, stored in rows of `stride` elements, as it is or `transposed`.
+    pub(crate) fn packing_b(&self, (k, n): (usize, usize), transposed: bool, stride: usize) -> Packing {
+        Packing { width: self.micro.cols, lines: n, k, by_lines: transposed, stride }
     }
 
     /// C (m x n, row-major with rows of `c_stride`) = A B, or C += A B where `add` says so, of packed A and B.
@@ -216,8 +179,18 @@ impl<T: Scalar> Kernel<T> {
 
 /// The runs that k is cut into: as few as there can be, nearly equal.
 fn runs(k: usize) -> impl Iterator<Item = Range<usize>> {
-    let length = k.div_ceil(k.div_ceil(K_MAX).max(1)).max(1);
-    (0..k).step_by(length).map(move |start| start..(start + length).min(k))
+    (0..k).step_by(run_length(k)).map(move |start| run_of(k, start))
+}
+
+/// The run that a step along k lies in.
+fn run_of(k: usize, step: usize) -> Range<usize> {
+    let length = run_length(k);
+    let start = step / length * length;
+    start..(start + length).min(k)
+}
+
+fn run_length(k: usize) -> usize {
+    k.div_ceil(k.div_ceil(K_MAX).max(1)).max(1)
 }
 
 #[cfg(test)]

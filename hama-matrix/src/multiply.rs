@@ -3,6 +3,8 @@
 
 mod panels;
 mod program;
+mod reader;
 mod reduce;
 
 pub(crate) use program::Multiply;
+pub(crate) use reader::PART_BYTES;

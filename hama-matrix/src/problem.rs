@@ -100,6 +100,15 @@ impl Problem {
         tile.min(extent.saturating_sub(index * tile))
     }
 
+    /// What of the product of tiles (row, inner) of op(A) and (inner, col) of op(B) lies inside the matrices, in
+    /// elements along (m, n, k).
+    pub(crate) fn valid_of(&self, row: u64, col: u64, inner: u64) -> (usize, usize, usize) {
+        let tile = self.tile();
+        let m = Problem::valid(self.m, tile.m, row) as usize;
+        let n = Problem::valid(self.n, tile.n, col) as usize;
+        (m, n, Problem::valid(self.k, tile.k, inner) as usize)
+    }
+
     /// The shape of C.
     pub fn shape(&self) -> Extent {
         Extent { rows: self.m, cols: self.n }

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::oracles;
 use crate::steps::{Steps, cargo};
+use crate::{compare, oracles};
 
-/// Format, lints (every feature set alone too), docs, benches that run once, tests.
+/// Format, lints (every feature set alone too), docs, benches that run once, tests, the quick comparison.
 pub(crate) fn all(steps: &mut Steps) -> Result<(), String> {
     steps.run("format", &mut cargo(["fmt", "--all", "--check"]))?;
     let everything =
@@ -21,7 +21,8 @@ pub(crate) fn all(steps: &mut Steps) -> Result<(), String> {
     let mut docs = cargo(["doc", "--locked", "--workspace", "--no-deps", "--all-features"]);
     steps.run("docs", docs.env("RUSTDOCFLAGS", "-Dwarnings"))?;
     steps.run("benches, once each", &mut cargo(["bench", "--locked", "--", "--test"]))?;
-    test(steps, &[])
+    test(steps, &[])?;
+    compare::run(steps, &compare::Options::QUICK)
 }
 
 /// Every test, with the oracles.
@@ -29,7 +30,7 @@ pub(crate) fn all(steps: &mut Steps) -> Result<(), String> {
 /// Without them the tests that need them say that they skip; under `CI` that is an error.
 pub(crate) fn test(steps: &mut Steps, arguments: &[String]) -> Result<(), String> {
     let mut tests = cargo(["test", "--locked", "--workspace", "--all-features"]);
-    match oracles::set_up(steps) {
+    match oracles::set_up(steps, oracles::ORACLES) {
         Ok(python) => {
             tests.env(oracles::VARIABLE, python);
         }

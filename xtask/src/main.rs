@@ -1,8 +1,9 @@
-//! `cargo xtask test` and `cargo xtask ci`: what the tests of Hama need, set up, and everything run.
+//! `cargo xtask test`, `ci` and `compare`: what the tests and comparisons of Hama need, set up, and everything run.
 
 #![expect(clippy::print_stderr, reason = "a program that talks to the person who started it")]
 
 mod ci;
+mod compare;
 mod oracles;
 mod steps;
 
@@ -13,20 +14,43 @@ use steps::Steps;
 const USAGE: &str = "\
 usage: cargo xtask test [CARGO-TEST-OPTIONS] [-- TEST-OPTIONS]
        cargo xtask ci
+       cargo xtask compare [--quick] [--only NAME,...]
 
 test   sets up the Python environment that results are compared with (target/oracles) and runs every test
-ci     format, lints, docs, benches and tests: everything that a change must pass";
+ci     format, lints, docs, benches, tests and a quick comparison: everything that a change must pass
+
+compare   measures Hama beside NumPy, Dask with Zarr, and MKL, which it installs into target; writes the table of
+          README.md, docs/compare.svg and benches/runs/DATE-compare-PROCESSOR.txt. What to watch: benches/README.md
+  --only NAME,...   these alone; of the others the table keeps what this machine showed last:
+                      kernel       C += A B in memory: NumPy's dot, MKL, the gemm crate, the peak
+                      files        from files to a file: the kernel in memory, NumPy, dask + zarr
+                      memory       --memory 128MiB, 256MiB, 512MiB: resident memory, time
+                      larger       N = 24000 in 1 GiB, a result of 12.8 GB: the disk's speed beside (20 GB of disk)
+                      random       making random matrices
+                      transposed   transposed operands, A times its own transpose
+                      engine       barrier, messages, payloads over sockets
+                      command      --version, 100 x 100
+  --quick           all of them small, once and without MKL, into target/compare/quick: to see that it works
+Exit status 1: something failed, the others went on. An aim that is missed is no failure.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut steps = Steps::new();
     let outcome = match arguments.split_first() {
+        Some((verb, rest))
+            if asks_for_help(verb)
+                || verb == "compare" && rest.iter().any(|argument| asks_for_help(argument)) =>
+        {
+            eprintln!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
         Some((verb, rest)) if verb == "test" => ci::test(&mut steps, rest),
         Some((verb, [])) if verb == "ci" => ci::all(&mut steps),
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
-        }
+        Some((verb, rest)) if verb == "compare" => match compare::Options::parse(rest) {
+            Ok(options) => compare::run(&mut steps, &options),
+            Err(message) => return refuse(&message),
+        },
+        _ => return refuse("what to do?"),
     };
     steps.report();
     match outcome {
@@ -36,4 +60,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn asks_for_help(argument: &str) -> bool {
+    ["--help", "-h", "help"].contains(&argument)
+}
+
+/// Ends because of the command line.
+fn refuse(message: &str) -> ExitCode {
+    eprintln!("xtask: {message}\n\n{USAGE}");
+    ExitCode::from(2)
 }

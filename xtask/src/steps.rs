@@ -17,12 +17,18 @@ impl Steps {
 
     /// Runs `command` as the step `name`. What it prints goes where ours does.
     pub(crate) fn run(&mut self, name: &str, command: &mut Command) -> Result<(), String> {
+        let status = self.time(name, || command.status());
+        let status = status.map_err(|error| format!("{name}: cannot start {command:?}: {error}"))?;
+        if status.success() { Ok(()) } else { Err(format!("{name} failed ({status}): {}", line(command))) }
+    }
+
+    /// Does `work` as the step `name`.
+    pub(crate) fn time<T>(&mut self, name: &str, work: impl FnOnce() -> T) -> T {
         eprintln!("== {name}");
         let start = Instant::now();
-        let status =
-            command.status().map_err(|error| format!("{name}: cannot start {command:?}: {error}"))?;
+        let outcome = work();
         self.done.push((name.to_owned(), start.elapsed()));
-        if status.success() { Ok(()) } else { Err(format!("{name} failed ({status}): {}", line(command))) }
+        outcome
     }
 
     /// Says how long each step took.

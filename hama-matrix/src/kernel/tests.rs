@@ -22,41 +22,68 @@ impl<T: Scalar> Matrix<T> {
     }
 
     fn view(&self, transposed: bool) -> View<'_, T> {
-        let view = View::of_tile(&self.data, self.rows, self.cols, self.stride);
-        if transposed { view.t() } else { view }
+        View { stored: self, transposed }
     }
 }
 
-/// Packs both and multiplies. What lies behind the packed elements must not matter, so it is NaN.
+/// A matrix as it enters a product.
+#[derive(Clone, Copy)]
+struct View<'a, T> {
+    stored: &'a Matrix<T>,
+    transposed: bool,
+}
+
+impl<T> View<'_, T> {
+    /// Rows and columns.
+    fn shape(&self) -> (usize, usize) {
+        let Matrix { rows, cols, .. } = *self.stored;
+        if self.transposed { (cols, rows) } else { (rows, cols) }
+    }
+
+    /// The distance in elements from one row to the next, and from one column to the next.
+    fn strides(&self) -> (isize, isize) {
+        let stride = self.stored.stride as isize;
+        if self.transposed { (1, stride) } else { (stride, 1) }
+    }
+}
+
+/// Packs both, in parts, and multiplies. What lies behind the packed elements must not matter, so it is NaN.
 fn multiply<T: Scalar>(id: KernelId, c: &mut Matrix<T>, a: View<'_, T>, b: View<'_, T>, how: (bool, Part)) {
     let kernel = Kernel::<T>::new(id).unwrap();
-    let packed = |len: usize| vec![T::from_f64(f64::NAN); len + 7];
-    let (mut packed_a, mut packed_b) = (packed(a.rows * a.cols), packed(b.rows * b.cols));
-    kernel.pack_a(a, &mut packed_a);
-    kernel.pack_b(b, &mut packed_b);
-    let shape = (a.rows, b.cols, a.cols);
-    kernel.multiply(&mut c.data, c.stride, shape, (&packed_a, &packed_b), how);
+    let ((m, k), (_, n)) = (a.shape(), b.shape());
+    let pack = |packing: Packing, from: &Matrix<T>, len: usize| {
+        let mut packed = vec![T::from_f64(f64::NAN); len + 7];
+        let rows = packing.part_bytes::<T>(5000) / packing.row_bytes::<T>();
+        for (index, part) in from.data.chunks(rows * from.stride).enumerate() {
+            packing.pack(index * rows, part, &mut packed);
+        }
+        packed
+    };
+    let packed_a = pack(kernel.packing_a((m, k), a.transposed, a.stored.stride), a.stored, m * k);
+    let packed_b = pack(kernel.packing_b((k, n), b.transposed, b.stored.stride), b.stored, k * n);
+    kernel.multiply(&mut c.data, c.stride, (m, n, k), (&packed_a, &packed_b), how);
 }
 
 /// C += A B by `gemm`.
 #[expect(unsafe_code, reason = "the library takes pointers")]
 fn reference<T: Scalar>(c: &mut Matrix<T>, a: View<'_, T>, b: View<'_, T>) {
+    let ((m, k), (_, n)) = (a.shape(), b.shape());
     // SAFETY: the views lie inside their slices, C is as large as the product, T is f64 or f32.
     unsafe {
         gemm::gemm(
-            a.rows,
-            b.cols,
-            a.cols,
+            m,
+            n,
+            k,
             c.data.as_mut_ptr(),
             1,
             c.stride as isize,
             true,
-            a.data.as_ptr(),
-            a.col_stride as isize,
-            a.row_stride as isize,
-            b.data.as_ptr(),
-            b.col_stride as isize,
-            b.row_stride as isize,
+            a.stored.data.as_ptr(),
+            a.strides().1,
+            a.strides().0,
+            b.stored.data.as_ptr(),
+            b.strides().1,
+            b.strides().0,
             T::ONE,
             T::ONE,
             false,
@@ -127,7 +154,7 @@ fn products_of_every_block_size() {
 fn without_add_the_old_contents_do_not_matter() {
     for id in kernels() {
         for k in [0, 5] {
-            let (a, b) = (Matrix::<f64>::random(9, k, 0, 1), Matrix::random(k, 25, 0, 2));
+            let (a, b) = (Matrix::<f64>::random(9, k, 1, 1), Matrix::random(k, 25, 0, 2));
             let mut c = Matrix::random(9, 25, 0, 3);
             let mut zero = Matrix { data: vec![0.0; c.data.len()], ..c };
             multiply(id, &mut c, a.view(false), b.view(false), (false, Part::Whole));
@@ -146,15 +173,16 @@ fn bits_do_not_depend_on_the_place() {
         let mut whole = Matrix::<T>::random(m, n, 0, 3);
         multiply(id, &mut whole, a.view(false), b.view(false), (false, Part::Whole));
         for (row, col) in [(0, 0), (7, 23), (8, 24), (18, 60), (3, 49)] {
-            let row_a = View::of_tile(&a.data[row * k..][..k], 1, k, k);
-            let col_b: Vec<T> = (0..k).map(|l| b.data[l * n + col]).collect();
+            let row_a = Matrix { rows: 1, cols: k, stride: k, data: a.data[row * k..][..k].to_vec() };
+            let col_b = (0..k).map(|l| b.data[l * n + col]).collect();
+            let col_b = Matrix { rows: k, cols: 1, stride: 1, data: col_b };
             let mut one = Matrix::<T>::random(1, 1, 0, 4);
-            multiply(id, &mut one, row_a, View::of_tile(&col_b, k, 1, 1), (false, Part::Whole));
+            multiply(id, &mut one, row_a.view(false), col_b.view(false), (false, Part::Whole));
             let (one, of_whole) = (one.data[0].to_f64(), whole.data[row * n + col].to_f64());
             assert_eq!(one.to_bits(), of_whole.to_bits(), "{id}: element ({row}, {col})");
             // The other way round too: (B' A')' has the same bits.
             let mut other = Matrix::<T>::random(1, 1, 0, 4);
-            multiply(id, &mut other, View::of_tile(&col_b, k, 1, 1).t(), row_a.t(), (false, Part::Whole));
+            multiply(id, &mut other, col_b.view(true), row_a.view(true), (false, Part::Whole));
             assert_eq!(
                 other.data[0].to_f64().to_bits(),
                 of_whole.to_bits(),
@@ -223,15 +251,30 @@ fn runs_are_few_and_nearly_equal() {
 
 #[test]
 fn packed_tiles_are_panels_along_k() {
-    let data: Vec<f64> = (0..5 * 4).map(f64::from).collect();
-    let view = View::of_tile(&data, 5, 3, 4);
-    let mut packed = [-1.0; 16];
-    pack::pack(2, view, &mut packed);
+    // 5 lines of 3 steps in panels of 2 lines, stored in rows of 4; the row and the column too many are left out.
+    let data: Vec<f64> = (0..6 * 4).map(f64::from).collect();
     let expected = [0., 4., 1., 5., 2., 6., 8., 12., 9., 13., 10., 14., 16., 17., 18., -1.];
-    assert_eq!(packed, expected);
+    let by_lines = Packing { width: 2, lines: 5, k: 3, by_lines: true, stride: 4 };
     // The same from the transpose of the stored tile.
-    let stored: Vec<f64> = (0..3 * 6).map(|at| f64::from(at % 6 * 4 + at / 6)).collect();
-    let mut packed = [-1.0; 16];
-    pack::pack(2, View::of_tile(&stored, 3, 5, 6).t(), &mut packed);
-    assert_eq!(packed, expected);
+    let transposed: Vec<f64> = (0..4 * 6).map(|at| f64::from(at % 6 * 4 + at / 6)).collect();
+    let by_steps = Packing { width: 2, lines: 5, k: 3, by_lines: false, stride: 6 };
+    for (packing, data) in [(by_lines, data), (by_steps, transposed)] {
+        for rows in 1..=6 {
+            let mut packed = [-1.0; 16];
+            for (index, part) in data.chunks(rows * packing.stride).enumerate() {
+                packing.pack(index * rows, part, &mut packed);
+            }
+            assert_eq!(packed, expected, "{packing:?} in parts of {rows} rows");
+        }
+    }
+}
+
+#[test]
+fn parts_are_whole_panels_where_they_fit() {
+    let packing = Packing { width: 8, lines: 1000, k: 1000, by_lines: true, stride: 1000 };
+    assert_eq!(packing.part_bytes::<f64>(256 << 10), 32 * 8000);
+    assert_eq!(packing.part_bytes::<f64>(60_000), 7 * 8000);
+    assert_eq!(packing.part_bytes::<f64>(1), 8000);
+    let by_steps = Packing { by_lines: false, ..packing };
+    assert_eq!(by_steps.part_bytes::<f32>(256 << 10), 65 * 4000);
 }

@@ -11,13 +11,14 @@ use hama_hdfs::{ShardRecord, Table, TableRef, TableTarget, TileIndex};
 use serde::{Deserialize, Serialize};
 
 use super::panels::{Held, Key, key};
+use super::reader::Reader;
 use super::reduce::add_ascending;
 use crate::grid::Coordinates;
-use crate::kernel::{Kernel, Part, View};
+use crate::kernel::{Kernel, Part};
 use crate::plan::Plan;
 use crate::plan::steps::{Brick, Need, Step};
-use crate::problem::{Operand, Problem};
-use crate::read_ahead::{ReadAhead, Wanted};
+use crate::problem::Operand;
+use crate::read_ahead::ReadAhead;
 use crate::scalar::Scalar;
 use crate::tile;
 use crate::write_behind::WriteBehind;
@@ -50,9 +51,7 @@ pub(crate) struct State<T> {
     me: u64,
     kernel: Kernel<T>,
     next_step: u64,
-    a: Table,
-    b: Table,
-    reader: ReadAhead<Need>,
+    reader: ReadAhead<Need, (Need, Payload)>,
     writer: WriteBehind,
     // Packed tiles of the panel at hand as far as this peer has read them itself, and the strip that stays.
     held: Held,
@@ -67,13 +66,6 @@ impl<T: Scalar> Multiply<T> {
         Multiply { plan, a, b, c, element: PhantomData }
     }
 
-    fn table<'a>(&self, state: &'a State<T>, operand: Operand) -> &'a Table {
-        match operand {
-            Operand::A => &state.a,
-            Operand::B => &state.b,
-        }
-    }
-
     /// Starts reading the tiles of a step that this peer reads for all that share them.
     fn request(&self, state: &State<T>, index: u64) -> Result<()> {
         if index >= self.plan.step_count() {
@@ -81,12 +73,7 @@ impl<T: Scalar> Multiply<T> {
         }
         let needs = self.plan.needs(state.me, self.plan.step(index));
         let own = needs.into_iter().filter(|need| need.reader == state.me);
-        let wanted = own.map(|need| Wanted {
-            table: self.table(state, need.operand).clone(),
-            tile: self.plan.problem.stored(need.operand, need.tile),
-            key: need,
-        });
-        state.reader.request(wanted.collect())
+        state.reader.request(own.collect())
     }
 
     /// Waits for this peer's share of a step's tiles, sends it to those that share them, and asks for the
@@ -228,7 +215,7 @@ impl<T: Scalar> Multiply<T> {
         let a = state.held.get(Operand::A, row, inner)?;
         let b = state.held.get(Operand::B, inner, col)?;
         let stride = self.plan.problem.tile().n as usize;
-        let shape = valid(&self.plan.problem, row, col, inner);
+        let shape = self.plan.problem.valid_of(row, col, inner);
         let packed = (a.elements(), b.elements());
         state.kernel.multiply(sum.elements_mut::<T>(), stride, shape, packed, (add, Part::Whole));
         Ok(())
@@ -264,36 +251,6 @@ impl<T: Scalar> Multiply<T> {
     }
 }
 
-/// What of a tile product lies inside the matrices: (m, n, k).
-fn valid(problem: &Problem, row: u64, col: u64, inner: u64) -> (usize, usize, usize) {
-    let tile = problem.tile();
-    let m = Problem::valid(problem.m, tile.m, row) as usize;
-    let n = Problem::valid(problem.n, tile.n, col) as usize;
-    (m, n, Problem::valid(problem.k, tile.k, inner) as usize)
-}
-
-/// Packs a tile as it is stored, as the product takes it.
-fn pack<T: Scalar>(problem: &Problem, kernel: &Kernel<T>, need: &Need, stored: &[T], packed: &mut [T]) {
-    let (tile, at) = (problem.tile(), need.tile);
-    let view = |rows, cols, tile: (u64, u64), transposed| {
-        if transposed {
-            View::of_tile(stored, cols, rows, tile.0 as usize).t()
-        } else {
-            View::of_tile(stored, rows, cols, tile.1 as usize)
-        }
-    };
-    match need.operand {
-        Operand::A => {
-            let (m, _, k) = valid(problem, at.row, 0, at.col);
-            kernel.pack_a(view(m, k, (tile.m, tile.k), problem.transpose_a), packed);
-        }
-        Operand::B => {
-            let (_, n, k) = valid(problem, 0, at.col, at.row);
-            kernel.pack_b(view(k, n, (tile.k, tile.n), problem.transpose_b), packed);
-        }
-    }
-}
-
 impl<T: Scalar> SuperstepProgram for Multiply<T> {
     const NAME: &'static str = "multiply";
     type Message = Tile;
@@ -301,17 +258,14 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
     type Output = Vec<ShardRecord>;
 
     fn init(&self, outbox: &mut Outbox<Tile>) -> Result<State<T>, BoxError> {
-        let (problem, kernel) = (self.plan.problem, Kernel::<T>::new(self.plan.kernel)?);
-        let packer = move |need: &Need, stored: &Buffer, packed: &mut Buffer| {
-            pack(&problem, &kernel, need, stored.elements(), packed.elements_mut());
-        };
+        let (pool, cancel) = (outbox.pool().clone(), outbox.cancel().clone());
+        let tables = (Table::open_ref(&self.a)?, Table::open_ref(&self.b)?);
+        let mut reader = Reader::<T>::new(self.plan.problem, tables, self.plan.kernel, (pool, cancel))?;
         let mut state = State {
             kernel: Kernel::new(self.plan.kernel)?,
             me: outbox.index() as u64,
             next_step: 0,
-            a: Table::open_ref(&self.a)?,
-            b: Table::open_ref(&self.b)?,
-            reader: ReadAhead::start(outbox.pool().clone(), outbox.cancel().clone(), packer)?,
+            reader: ReadAhead::start(move |need| reader.read(need))?,
             writer: WriteBehind::start(self.c.clone(), outbox.host().clone())?,
             held: Held::default(),
             sums: BTreeMap::new(),

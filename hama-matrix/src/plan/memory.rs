@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cuts, Loops, Stationary};
 use crate::grid::Runs;
+use crate::multiply::PART_BYTES;
 use crate::problem::Problem;
 
 /// The most bytes of buffers that a peer holds at once, by what they are for.
@@ -18,7 +19,7 @@ pub struct MemoryUse {
     pub panels_bytes: u64,
     /// Partial sums of other peers.
     pub reduce_bytes: u64,
-    /// The tile that has been read and is being packed.
+    /// What a tile is read into, part by part, before it is packed.
     pub packing_bytes: u64,
 }
 
@@ -60,7 +61,7 @@ impl MemoryUse {
             resident_bytes: resident_a.saturating_add(resident_b),
             panels_bytes: panels_a.saturating_add(panels_b),
             reduce_bytes: product([loops.grid.k.saturating_sub(1), summed, tile_c]),
-            packing_bytes: tile_a.max(tile_b),
+            packing_bytes: pooled(PART_BYTES as u64),
         }
     }
 }

@@ -1,0 +1,76 @@
+//! Reads the tiles of factors, straight into the order in which the kernel takes them.
+
+use std::marker::PhantomData;
+
+use hama_core::{Buffer, Cancel, Payload, Pool, Result};
+use hama_hdfs::Table;
+
+use crate::kernel::{Kernel, KernelId, Packing};
+use crate::plan::steps::Need;
+use crate::problem::{Operand, Problem};
+use crate::scalar::Scalar;
+
+/// Bytes of a tile that are read and packed at a time, while they are in the second cache.
+pub(crate) const PART_BYTES: usize = 256 << 10;
+
+/// What reads and packs the tiles of a product.
+pub(super) struct Reader<T> {
+    problem: Problem,
+    a: Table,
+    b: Table,
+    kernel: Kernel<T>,
+    pool: Pool,
+    cancel: Cancel,
+    part: Buffer,
+    element: PhantomData<T>,
+}
+
+impl<T: Scalar> Reader<T> {
+    /// # Errors
+    /// `OutOfMemory` where the pool is exhausted, `Invalid` where this host does not run the kernel.
+    pub(super) fn new(
+        problem: Problem,
+        (a, b): (Table, Table),
+        kernel: KernelId,
+        (pool, cancel): (Pool, Cancel),
+    ) -> Result<Reader<T>> {
+        let (kernel, part) = (Kernel::new(kernel)?, pool.take(PART_BYTES)?);
+        Ok(Reader { problem, a, b, kernel, pool, cancel, part, element: PhantomData })
+    }
+
+    /// A tile, packed.
+    pub(super) fn read(&mut self, need: Need) -> Result<(Need, Payload)> {
+        self.cancel.check()?;
+        let packing = self.packing(&need);
+        let table = match need.operand {
+            Operand::A => &self.a,
+            Operand::B => &self.b,
+        };
+        let row_bytes = packing.row_bytes::<T>();
+        let mut packed = self.pool.take(table.spec().tile_bytes())?;
+        let part = &mut self.part[..packing.part_bytes::<T>(PART_BYTES)];
+        let tile = self.problem.stored(need.operand, need.tile);
+        table.read_tile_in_parts(tile, part, |offset, bytes| {
+            packing.pack::<T>(offset / row_bytes, bytemuck::cast_slice(bytes), packed.elements_mut());
+        })?;
+        Ok((need, packed.freeze()))
+    }
+
+    fn packing(&self, need: &Need) -> Packing {
+        let (tile, at) = (self.problem.tile(), need.tile);
+        let (m, n, k) = match need.operand {
+            Operand::A => self.problem.valid_of(at.row, 0, at.col),
+            Operand::B => self.problem.valid_of(0, at.col, at.row),
+        };
+        match need.operand {
+            Operand::A => {
+                let stride = if self.problem.transpose_a { tile.m } else { tile.k };
+                self.kernel.packing_a((m, k), self.problem.transpose_a, stride as usize)
+            }
+            Operand::B => {
+                let stride = if self.problem.transpose_b { tile.k } else { tile.n };
+                self.kernel.packing_b((k, n), self.problem.transpose_b, stride as usize)
+            }
+        }
+    }
+}

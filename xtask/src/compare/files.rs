@@ -1,0 +1,73 @@
+//! Products from files to a file, beside the same kernel in memory, NumPy, and dask with zarr.
+
+use super::lab::Lab;
+use super::rounds::{Spread, alternate};
+use super::row::{Aim, Found, Panel};
+
+const HAMA: &str = "Hama";
+const MEMORY: &str = "Hama's kernel, in memory";
+const NUMPY: &str = "NumPy load, dot, save";
+const DASK: &str = "dask + zarr";
+
+pub(super) fn run(lab: &mut Lab) -> Result<Found, String> {
+    let mut found = Found::default();
+    for (n, count) in lab.size(vec![(4000, 5), (8000, 3)], vec![(1000, 1)]) {
+        for dtype in ["f64", "f32"] {
+            lab.clear()?;
+            size(lab, &mut found, n, dtype, count)?;
+        }
+    }
+    Ok(found)
+}
+
+fn size(lab: &mut Lab, found: &mut Found, n: u64, dtype: &str, count: usize) -> Result<(), String> {
+    // Three matrices in three forms, and what replaces a result beside it.
+    lab.need_disk(12 * n * n * 8)?;
+    let folder = lab.folder.display().to_string();
+    for name in ["a", "b"] {
+        lab.random(name, n, n, dtype)?;
+        lab.hama(&format!("matrix export {name} {folder}/{name}.npy"))?;
+    }
+    let (threads, chunk) = (lab.threads, lab.size(2000, 500));
+    let mut candidates = vec![lab.command(HAMA, "matrix multiply a b --output c --replace")];
+    candidates.extend(lab.rust(MEMORY, &[&"kernel", &n, &dtype, &threads]));
+    candidates.extend(lab.python(NUMPY, &[&"numpy_files", &folder, &threads]));
+    candidates.extend(lab.python(DASK, &[&"dask_files", &folder, &chunk, &threads]));
+    let rounds = alternate(lab, &format!("file to file, N = {n}, {dtype}"), candidates, count);
+    same(lab);
+
+    let case = format!("N = {n}, {dtype}");
+    let of_dask = (n == 8000).then_some(Aim::AtMost(if lab.is_amd { 0.88 } else { 0.8 }));
+    for (other, field, name, aim) in [
+        (MEMORY, "seconds", "the same kernel in memory", Some(Aim::AtMost(1.08))),
+        (NUMPY, "seconds", "NumPy load + dot + save, synced", Some(Aim::AtMost(1.0))),
+        (NUMPY, "unsynced_seconds", "NumPy, not synced", None),
+        (DASK, "seconds", "dask + zarr, not synced", of_dask),
+        (DASK, "synced_seconds", "dask + zarr, synced", None),
+    ] {
+        let what = format!("Files to a file: time, {name} = 1");
+        found.figure((&what, &case), rounds.ratio((HAMA, "seconds"), (other, field)), "", aim);
+    }
+
+    found.bar(Panel::Files, &case, HAMA, rounds.of(HAMA, "seconds").map(|_| Spread::single(1.0)));
+    for name in [MEMORY, NUMPY, DASK] {
+        found.bar(Panel::Files, &case, name, rounds.times(name, HAMA));
+    }
+    Ok(())
+}
+
+/// Whether all that got through have computed the same.
+fn same(lab: &mut Lab) {
+    let paths = [lab.array("c"), lab.folder.join("c.npy"), lab.folder.join("c.zarr")];
+    let paths: Vec<_> =
+        paths.iter().filter(|path| path.exists()).map(|path| path.to_string_lossy()).collect();
+    let mut question = vec!["agree"];
+    question.extend(paths.iter().map(AsRef::as_ref));
+    match lab.ask(&question) {
+        Ok(answer) if answer["agree"] == true => {
+            lab.say(&format!("the products agree: they differ by {} of the largest", answer["difference"]));
+        }
+        Ok(answer) => lab.fail(&format!("the products differ: {answer}")),
+        Err(message) => lab.fail(&message),
+    }
+}

@@ -1,0 +1,95 @@
+//! Products whose tables are larger than the memory given, beside the disk's own speed.
+
+use super::lab::Lab;
+use super::rounds::{Candidate, Rounds, Spread, alternate};
+use super::row::{Aim, Found};
+
+const SMALL: &str = "small";
+const LARGE: &str = "large";
+const DISK: &str = "disk";
+
+/// m x k times k x n.
+struct Product {
+    m: u64,
+    k: u64,
+    n: u64,
+}
+
+impl Product {
+    fn bytes(&self) -> u64 {
+        (self.m * self.k + self.k * self.n + self.m * self.n) * 8
+    }
+
+    fn flop(&self) -> f64 {
+        2.0 * self.m as f64 * self.k as f64 * self.n as f64
+    }
+
+    fn name(&self) -> String {
+        let Product { m, k, n } = self;
+        if m == k && k == n { format!("N = {n}") } else { format!("{m} x {k} times {k} x {n}") }
+    }
+}
+
+pub(super) fn run(lab: &mut Lab) -> Result<Found, String> {
+    let cube = |n| Product { m: n, k: n, n };
+    let flat = |n, k| Product { m: n, k, n };
+    let small = lab.size(cube(8000), cube(600));
+    let mut found = Found::default();
+    for large in lab.size([cube(24_000), flat(40_000, 1000)], [cube(1200), flat(1500, 100)]) {
+        lab.clear()?;
+        product(lab, &mut found, &small, &large)?;
+    }
+    Ok(found)
+}
+
+fn product(lab: &mut Lab, found: &mut Found, small: &Product, large: &Product) -> Result<(), String> {
+    let plain: u64 = lab.size(4 << 30, 8 << 20);
+    lab.need_disk(small.bytes() + large.bytes() + plain + (1 << 30))?;
+    let memory = lab.size("1GiB", "64MiB");
+    for (name, product) in [("s", small), ("l", large)] {
+        lab.random(&format!("{name}a"), product.m, product.k, "f64")?;
+        lab.random(&format!("{name}b"), product.k, product.n, "f64")?;
+    }
+    let folder = lab.folder.display().to_string();
+    let mut candidates = vec![multiply(SMALL, "s", memory), multiply(LARGE, "l", memory)];
+    candidates.extend(lab.python(DISK, &[&"disk", &folder, &plain]));
+    let (case, count) = (format!("{}, f64, `--memory {memory}`", large.name()), lab.size(3, 1));
+    let rounds = alternate(lab, &format!("larger: {case}"), candidates, count);
+
+    let rate = rounds.times(SMALL, LARGE).map(|times| times.scaled(large.flop() / small.flop()));
+    let disk = Spread::of(disk_shares(&rounds));
+    // Where the disk binds, the rate is no matter of ours.
+    let disk_binds = disk.is_some_and(|share| share.median > 0.9);
+    let aim = (!disk_binds).then_some(Aim::AtLeast(1.0));
+    let what = format!("Larger than memory: rate, that of {} = 1", small.name());
+    found.figure((&what, &case), rate, "", aim);
+    let what = "Larger than memory: what the disk needs for the bytes, the product's time = 1";
+    found.figure((what, &case), disk, "", None);
+    for (way, field) in [("writing, synced", "write_bytes_per_s"), ("reading, cold", "cold_read_bytes_per_s")]
+    {
+        let speed = rounds.of(DISK, field).map(|speed| speed.scaled(1e-9));
+        let case = format!("{way}, beside {}", large.name());
+        found.figure(("The disk by itself", &case), speed, " GB/s", None);
+    }
+    Ok(())
+}
+
+/// The old result goes before, untimed: two at once are more than the disk may have.
+fn multiply<'a>(name: &str, operands: &'static str, memory: &'static str) -> Candidate<'a> {
+    Candidate::new(name, move |lab| {
+        let result = format!("{operands}c");
+        if lab.array(&result).exists() {
+            lab.hama(&format!("matrix remove {result}"))?;
+        }
+        lab.hama(&format!("matrix multiply {operands}a {operands}b --output {result} --memory {memory}"))
+    })
+}
+
+/// What part of each round's time a disk of the measured speed needs to read and write the bytes of the plan.
+fn disk_shares(rounds: &Rounds) -> Vec<f64> {
+    let numbers = |name, field| rounds.numbers(name, field).into_iter();
+    let read = numbers(LARGE, "read_bytes").zip(numbers(DISK, "cold_read_bytes_per_s"));
+    let written = numbers(LARGE, "written_bytes").zip(numbers(DISK, "write_bytes_per_s"));
+    let disk = read.zip(written).map(|((read, reads), (written, writes))| read / reads + written / writes);
+    disk.zip(numbers(LARGE, "seconds")).map(|(disk, seconds)| disk / seconds).collect()
+}
