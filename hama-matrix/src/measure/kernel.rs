@@ -24,6 +24,8 @@ pub fn multiply_in_memory<T: Scalar>(n: usize, threads: usize, cancel: &Cancel) 
     }
     let tile = tile_extent(n as u64) as usize;
     let count = n.div_ceil(tile);
+    // What of a tile lies inside of the matrix.
+    let valid = |index: usize| tile.min(n - index * tile);
     let pool = Pool::new(usize::MAX >> 1);
     let matrix = |seed| -> Result<Vec<Buffer>> {
         let random = filled::<T>(&pool, tile, Seed(seed))?;
@@ -34,17 +36,13 @@ pub fn multiply_in_memory<T: Scalar>(n: usize, threads: usize, cancel: &Cancel) 
     let kernel = &Kernel::<T>::new(KernelId::of_this_host())?;
     let start = Instant::now();
     in_turns(packed_a.iter_mut().zip(&mut packed_b), threads, cancel, |index, (packed_a, packed_b)| {
-        let valid = |index: usize| tile.min(n - index * tile);
         let shape = (valid(index / count), valid(index % count));
-        let packing = kernel.packing_a(shape, false, tile);
-        packing.pack(0, a[index].elements::<T>(), packed_a.elements_mut());
-        let packing = kernel.packing_b(shape, false, tile);
-        packing.pack(0, b[index].elements::<T>(), packed_b.elements_mut());
+        kernel.packing_a(shape, false, tile).pack(0, a[index].elements::<T>(), packed_a.elements_mut());
+        kernel.packing_b(shape, false, tile).pack(0, b[index].elements::<T>(), packed_b.elements_mut());
     });
     in_turns(c.iter_mut(), threads, cancel, |index, c| {
         let (row, col) = (index / count, index % count);
         for inner in 0..count {
-            let valid = |index: usize| tile.min(n - index * tile);
             let shape = (valid(row), valid(col), valid(inner));
             let (a, b) = (&packed_a[row * count + inner], &packed_b[inner * count + col]);
             let how = (inner > 0, Part::Whole);
