@@ -88,7 +88,9 @@ impl Plan {
     /// `Invalid` where it is of another product, another kernel, or no plan; `OutOfMemory` where it needs more.
     pub fn check(&self, problem: &Problem, memory_bytes: u64) -> Result<()> {
         let wrong = |why: String| Err(Error::invalid(format!("cannot run the plan: {why}")));
-        if self.problem != *problem {
+        // All of a symmetric product may be computed as well.
+        let whole = Problem { symmetric: false, ..*problem };
+        if self.problem != *problem && self.problem != whole {
             return wrong(format!("it is of {}, not of {problem}", self.problem));
         }
         let kernel = KernelId::of_this_host();
