@@ -97,11 +97,11 @@ impl Plan {
         if self.kernel != kernel {
             return wrong(format!("it was made for the kernel {}, and this host runs {kernel}", self.kernel));
         }
-        if !self.loops().are_valid(problem) {
+        if !self.loops().are_valid(&self.problem) {
             return wrong(format!("its loop bounds do not fit {problem}"));
         }
-        let cuts = self.loops().cuts(problem);
-        let peer = MemoryUse::of(problem, &self.loops(), &cuts).total_bytes();
+        let cuts = self.loops().cuts(&self.problem);
+        let peer = MemoryUse::of(&self.problem, &self.loops(), &cuts).total_bytes();
         let needed = peer.saturating_mul(self.grid.peer_count());
         if needed > memory_bytes {
             let (needed, given) = (format_bytes(needed), format_bytes(memory_bytes));
