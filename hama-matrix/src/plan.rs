@@ -88,18 +88,20 @@ impl Plan {
     /// `Invalid` where it is of another product, another kernel, or no plan; `OutOfMemory` where it needs more.
     pub fn check(&self, problem: &Problem, memory_bytes: u64) -> Result<()> {
         let wrong = |why: String| Err(Error::invalid(format!("cannot run the plan: {why}")));
-        if self.problem != *problem {
+        // All of a symmetric product may be computed as well.
+        let whole = Problem { symmetric: false, ..*problem };
+        if self.problem != *problem && self.problem != whole {
             return wrong(format!("it is of {}, not of {problem}", self.problem));
         }
         if !self.kernel.runs_here() {
             let best = KernelId::of_this_host();
             return wrong(format!("it was made for the kernel {}, and this host runs {best}", self.kernel));
         }
-        if !self.loops().are_valid(problem) {
+        if !self.loops().are_valid(&self.problem) {
             return wrong(format!("its loop bounds do not fit {problem}"));
         }
-        let cuts = self.loops().cuts(problem);
-        let peer = MemoryUse::of(problem, &self.loops(), &cuts).total_bytes();
+        let cuts = self.loops().cuts(&self.problem);
+        let peer = MemoryUse::of(&self.problem, &self.loops(), &cuts).total_bytes();
         let needed = peer.saturating_mul(self.grid.peer_count());
         if needed > memory_bytes {
             let (needed, given) = (format_bytes(needed), format_bytes(memory_bytes));

@@ -46,6 +46,19 @@ pub struct Resources {
 /// `Invalid` for a grid that the product or the peers cannot fill and for rates that no machine has, `OutOfMemory` where no plan fits; the
 /// message names the memory that the smallest plan needs.
 pub fn plan(problem: Problem, resources: &Resources) -> Result<Plan> {
+    let whole = plan_as_it_is(Problem { symmetric: false, ..problem }, resources);
+    if !problem.symmetric {
+        return whole;
+    }
+    // Mirroring takes a few tiles of memory, and where it is scarce more peers may be worth more.
+    match (plan_as_it_is(problem, resources), whole) {
+        (Ok(half), Ok(whole)) if whole.estimate.total_s < half.estimate.total_s => Ok(whole),
+        (Ok(half), _) => Ok(half),
+        (Err(_), whole) => whole,
+    }
+}
+
+fn plan_as_it_is(problem: Problem, resources: &Resources) -> Result<Plan> {
     let mut best: Option<(Loops, MemoryUse, Estimate)> = None;
     if resources.peers == 0 {
         return Err(Error::invalid("cannot plan for 0 peers: at least 1 is needed"));

@@ -123,24 +123,21 @@ fn check_tiles_of_c(plan: &Plan) {
         let begins = index < plan.step_count() && step.panel == 0;
         let ends = index < plan.step_count() && plan.ends_piece(step);
         let mut next = vec![0; peers as usize];
-        let mut done: Vec<Vec<(u64, u64)>> = vec![Vec::new(); peers as usize];
-        let mut next_owned: Vec<Vec<(u64, u64)>> = vec![Vec::new(); peers as usize];
-        for peer in 0..peers as usize {
-            // Partial sums that have come are added up.
-            done[peer].append(&mut owned[peer]);
-            if ends {
-                for tile in computed(peer as u64, step) {
-                    if plan.grid.k == 1 {
-                        done[peer].push(tile);
-                    } else if plan.tile_writer(tile.0, tile.1) == peer as u64 {
-                        next_owned[peer].push(tile);
-                    }
+        // Partial sums that have come are added up.
+        let mut done = owned;
+        let mut next_owned = vec![Vec::new(); peers as usize];
+        for (peer, next_owned) in next_owned.iter_mut().enumerate().filter(|_| ends) {
+            for tile in computed(peer as u64, step) {
+                if plan.grid.k == 1 {
+                    done[peer].push(tile);
+                } else if plan.tile_writer(tile.0, tile.1) == peer as u64 {
+                    next_owned.push(tile);
                 }
-                assert!(next_owned[peer].len() as u64 * (plan.grid.k - 1) <= summed_most);
             }
+            assert!(next_owned.len() as u64 * (plan.grid.k - 1) <= summed_most);
         }
-        for peer in 0..peers as usize {
-            for &(row, col) in done[peer].iter().filter(|&&(row, col)| plan.problem.symmetric && row != col) {
+        for (peer, done) in done.iter().enumerate() {
+            for &(row, col) in done.iter().filter(|&&(row, col)| plan.problem.symmetric && row != col) {
                 let to = plan.tile_writer(col, row);
                 assert!(plan.mirrors(peer, (row, col), to));
                 if to != peer as u64 {
@@ -242,7 +239,8 @@ proptest! {
     fn plans_of_symmetric_products_hold(n in 1u64..9000, k in 1u64..9000, peers in 1u64..13, memory in 27u32..34) {
         let (problem, resources) = (symmetric(n, k), resources(peers, 1 << memory));
         let Ok(plan) = plan(problem, &resources) else {
-            let alone = smallest_memory(&problem, Grid { m: 1, n: 1, k: 1 });
+            let whole = Problem { symmetric: false, ..problem };
+            let alone = smallest_memory(&whole, Grid { m: 1, n: 1, k: 1 });
             prop_assert!(alone > resources.memory_bytes);
             return Ok(());
         };
@@ -297,11 +295,26 @@ fn half_of_a_symmetric_product_is_planned_for_all_peers() {
 }
 
 #[test]
+fn all_of_a_symmetric_product_is_computed_where_memory_is_scarce() {
+    let problem = symmetric(8000, 8000);
+    let whole = Problem { symmetric: false, ..problem };
+    for memory in [smallest_memory(&whole, Grid { m: 1, n: 1, k: 1 }), 128 << 20, 1 << 30] {
+        let time = |problem| plan(problem, &resources(2, memory)).unwrap().estimate.total_s;
+        assert!(time(problem) <= time(whole), "{memory}");
+    }
+    let given = resources(1, smallest_memory(&whole, Grid { m: 1, n: 1, k: 1 }));
+    let least = plan(problem, &Resources { kernel: KernelId::of_this_host(), ..given }).unwrap();
+    assert!(!least.problem.symmetric);
+    least.check(&problem, least.memory_given_bytes).unwrap();
+}
+
+#[test]
 fn a_large_symmetric_product_leaves_few_files_open() {
-    let shard = |n| plan(symmetric(n, 1000), &resources(2, 6 << 30)).unwrap().shard;
-    let one = Extent { rows: 1, cols: 1 };
-    assert_ne!(shard(16_000), one);
-    assert_eq!(shard(200_000), one);
+    let shard = |problem| plan(problem, &resources(2, 8 << 30)).unwrap().shard;
+    let (large, one) = (symmetric(200_000, 4000), Extent { rows: 1, cols: 1 });
+    assert_ne!(shard(symmetric(60_000, 4000)), one);
+    assert_ne!(shard(Problem { symmetric: false, ..large }), one);
+    assert_eq!(shard(large), one);
 }
 
 #[test]
