@@ -3,7 +3,8 @@
 //! `cargo bench --bench socket -- [ROUNDS]`, 15 by default.
 //!
 //! The plain ends do what cannot be saved and nothing else: each checks and writes its payload in pieces that stay in
-//! the cache, reads into one buffer that it uses again, and sleeps when neither goes on.
+//! the cache, reads into buffers that it uses again, and sleeps when neither goes on. One of them reads all payloads
+//! into the same buffer, the other keeps those of a superstep, as every transport has to.
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
@@ -58,23 +59,29 @@ fn framed(runner: &LocalRunner, supersteps: usize) -> Duration {
     runner.run(&Framed { supersteps }).peers(2).expect("nothing goes wrong").outputs[0]
 }
 
-fn plain(supersteps: usize) -> Duration {
+fn plain(supersteps: usize, buffers: usize) -> Duration {
     let (one, other) = UnixStream::pair().expect("the system has sockets");
     let barrier = Barrier::new(2);
     std::thread::scope(|scope| {
-        scope.spawn(|| end(other, supersteps, &barrier).expect("nothing goes wrong"));
-        end(one, supersteps, &barrier).expect("nothing goes wrong")
+        scope.spawn(|| end(other, supersteps, buffers, &barrier).expect("nothing goes wrong"));
+        end(one, supersteps, buffers, &barrier).expect("nothing goes wrong")
     })
 }
 
-fn end(mut socket: UnixStream, supersteps: usize, barrier: &Barrier) -> std::io::Result<Duration> {
+fn end(
+    mut socket: UnixStream,
+    supersteps: usize,
+    buffers: usize,
+    barrier: &Barrier,
+) -> std::io::Result<Duration> {
     socket.set_nonblocking(true)?;
     set_socket_send_buffer_size(&socket, SEND_BUFFER_BYTES)?;
     // The same memory as the framed transport's: on huge pages.
-    let pool = Pool::new(2 * PAYLOAD_BYTES);
-    let mut payload = pool.take(PAYLOAD_BYTES).map_err(std::io::Error::other)?;
-    let mut received = pool.take(PAYLOAD_BYTES).map_err(std::io::Error::other)?;
+    let pool = Pool::new((1 + buffers) * PAYLOAD_BYTES);
+    let take = || pool.take(PAYLOAD_BYTES).map_err(std::io::Error::other);
+    let mut payload = take()?;
     fill(&mut payload);
+    let mut received = (0..buffers).map(|_| take()).collect::<std::io::Result<Vec<_>>>()?;
     let expected = crc32c::crc32c(&payload);
     let mut begun = Instant::now();
     for superstep in 0..=supersteps {
@@ -84,7 +91,8 @@ fn end(mut socket: UnixStream, supersteps: usize, barrier: &Barrier) -> std::io:
         }
         let (mut writing, mut reading) = (Way::default(), Way::default());
         while !(writing.is_done() && reading.is_done()) {
-            writing.go_on(|at, summed, crc| {
+            writing.go_on(|moved, summed, crc| {
+                let at = moved % PAYLOAD_BYTES;
                 let piece = at / PIECE_BYTES * PIECE_BYTES..(at / PIECE_BYTES + 1) * PIECE_BYTES;
                 if *summed < piece.end {
                     *crc = crc32c::crc32c_append(*crc, &payload[piece.clone()]);
@@ -92,8 +100,10 @@ fn end(mut socket: UnixStream, supersteps: usize, barrier: &Barrier) -> std::io:
                 }
                 socket.write(&payload[at..piece.end])
             })?;
-            reading.go_on(|at, _, crc| {
+            reading.go_on(|moved, _, crc| {
+                let at = moved % PAYLOAD_BYTES;
                 let end = PAYLOAD_BYTES.min(at + PIECE_BYTES);
+                let received = &mut received[moved / PAYLOAD_BYTES % buffers];
                 let count = (&socket).read(&mut received[at..end])?;
                 *crc = crc32c::crc32c_append(*crc, &received[at..at + count]);
                 Ok(count)
@@ -123,14 +133,14 @@ struct Way {
 }
 
 impl Way {
-    /// Moves bytes as long as that does not block. `step` gets where in the payload it is, moves some and says how
-    /// many.
+    /// Moves bytes as long as that does not block. `step` gets how many are moved already, moves some more and says
+    /// how many.
     fn go_on(
         &mut self,
         mut step: impl FnMut(usize, &mut usize, &mut u32) -> std::io::Result<usize>,
     ) -> std::io::Result<()> {
         while !self.is_done() {
-            match step(self.moved % PAYLOAD_BYTES, &mut self.summed, &mut self.crc) {
+            match step(self.moved, &mut self.summed, &mut self.crc) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(count) => self.moved += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
@@ -165,21 +175,31 @@ fn main() {
 
     let runner = LocalRunner::new(Pool::new(1 << 30)).with_transport(TransportKind::Framed);
     let gb_per_s = |time: Duration| (supersteps * SUPERSTEP_BYTES) as f64 / time.as_secs_f64() / 1e9;
-    println!("{PAYLOADS} payloads of 8 MiB each way at once, GB/s each way");
-    println!("round  plain  framed  ratio");
-    let mut ratios = Vec::new();
-    for round in 1..=rounds {
-        let (plain, framed) = match round % 2 {
-            0 => (plain(supersteps), framed(&runner, supersteps)),
-            _ => {
-                let framed = framed(&runner, supersteps);
-                (plain(supersteps), framed)
-            }
-        };
-        let ratio = plain.as_secs_f64() / framed.as_secs_f64();
-        println!("{round:5}  {:5.2}  {:6.2}  {ratio:5.2}", gb_per_s(plain), gb_per_s(framed));
-        ratios.push(ratio);
+    println!(
+        "{PAYLOADS} payloads of 8 MiB each way at once, GB/s each way, and the framed transport's part of it"
+    );
+    println!("round  framed  plain, one buffer  plain, all kept");
+    let mut ratios = [const { Vec::new() }; 2];
+    for round in 0..rounds {
+        let mut times = [Duration::ZERO; 3];
+        for turn in 0..3 {
+            let candidate = (round + turn) % 3;
+            times[candidate] = match candidate {
+                0 => framed(&runner, supersteps),
+                1 => plain(supersteps, 1),
+                _ => plain(supersteps, PAYLOADS),
+            };
+        }
+        let [framed, one, all] = times;
+        let [of_one, of_all] = [one, all].map(|plain| plain.as_secs_f64() / framed.as_secs_f64());
+        let [framed, one, all] = times.map(gb_per_s);
+        println!("{:5}  {framed:6.2}  {one:10.2}   {of_one:4.2}  {all:8.2}   {of_all:4.2}", round + 1);
+        ratios[0].push(of_one);
+        ratios[1].push(of_all);
     }
-    ratios.sort_by(f64::total_cmp);
-    println!("median: the framed transport does {:.2} of the plain socket pair", ratios[ratios.len() / 2]);
+    let [of_one, of_all] = ratios.map(|mut ratios| {
+        ratios.sort_by(f64::total_cmp);
+        ratios[ratios.len() / 2]
+    });
+    println!("median: {of_one:.2} of a plain socket pair with one buffer, {of_all:.2} of one that keeps all");
 }
