@@ -161,7 +161,7 @@ impl Way {
 
 fn fill(bytes: &mut [u8]) {
     for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = (index * 31 >> 3) as u8;
+        *byte = ((index * 31) >> 3) as u8;
     }
 }
 
