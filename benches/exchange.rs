@@ -1,4 +1,4 @@
-//! What sending costs: g, for small messages and for payloads.
+//! What sending costs: g, for small messages and for payloads. Throughputs are a peer's, with all of them sending.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use hama::{BoxError, Bsp, LocalRunner, Peer, Pool, TransportKind};
 use serde::{Deserialize, Serialize};
 
-const PEERS: usize = 2;
+const PEERS: [usize; 2] = [2, 4];
 const MESSAGES: u64 = 100_000;
 const PAYLOAD_BYTES: usize = 8 << 20;
 const PAYLOADS: u64 = 4;
@@ -63,15 +63,17 @@ fn exchange(criterion: &mut Criterion) {
         group.throughput(throughput);
         for transport in [TransportKind::Memory, TransportKind::Framed] {
             let runner = LocalRunner::new(Pool::new(1 << 30)).with_transport(transport);
-            group.bench_function(BenchmarkId::new(format!("{transport:?}"), PEERS), |bencher| {
-                bencher.iter_custom(|supersteps| {
-                    let program = match name {
-                        "messages" => Exchange::Messages { supersteps },
-                        _ => Exchange::Payloads { supersteps },
-                    };
-                    runner.run(&program).peers(PEERS).expect("nothing goes wrong").outputs[0]
+            for peers in PEERS {
+                group.bench_function(BenchmarkId::new(format!("{transport:?}"), peers), |bencher| {
+                    bencher.iter_custom(|supersteps| {
+                        let program = match name {
+                            "messages" => Exchange::Messages { supersteps },
+                            _ => Exchange::Payloads { supersteps },
+                        };
+                        runner.run(&program).peers(peers).expect("nothing goes wrong").outputs[0]
+                    });
                 });
-            });
+            }
         }
         group.finish();
     }

@@ -1,4 +1,4 @@
-//! A job in this process: a thread for each peer, and the handle to wait for them.
+//! A job in this process: a thread for each peer, and the handle to wait for them; or one peer on the caller's thread.
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -142,40 +142,45 @@ impl<P: Bsp> Job<P> {
         Ok(JobHandle { id: self.id, abort: self.abort, board })
     }
 
+    /// Runs the only peer of a job on the calling thread, to its end.
+    pub(crate) fn run_here(
+        self,
+        seat: Seat,
+        cancelled_by: Vec<OnCancel>,
+        grace: Duration,
+    ) -> Result<Outcome<P::Output>> {
+        let board = Board::new(1, self.abort.clone(), self.span.clone(), grace, cancelled_by);
+        self.task(seat, &board)();
+        board.wait()
+    }
+
     fn spawn(&self, seat: Seat, board: &Arc<Board<P::Output>>) -> Result<()> {
-        let program = Arc::clone(&self.program);
-        let board = Arc::clone(board);
-        let span = self.span.clone();
         let index = seat.membership.id.index();
-        let run = move || {
-            let span = tracing::debug_span!(parent: &span, "task", peer = index);
-            let _entered = span.entered();
-            let mut exit = Exit { at: first_place(&seat), abort: seat.abort.clone(), board, outcome: None };
-            exit.outcome = run_peer::<P>(&program, seat);
-        };
-        let spawned = thread::Builder::new().name(format!("peer-{index}")).spawn(run);
+        let spawned = thread::Builder::new().name(format!("peer-{index}")).spawn(self.task(seat, board));
         spawned.map_err(|e| Error::io(format!("cannot start a thread for peer {index}"), e))?;
         Ok(())
     }
-}
 
-/// Tells the board that a peer is gone, whatever way it goes.
-struct Exit<T: Send + 'static> {
-    at: At,
-    abort: Abort,
-    board: Arc<Board<T>>,
-    outcome: Option<PeerOutcome<T>>,
-}
-
-impl<T: Send + 'static> Drop for Exit<T> {
-    fn drop(&mut self) {
-        let peer = self.at.peer;
-        if thread::panicking() {
+    /// What one peer does, whatever thread it is on. It does not panic, and tells the board that the peer is gone.
+    fn task(&self, seat: Seat, board: &Arc<Board<P::Output>>) -> impl FnOnce() + Send + use<P> {
+        let program = Arc::clone(&self.program);
+        let board = Arc::clone(board);
+        let span = self.span.clone();
+        move || {
+            let at = first_place(&seat);
+            let peer = at.peer;
+            let _entered = tracing::debug_span!(parent: &span, "task", peer = peer.index()).entered();
+            let abort = seat.abort.clone();
             // All code of the program is caught, but not what its values do when they are dropped.
-            let error = Error::new(ErrorKind::Program, "a value of the program panicked when dropped");
-            self.abort.end(Some(peer), error.at(self.at.clone()));
+            let ran = catch_unwind(AssertUnwindSafe(|| run_peer::<P>(&program, seat)));
+            let outcome = ran.unwrap_or_else(|panic| {
+                forget(panic);
+                let error = Error::new(ErrorKind::Program, "a value of the program panicked when dropped");
+                abort.end(Some(peer), error.at(at));
+                None
+            });
+            board.returned(peer, outcome);
         }
-        self.board.returned(peer, self.outcome.take());
     }
 }
 
@@ -226,12 +231,17 @@ fn caught<P: Bsp, T>(work: impl FnOnce() -> Result<T, BoxError>) -> Result<T> {
         Err(panic) => {
             let says = panic_message(&*panic);
             let error = Error::new(ErrorKind::Program, format!("program {} panicked: {says}", P::NAME));
-            if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-                // Its drop could panic for ever.
-                std::mem::forget(another);
-            }
+            forget(panic);
             Err(error)
         }
+    }
+}
+
+/// Drops what a panic was raised with, which may panic in turn.
+fn forget(panic: Box<dyn Any + Send>) {
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        // Its drop could panic for ever.
+        std::mem::forget(another);
     }
 }
 

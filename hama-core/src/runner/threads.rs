@@ -1,4 +1,4 @@
-//! The local runner: runs programs in this process, with a thread for each peer.
+//! The local runner: runs programs in this process, with a thread for each of several peers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::transport::{Transport, framed, memory};
 /// The most peers that one job may have in one process. Each keeps a bundle for each other.
 pub const PEERS_MAX: usize = 1024;
 
-/// Runs programs in this process, with a thread for each peer. Its clones share the pool.
+/// Runs programs in this process, with a thread for each of several peers. Its clones share the pool.
 #[derive(Clone, Debug)]
 pub struct LocalRunner {
     pool: Pool,
@@ -125,14 +125,20 @@ impl<P: Bsp> Run<'_, P> {
         self
     }
 
-    /// Runs the program on `count` peers and waits for the outcome.
+    /// Runs the program on `count` peers and waits for the outcome. A single peer runs on the calling thread:
+    /// nothing is started for it, and it is waited for until it returns.
     ///
     /// # Errors
     /// `Invalid`, `Program` and `Unavailable` as for [`submit`](Run::submit); those and `Cancelled`,
     /// `OutOfMemory`, `Data`, `PeerLost`, `Internal`, and whatever the program returns, as for
     /// [`JobHandle::wait`].
     pub fn peers(self, count: usize) -> Result<Outcome<P::Output>> {
-        self.submit(count)?.wait()
+        if count != 1 {
+            return self.submit(count)?.wait();
+        }
+        let (job, mut seats, cancelled_by) = self.prepare(1)?;
+        let seat = seats.pop().expect("a job of one peer has one seat");
+        job.run_here(seat, cancelled_by, self.runner.grace)
     }
 
     /// Starts the program on `count` peers.
@@ -141,6 +147,11 @@ impl<P: Bsp> Run<'_, P> {
     /// `Invalid` when `count` is 0 or over [`PEERS_MAX`] or the program has more than 16 MiB; `Program` when
     /// it cannot be serialised; `Unavailable` when the system refuses a thread or a socket.
     pub fn submit(self, count: usize) -> Result<JobHandle<P::Output>> {
+        let (job, seats, cancelled_by) = self.prepare(count)?;
+        job.start(seats, cancelled_by, self.runner.grace)
+    }
+
+    fn prepare(&self, count: usize) -> Result<(Job<P>, Vec<Seat>, Vec<OnCancel>)> {
         if count == 0 || count > PEERS_MAX {
             return Err(Error::invalid(format!(
                 "cannot run {} with {count} peers: a job has 1 to {PEERS_MAX}",
@@ -150,7 +161,7 @@ impl<P: Bsp> Run<'_, P> {
         let job = Job::of(self.program)?;
         let cancelled_by = self.cancels().map(|cancel| ended_by(cancel, &job)).collect();
         let seats = self.seats(&job, count)?;
-        job.start(seats, cancelled_by, self.runner.grace)
+        Ok((job, seats, cancelled_by))
     }
 
     fn cancels(&self) -> impl Iterator<Item = &Cancel> {

@@ -119,12 +119,17 @@ impl Endpoint {
         let refused = |error| Error::io(format!("cannot start the io thread of peer {index}"), error);
         let (waker, woken_by) = Socket::pair().map_err(refused)?;
         let shared = Arc::new(Shared::new(routes, me, common, waker));
-        let io = Io { shared: Arc::clone(&shared), woken_by, wires, repeat_after: common.repeat_after };
-        let span = tracing::debug_span!(parent: &common.span, "io", peer = index);
-        let run = move || span.in_scope(|| io.run());
-        let io = thread::Builder::new().name(format!("peer-{index}-io")).spawn(run).map_err(refused)?;
+        let mut thread = None;
+        // A peer without others has nothing to move.
+        if !wires.is_empty() {
+            let io = Io { shared: Arc::clone(&shared), woken_by, wires, repeat_after: common.repeat_after };
+            let span = tracing::debug_span!(parent: &common.span, "io", peer = index);
+            let run = move || span.in_scope(|| io.run());
+            let started = thread::Builder::new().name(format!("peer-{index}-io")).spawn(run);
+            thread = Some(started.map_err(refused)?);
+        }
         let _wake = wake_on_abort(&shared);
-        Ok(Endpoint { shared, route, peer_count: count, sequence: 0, io: Some(io), _wake })
+        Ok(Endpoint { shared, route, peer_count: count, sequence: 0, io: thread, _wake })
     }
 
     /// Hands a frame to the link to `to`, once there is room.

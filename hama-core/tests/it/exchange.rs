@@ -1,7 +1,10 @@
 //! What peers send arrives: whole, once, in order, with its payload.
 
 use hama_core::testing::run;
-use hama_core::{BoxError, Bsp, Context, Flow, Inbox, Outbox, Payload, Peer, SuperstepProgram, Supersteps};
+use hama_core::{
+    BoxError, Bsp, Context, Flow, Inbox, LocalRunner, Outbox, Payload, Peer, Pool, SuperstepProgram,
+    Supersteps, TransportKind,
+};
 use serde::{Deserialize, Serialize};
 
 /// Every peer sends messages of many sizes to all, with payloads now and then, for some supersteps.
@@ -156,5 +159,52 @@ impl Bsp for Flood {
 fn peers_that_all_send_at_once_do_not_block_each_other() {
     for trial in run(&Flood, [2, 3]) {
         assert_eq!(trial.result.unwrap().outputs, vec![trial.peers * 6 * (5 << 17); trial.peers]);
+    }
+}
+
+const TILE_BYTES: usize = 2 << 20;
+
+/// Every peer hands a tile to the next one in each superstep and says where it lies; returns how many of the tiles
+/// that it got lie where their senders had them.
+#[derive(Serialize, Deserialize)]
+struct HandsOver {
+    supersteps: u64,
+}
+
+impl Bsp for HandsOver {
+    const NAME: &'static str = "hands-over";
+    type Message = usize;
+    type Output = u64;
+
+    fn bsp(&self, peer: &mut Peer<usize>) -> Result<u64, BoxError> {
+        let next = peer.peer((peer.index() + 1) % peer.count())?;
+        let mut in_place = 0;
+        for step in 0..self.supersteps {
+            let tile = payload(peer, TILE_BYTES, step as u8)?;
+            peer.send_with(next, &(tile.as_ptr() as usize), tile)?;
+            for received in peer.sync()? {
+                let tile = received.payload.expect("sent with one");
+                assert!(tile.iter().all(|byte| *byte == step as u8));
+                in_place += u64::from(tile.as_ptr() as usize == received.message);
+            }
+        }
+        Ok(in_place)
+    }
+}
+
+#[test]
+fn tiles_are_handed_over_without_a_copy_between_threads() {
+    let program = HandsOver { supersteps: 20 };
+    for peers in [1, 2, 3, 7] {
+        let pool = Pool::new(64 * TILE_BYTES);
+        let outcome = LocalRunner::new(pool.clone()).run(&program).peers(peers).unwrap();
+        assert_eq!(outcome.outputs, vec![20; peers]);
+        // A tile for each peer, used again in every superstep.
+        assert_eq!(pool.usage().fresh_count, peers as u64);
+        assert_eq!(pool.usage().used_bytes_peak, peers * TILE_BYTES);
+        // Over sockets they are copied: the test would notice.
+        let framed = LocalRunner::new(pool).with_transport(TransportKind::Framed);
+        let copied = if peers == 1 { 20 } else { 0 };
+        assert_eq!(framed.run(&program).peers(peers).unwrap().outputs, vec![copied; peers]);
     }
 }

@@ -96,6 +96,8 @@ impl Io {
         let shared = &self.shared;
         for wire in self.wires.iter_mut().filter(|wire| wire.is_readable && !wire.is_closed) {
             wire.read(shared).map_err(|fault| fault.between(shared.me, wire.other))?;
+            // Who sends also reads. The system says that there is room only once most of what it holds is gone.
+            wire.is_blocked = false;
         }
         Ok(())
     }
