@@ -12,8 +12,14 @@ use crate::orders::orders;
 const SHAPES: [(u64, u64); 7] =
     [(1, 1), (64, 1797), (97, 31), (1100, 40), (1025, 1026), (2100, 130), (30, 2100)];
 
-fn run<T: Scalar>(a: &DenseMatrix<T>, b: &DenseMatrix<T>, name: &str) -> Finished<T> {
-    a.mult(b).unwrap().run(replace(name)).unwrap()
+/// A plan of half of the product, also where the planner finds all of it as fast.
+fn half(plan: Plan) -> Plan {
+    Plan { problem: Problem { symmetric: true, ..plan.problem }, ..plan }
+}
+
+fn run<T: Scalar>(a: &DenseMatrix<T>, name: &str) -> Finished<T> {
+    let product = a.mult(&a.t()).unwrap();
+    product.run_plan(half(product.plan().unwrap()), replace(name)).unwrap()
 }
 
 fn check<T: Scalar>(a: &DenseMatrix<T>, finished: &Finished<T>, what: &str) {
@@ -33,7 +39,7 @@ fn every_shape<T: Scalar>(peers: usize, transport: TransportKind) {
         let a = DenseMatrix::<T>::random(&hama, format!("a{index}"), (m, k), Seed(3)).unwrap();
         for a in [a.clone(), a.t()] {
             let what = format!("{:?}, {peers} peers, {transport:?}, {}", a.shape(), T::TYPE);
-            check(&a, &run(&a, &a.t(), "c"), &what);
+            check(&a, &run(&a, "c"), &what);
         }
     }
 }
@@ -65,7 +71,7 @@ fn every_order_is_symmetric_and_keeps_the_memory_that_it_says() {
         for (index, (m, n, k)) in GRIDS.into_iter().enumerate() {
             let plan = a.mult(&a.t()).unwrap().grid(Grid { m, n, k }).plan().unwrap();
             // The orders of all grids together are all orders.
-            for plan in orders(&plan).into_iter().skip(index % 3).step_by(3) {
+            for plan in orders(&half(plan)).into_iter().skip(index % 3).step_by(3) {
                 let Plan { grid, stationary, piece, panel, .. } = plan;
                 let what = format!("{grid} {stationary} {piece:?} {panel} {transport:?}");
                 let smallest = (1 << 20..=1 << 32)
