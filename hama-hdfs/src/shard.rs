@@ -13,8 +13,6 @@ use crate::spec::TableSpec;
 pub(crate) const SLOT_ALIGN: u64 = 4096;
 /// The bytes of a checksum.
 pub(crate) const CHECKSUM_BYTES: usize = 4;
-/// Bytes of a tile that are read or written at a time, so that the checksum finds them in the second cache.
-pub(crate) const PART_BYTES: usize = 256 << 10;
 const ENTRY_BYTES: usize = 16;
 const ABSENT: u64 = u64::MAX;
 
@@ -93,14 +91,12 @@ impl ShardPlan {
         })
     }
 
-    /// Gives the next slot to a tile of `len` bytes, which are written next; its place is returned.
-    ///
-    /// # Errors
-    /// `Invalid` where it is not of this shard, has another size, or was written before.
-    pub(crate) fn begin(&mut self, spec: &TableSpec, tile: TileIndex, len: usize) -> Result<usize> {
-        if len != self.tile_bytes {
+    /// Gives the next slot to a tile with these bytes; what follows them in the file is returned.
+    pub(crate) fn place(&mut self, spec: &TableSpec, tile: TileIndex, bytes: &[u8]) -> Result<SlotEnd> {
+        if bytes.len() != self.tile_bytes {
             return Err(Error::invalid(format!(
-                "cannot write tile {tile} of {len} bytes: a tile of this table has {}",
+                "cannot write tile {tile} of {} bytes: a tile of this table has {}",
+                bytes.len(),
                 self.tile_bytes
             )));
         }
@@ -114,26 +110,17 @@ impl ShardPlan {
         if self.tiles[place].is_some() {
             return Err(Error::invalid(format!("cannot write tile {tile} to shard {} twice", self.shard)));
         }
-        // From now on taken: a tile whose bytes could not be written is not tried again.
-        self.tiles[place] = Some(TileRecord { offset: self.next_offset, crc32c: 0 });
-        self.next_offset += slot_bytes(self.tile_bytes);
-        Ok(place)
-    }
-
-    /// Notes that the bytes of the tile in a place were written, and their checksum; what follows them in the file is
-    /// returned.
-    pub(crate) fn end(&mut self, place: usize, crc32c: u32) -> SlotEnd {
-        if let Some(tile) = &mut self.tiles[place] {
-            tile.crc32c = crc32c;
-        }
+        let crc32c = crc32c::crc32c(bytes);
+        self.tiles[place] = Some(TileRecord { offset: self.next_offset, crc32c });
         self.missing -= 1;
         let slot = slot_bytes(self.tile_bytes);
+        self.next_offset += slot;
         let mut end = SlotEnd {
             bytes: [0; SLOT_ALIGN as usize + CHECKSUM_BYTES],
             len: (slot - self.tile_bytes as u64) as usize,
         };
         end.bytes[..CHECKSUM_BYTES].copy_from_slice(&crc32c.to_le_bytes());
-        end
+        Ok(end)
     }
 
     /// Whether all of the shard's tiles that the table has are there.
@@ -194,26 +181,24 @@ mod tests {
         spec
     }
 
-    fn write(plan: &mut ShardPlan, row: u64, col: u64, values: [f32; 4]) -> SlotEnd {
-        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        let place = plan.begin(&spec(), TileIndex::new(row, col), bytes.len()).unwrap();
-        plan.end(place, crc32c::crc32c(&bytes))
+    fn tile(values: [f32; 4]) -> Vec<u8> {
+        values.iter().flat_map(|v| v.to_le_bytes()).collect()
     }
 
     #[test]
     fn bytes_are_these() {
         let spec = spec();
         let mut plan = ShardPlan::new(&spec, ShardIndex::new(0, 0)).unwrap();
-        let last = write(&mut plan, 1, 1, [9.0, 0.0, 0.0, 0.0]);
+        let last = plan.place(&spec, TileIndex::new(1, 1), &tile([9.0, 0.0, 0.0, 0.0])).unwrap();
         // The CRC-32C is that of another implementation (google-crc32c).
         assert_eq!(last.bytes()[..4], [0xd6, 0x2e, 0xd6, 0x2c]);
         assert_eq!(last.bytes().len(), 4096 - 16);
         assert!(last.bytes()[4..].iter().all(|byte| *byte == 0));
         for (row, col) in [(0, 0), (0, 1)] {
             assert!(!plan.is_complete());
-            write(&mut plan, row, col, [1.0; 4]);
+            plan.place(&spec, TileIndex::new(row, col), &tile([1.0; 4])).unwrap();
         }
-        write(&mut plan, 1, 0, [2.0; 4]);
+        plan.place(&spec, TileIndex::new(1, 0), &tile([2.0; 4])).unwrap();
         assert!(plan.is_complete());
         let (index, len, tiles) = plan.finish().unwrap();
         assert_eq!((len, tiles.len()), (4 * 4096 + 68, 4));

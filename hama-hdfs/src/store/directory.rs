@@ -1,5 +1,6 @@
 //! A store in a local directory.
 
+mod direct;
 mod lock;
 mod unfinished;
 mod write;

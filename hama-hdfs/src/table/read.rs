@@ -9,8 +9,11 @@ use super::Table;
 use crate::extent::TileIndex;
 use crate::index::ShardRecord;
 use crate::path::StorePath;
-use crate::shard::{PART_BYTES, TileRecord, place_of};
+use crate::shard::{TileRecord, place_of};
 use crate::store::StoreReader;
+
+/// Bytes that are read at a time, so that the checksum finds them in the second cache.
+const PART_BYTES: usize = 256 << 10;
 
 /// How many shards are held open: a process may have 1024 files, and peers share them.
 const OPEN_MAX: usize = 32;

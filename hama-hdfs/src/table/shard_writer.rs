@@ -11,7 +11,7 @@ use super::write::TableTarget;
 use crate::extent::{ShardIndex, TileIndex};
 use crate::index::{ShardRecord, shard_file};
 use crate::path::StorePath;
-use crate::shard::{self, PART_BYTES, ShardPlan};
+use crate::shard::{self, ShardPlan};
 use crate::store::{self, CreateHint, Store, StoreWriter};
 
 /// A shard that is being written, by one writer. Dropped before [`finish`](ShardWriter::finish), it leaves nothing.
@@ -46,19 +46,12 @@ impl ShardWriter {
     /// Writes a tile, in any order, each once: all of its [`tile_bytes`](crate::TableSpec::tile_bytes), row by row,
     /// padding included.
     ///
-    /// # Cost
-    /// One write of the bytes, in parts, each while the pass for its checksum has left it in the cache.
-    ///
     /// # Errors
     /// `Invalid` where the tile is not of this shard, was written before, or has another size; those of the store.
     pub fn write_tile(&mut self, tile: TileIndex, bytes: &[u8]) -> Result<()> {
-        let place = self.plan.begin(&self.target.spec, tile, bytes.len())?;
-        let mut crc32c = 0;
-        for part in bytes.chunks(PART_BYTES) {
-            crc32c = crc32c::crc32c_append(crc32c, part);
-            self.file.write(part)?;
-        }
-        self.file.write(self.plan.end(place, crc32c).bytes())
+        let end = self.plan.place(&self.target.spec, tile, bytes)?;
+        self.file.write(bytes)?;
+        self.file.write(end.bytes())
     }
 
     /// Whether all of its tiles were written.

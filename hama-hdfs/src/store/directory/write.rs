@@ -4,7 +4,7 @@
 //! system cannot do that, it has a temporary name, which is not listed.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::num::NonZeroU64;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,14 @@ use hama_core::{Error, Result};
 use rustix::fs::{Advice, AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
+use super::direct::Output;
 use super::unfinished::Temporary;
 use crate::store::StoreWriter;
 
 /// A file that is being written.
 #[derive(Debug)]
 pub(super) struct DirectoryWriter {
-    file: File,
+    output: Output,
     place: PathBuf,
     temporary: Option<Temporary>,
     /// How much was written, and how much of that is on its way to the disk.
@@ -47,33 +48,35 @@ impl DirectoryWriter {
         if len_hint >= RESERVED_BYTES_MIN {
             reserve(&file, len_hint)?;
         }
-        Ok(DirectoryWriter { file, place: place.to_owned(), temporary, written: 0, started: 0 })
+        let output = Output::new(file, len_hint);
+        Ok(DirectoryWriter { output, place: place.to_owned(), temporary, written: 0, started: 0 })
     }
 
     /// Lets the system write what it has, without waiting. The pages stay in memory, since none of them is clean yet.
     fn start(&mut self) {
         let len = NonZeroU64::new(self.written - self.started);
         // An advice: where it is not taken, the close does the work.
-        let _ = rustix::fs::fadvise(&self.file, self.started, len, Advice::DontNeed);
+        let _ = rustix::fs::fadvise(self.output.file(), self.started, len, Advice::DontNeed);
         self.started = self.written;
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.file.sync_data()?;
+        self.output.end_pages()?;
+        self.output.file().sync_data()?;
         match self.temporary.take() {
             Some(temporary) => rename_new(&temporary.0, &self.place),
-            None => link_new(&self.file, &self.place),
+            None => link_new(self.output.file(), &self.place),
         }
     }
 }
 
 impl StoreWriter for DirectoryWriter {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(|e| {
+        self.output.write(bytes).map_err(|e| {
             Error::io(format!("cannot write {} bytes of {}", bytes.len(), self.place.display()), e)
         })?;
         self.written += bytes.len() as u64;
-        if self.written - self.started >= START_BYTES {
+        if !self.output.is_direct() && self.written - self.started >= START_BYTES {
             self.start();
         }
         Ok(())
@@ -174,7 +177,8 @@ mod tests {
     fn named(place: &Path) -> Box<DirectoryWriter> {
         let (file, temporary) = make_and_open(place.parent().unwrap(), "/nowhere/fd".as_ref()).unwrap();
         assert!(temporary.is_some());
-        Box::new(DirectoryWriter { file, place: place.to_owned(), temporary, written: 0, started: 0 })
+        let output = Output::new(file, 0);
+        Box::new(DirectoryWriter { output, place: place.to_owned(), temporary, written: 0, started: 0 })
     }
 
     fn names(directory: &Path) -> Vec<String> {
