@@ -22,14 +22,11 @@ use serde::{Deserialize, Serialize};
 use crate::scalar::Scalar;
 use micro::MicroKernel;
 
-pub use micro::Micros;
+pub(crate) use micro::Micros;
 pub(crate) use pack::Packing;
 
 /// The most of k that the micro-kernel walks along before it adds to C. The bits of a result depend on it.
 const K_MAX: usize = 336;
-
-/// Bytes of a block of B that stay in the second cache: of 1 MiB, the smallest that hosts with vectors have.
-const BLOCK_BYTES: usize = 640 << 10;
 
 /// Which kernel computes a product. The bits of a result depend on it, so it is part of a plan.
 ///
@@ -144,7 +141,7 @@ impl<T: Scalar> Kernel<T> {
         for run in runs(k) {
             let (a, b) = (&a[run.start * m..run.end * m], &b[run.start * n..run.end * n]);
             let add = add || run.start > 0;
-            let block = (BLOCK_BYTES / size_of::<T>() / run.len() / cols).max(1) * cols;
+            let block = (self.micro.block_bytes / size_of::<T>() / run.len() / cols).max(1) * cols;
             for left in (0..n).step_by(block) {
                 let right = (left + block).min(n);
                 let mut next_b = b.get(right * run.len()..).unwrap_or_default();
@@ -165,8 +162,7 @@ impl<T: Scalar> Kernel<T> {
                             [] if top + m / 8 >= m => &mut next_b,
                             _ => &mut next_a,
                         };
-                        let (fetched, rest) =
-                            next.split_at(next.len().min(micro::prefetched::<T>(run.len())));
+                        let (fetched, rest) = next.split_at(next.len().min(self.micro.prefetched(run.len())));
                         *next = rest;
                         let c = &mut c[top * c_stride + col..];
                         self.micro.run(c, c_stride, (panel_a, panel_b), (height, width), (add, fetched));

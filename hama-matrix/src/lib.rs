@@ -55,7 +55,7 @@ pub use dense::DenseMatrix;
 pub use grid::{Coordinates, Grid};
 pub use hama::{Hama, HamaBuilder};
 pub use host_memory::default_memory;
-pub use kernel::{KernelId, Micros};
+pub use kernel::KernelId;
 pub use plan::Plan;
 pub use problem::{Operand, Problem};
 pub use product::{Finished, Product};

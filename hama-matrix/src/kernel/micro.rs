@@ -14,11 +14,6 @@ use crate::kernel::KernelId;
 const STEPS_A_LINE: usize = 4;
 const LINE_BYTES: usize = 64;
 
-/// How many elements a micro-kernel prefetches while it takes `k` steps.
-pub(super) fn prefetched<T>(k: usize) -> usize {
-    k / STEPS_A_LINE * (LINE_BYTES / size_of::<T>())
-}
-
 /// What a micro-kernel works on: C (rows x cols) = A B or C += A B, A packed in columns, B in rows.
 struct Work<T> {
     k: usize,
@@ -38,11 +33,18 @@ struct Work<T> {
 pub struct MicroKernel<T> {
     pub(super) rows: usize,
     pub(super) cols: usize,
+    /// Bytes of a block of B that stay in the second cache of the hosts that have these instructions.
+    pub(super) block_bytes: usize,
     // Needs the instructions of its id, and pointers to all that the shapes of the work name.
     run: unsafe fn(&Work<T>),
 }
 
 impl<T> MicroKernel<T> {
+    /// How many elements it prefetches while it takes `k` steps.
+    pub(super) fn prefetched(&self, k: usize) -> usize {
+        k.saturating_sub(self.rows) / STEPS_A_LINE * (LINE_BYTES / size_of::<T>())
+    }
+
     /// C (height x width, rows of `c_stride`) = A B, or += where `add`, of packed panels. `next` is prefetched.
     ///
     /// # Panics

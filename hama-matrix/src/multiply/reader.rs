@@ -1,7 +1,5 @@
 //! Reads the tiles of factors, straight into the order in which the kernel takes them.
 
-use std::marker::PhantomData;
-
 use hama_core::{Buffer, Cancel, Payload, Pool, Result};
 use hama_hdfs::Table;
 
@@ -22,7 +20,6 @@ pub(super) struct Reader<T> {
     pool: Pool,
     cancel: Cancel,
     part: Buffer,
-    element: PhantomData<T>,
 }
 
 impl<T: Scalar> Reader<T> {
@@ -35,7 +32,7 @@ impl<T: Scalar> Reader<T> {
         (pool, cancel): (Pool, Cancel),
     ) -> Result<Reader<T>> {
         let (kernel, part) = (Kernel::new(kernel)?, pool.take(PART_BYTES)?);
-        Ok(Reader { problem, a, b, kernel, pool, cancel, part, element: PhantomData })
+        Ok(Reader { problem, a, b, kernel, pool, cancel, part })
     }
 
     /// A tile, packed.

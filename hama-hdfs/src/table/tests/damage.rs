@@ -66,6 +66,40 @@ fn a_flipped_byte_names_table_shard_tile_and_checksums() {
     }
 }
 
+/// Tile (1, 0) of `table`, read in parts of `len` bytes.
+fn in_parts(table: &Table, len: usize) -> (hama_core::Result<()>, Vec<u8>) {
+    let (tile, mut read) = (TileIndex::new(1, 0), Vec::new());
+    let result = table.read_tile_in_parts(tile, &mut vec![0; len], |offset, part| {
+        assert_eq!(offset, read.len());
+        read.extend_from_slice(part);
+    });
+    (result, read)
+}
+
+#[test]
+fn parts_of_a_tile_are_the_tile_and_damage_in_the_last_one_is_seen() {
+    for test in stores() {
+        let table = small(&test.store);
+        let mut whole = vec![0; 24];
+        table.read_tile(TileIndex::new(1, 0), &mut whole).unwrap();
+        for len in [1, 7, 8, 23, 24, 25, 100] {
+            let (result, read) = in_parts(&table, len);
+            result.unwrap();
+            assert_eq!(read, whole, "in parts of {len} bytes");
+        }
+        assert_eq!(in_parts(&table, 0).0.unwrap_err().kind(), ErrorKind::Invalid);
+        let mut bad = bytes(&test.store, &shard(&table, 1));
+        bad[23] ^= 1;
+        put(&test.store, &shard(&table, 1), Some(&bad));
+        // Opened anew: an open one holds the file that was.
+        let table = Table::open(&test.store, &name("t")).unwrap();
+        for len in [8, 24] {
+            let error = in_parts(&table, len).0.unwrap_err();
+            assert!(error.to_string().contains("tile (1, 0) in shard c.1.0 is damaged"), "{error}");
+        }
+    }
+}
+
 #[test]
 fn a_check_sees_what_no_read_does() {
     for test in stores() {

@@ -2,16 +2,19 @@
 
 use super::{MicroKernel, Work};
 
+/// It fits into any second cache.
+const BLOCK_BYTES: usize = 160 << 10;
+
 macro_rules! portable {
     ($element:ident, $rows:literal x $cols:literal) => {
         pub(in super::super) mod $element {
-            use super::{MicroKernel, Work};
+            use super::{BLOCK_BYTES, MicroKernel, Work};
 
             pub(in super::super::super) const KERNEL: MicroKernel<$element> =
-                MicroKernel { rows: $rows, cols: $cols, run: run::<false> };
+                MicroKernel { rows: $rows, cols: $cols, block_bytes: BLOCK_BYTES, run: run::<false> };
             /// With fused multiply-add, for processors that all have it.
             pub(in super::super::super) const FUSED: MicroKernel<$element> =
-                MicroKernel { rows: $rows, cols: $cols, run: run::<true> };
+                MicroKernel { rows: $rows, cols: $cols, block_bytes: BLOCK_BYTES, run: run::<true> };
 
             /// # Safety
             /// The pointers of the work point to all that its shapes name.

@@ -5,14 +5,17 @@
 /// A full rectangle keeps rows x vectors sums; at the edges of a tile there are fewer of both, and the last
 /// vector is masked. Each size is a function of its own, so that its sums are registers.
 macro_rules! micro_kernel {
-    ($element:ident, $feature:literal, $rows:literal x $vectors:literal, edges $($row:literal)*, $ops:ident) => {
+    (
+        $element:ident, $feature:literal, $rows:literal x $vectors:literal, edges $($row:literal)*, $ops:ident,
+        block $block:expr
+    ) => {
         use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
 
         use super::super::super::{LINE_BYTES, MicroKernel, STEPS_A_LINE, Work};
         use super::$ops as v;
 
         pub(in super::super::super) const KERNEL: MicroKernel<$element> =
-            MicroKernel { rows: $rows, cols: $vectors * v::LANES, run };
+            MicroKernel { rows: $rows, cols: $vectors * v::LANES, block_bytes: $block, run };
 
         /// # Safety
         /// The host has the instructions, and the pointers of the work point to all that its shapes name.
@@ -194,12 +197,12 @@ pub(super) mod avx512 {
         store_part x _mm512_mask_storeu_ps(p, m, x)
     );
 
-    // 24 sums, 3 vectors of B and a factor of A: 28 of the 32 registers.
+    // 24 sums, 3 vectors of B and a factor of A: 28 of the 32 registers. These hosts have 1 or 2 MiB of second cache.
     pub(in super::super) mod f64 {
-        micro_kernel!(f64, "avx512f", 8 x 3, edges 1 2 3 4 5 6 7 8, ops64);
+        micro_kernel!(f64, "avx512f", 8 x 3, edges 1 2 3 4 5 6 7 8, ops64, block 640 << 10);
     }
     pub(in super::super) mod f32 {
-        micro_kernel!(f32, "avx512f", 8 x 3, edges 1 2 3 4 5 6 7 8, ops32);
+        micro_kernel!(f32, "avx512f", 8 x 3, edges 1 2 3 4 5 6 7 8, ops32, block 640 << 10);
     }
 }
 
@@ -219,11 +222,11 @@ pub(super) mod avx2 {
         store_part x _mm256_maskstore_ps(p, m, x)
     );
 
-    // 12 sums, 3 vectors of B and a factor of A: all 16 registers.
+    // 12 sums, 3 vectors of B and a factor of A: all 16 registers. The smallest second cache of such hosts is 256 KiB.
     pub(in super::super) mod f64 {
-        micro_kernel!(f64, "avx2,fma", 4 x 3, edges 1 2 3 4, ops64);
+        micro_kernel!(f64, "avx2,fma", 4 x 3, edges 1 2 3 4, ops64, block 160 << 10);
     }
     pub(in super::super) mod f32 {
-        micro_kernel!(f32, "avx2,fma", 4 x 3, edges 1 2 3 4, ops32);
+        micro_kernel!(f32, "avx2,fma", 4 x 3, edges 1 2 3 4, ops32, block 160 << 10);
     }
 }
