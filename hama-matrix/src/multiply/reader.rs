@@ -1,6 +1,6 @@
 //! Reads the tiles of factors, straight into the order in which the kernel takes them.
 
-use hama_core::{Buffer, Cancel, Payload, Pool, Result};
+use hama_core::{Cancel, Payload, Pool, Result};
 use hama_hdfs::Table;
 
 use crate::kernel::{Kernel, KernelId, Packing};
@@ -19,19 +19,20 @@ pub(super) struct Reader<T> {
     kernel: Kernel<T>,
     pool: Pool,
     cancel: Cancel,
-    part: Buffer,
+    // Beside the pool: see `MemoryUse`.
+    part: Vec<T>,
 }
 
 impl<T: Scalar> Reader<T> {
     /// # Errors
-    /// `OutOfMemory` where the pool is exhausted, `Invalid` where this host does not run the kernel.
+    /// `Invalid` where this host does not run the kernel.
     pub(super) fn new(
         problem: Problem,
         (a, b): (Table, Table),
         kernel: KernelId,
         (pool, cancel): (Pool, Cancel),
     ) -> Result<Reader<T>> {
-        let (kernel, part) = (Kernel::new(kernel)?, pool.take(PART_BYTES)?);
+        let (kernel, part) = (Kernel::new(kernel)?, vec![T::ZERO; PART_BYTES / size_of::<T>()]);
         Ok(Reader { problem, a, b, kernel, pool, cancel, part })
     }
 
@@ -45,9 +46,9 @@ impl<T: Scalar> Reader<T> {
         };
         let row_bytes = packing.row_bytes::<T>();
         let mut packed = self.pool.take(table.spec().tile_bytes())?;
-        let part = &mut self.part[..packing.part_bytes::<T>(PART_BYTES)];
+        let part = &mut self.part[..packing.part_bytes::<T>(PART_BYTES) / size_of::<T>()];
         let tile = self.problem.stored(need.operand, need.tile);
-        table.read_tile_in_parts(tile, part, |offset, bytes| {
+        table.read_tile_in_parts(tile, bytemuck::cast_slice_mut(part), |offset, bytes| {
             packing.pack::<T>(offset / row_bytes, bytemuck::cast_slice(bytes), packed.elements_mut());
         })?;
         Ok((need, packed.freeze()))

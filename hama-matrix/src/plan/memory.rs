@@ -24,9 +24,13 @@ pub struct MemoryUse {
     /// Tiles of C that come from other peers to be written transposed, in two pieces, and the one that they are
     /// transposed into.
     pub mirror_bytes: u64,
-    /// What a tile is read into, part by part, before it is packed.
+    /// What a tile is read into, part by part, before it is packed. The 64 MiB that a process has beside its pool
+    /// hold that of some peers; with more of them it counts.
     pub packing_bytes: u64,
 }
+
+/// So many peers read beside the pool: 8 MiB in all.
+const PEERS_BESIDE: u64 = 32;
 
 impl MemoryUse {
     /// All of it, in bytes.
@@ -75,7 +79,7 @@ impl MemoryUse {
             panels_bytes: panels_a.saturating_add(panels_b),
             reduce_bytes: product([loops.grid.k.saturating_sub(1), count.summed, tile_c]),
             mirror_bytes: product([count.mirrored, pieces, tile_c]).saturating_add(product([mirror, tile_c])),
-            packing_bytes: pooled(PART_BYTES as u64),
+            packing_bytes: if loops.grid.peer_count() > PEERS_BESIDE { PART_BYTES as u64 } else { 0 },
         }
     }
 }

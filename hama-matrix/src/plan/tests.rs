@@ -353,13 +353,13 @@ fn peers_that_would_not_help_stay_idle() {
 #[test]
 fn too_little_memory_says_how_much_is_needed_and_that_suffices() {
     let problem = problem(40_000, 40_000, 40_000);
-    let given = Resources { grid: Some(Grid { m: 2, n: 1, k: 1 }), ..resources(2, 100 << 20) };
+    let given = Resources { grid: Some(Grid { m: 2, n: 1, k: 1 }), ..resources(2, 64 << 20) };
     let error = plan(problem, &given).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OutOfMemory);
     let text = error.to_string();
     assert!(
         text.starts_with(
-            "--memory 100MiB is too small for a (40000 x 40000) by b (40000 x 40000) with 2 peers"
+            "--memory 64MiB is too small for a (40000 x 40000) by b (40000 x 40000) with 2 peers"
         )
     );
     assert!(text.ends_with("or leave out --grid"), "{text}");
