@@ -1,5 +1,6 @@
 //! Whole commands, from their start to their end: what a person waits for beside the work.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -7,6 +8,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 fn run(store: &str, arguments: &str) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hama"));
     command.args(arguments.split(' ')).env("HAMA_STORE", store).stdout(Stdio::null());
+    // Plans by what everybody begins with, not by what the user's own `hama bench probe` has stored.
+    command.env("HAMA_PROBE", Path::new(store).join("no-probe.json"));
     assert!(command.status().expect("the command starts").success(), "hama {arguments} succeeds");
 }
 

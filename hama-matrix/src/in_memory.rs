@@ -6,7 +6,6 @@ use hama_core::{Buffer, Pool, Result};
 
 use crate::kernel::{Kernel, KernelId};
 use crate::measure::kernel::filled;
-pub use crate::measure::{multiply_in_memory, peak_flop_per_s};
 use crate::problem::Operand;
 use crate::random::{Seed, fill_row};
 use crate::scalar::Scalar;

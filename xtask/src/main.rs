@@ -25,7 +25,7 @@ compare   measures Hama beside NumPy, Dask with Zarr, and MKL, which it installs
                       kernel       C += A B in memory: NumPy's dot, MKL, the gemm crate, the peak
                       files        from files to a file: the kernel in memory, NumPy, dask + zarr
                       memory       --memory 128MiB, 256MiB, 512MiB: resident memory, time
-                      larger       N = 24000 in 1 GiB, a result of 12.8 GB: the disk's speed beside (20 GB of disk)
+                      larger       N = 24000 in 1 GiB, a result of 12.8 GB: the disk's speed beside (21 GB of disk)
                       random       making random matrices
                       transposed   transposed operands, A times its own transpose
                       engine       barrier, messages, payloads over sockets

@@ -42,6 +42,24 @@ impl Steps {
     }
 }
 
+/// What `command` prints. Where it fails, the error ends with the last lines of what it complained of.
+pub(crate) fn output(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|error| format!("cannot start {command:?}: {error}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(format!("{} ended with {}{}", line(command), output.status, tail(&output.stderr)))
+}
+
+/// The last lines of what a program complained of, to be put behind an error; nothing of nothing.
+pub(crate) fn tail(stderr: &[u8]) -> String {
+    const LINES: usize = 20;
+    let text = String::from_utf8_lossy(stderr);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let last = &lines[lines.len().saturating_sub(LINES)..];
+    if last.is_empty() { String::new() } else { format!(":\n    {}", last.join("\n    ")) }
+}
+
 /// A command as a person would type it.
 fn line(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
@@ -62,4 +80,32 @@ pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command
     let mut command = Command::new(program);
     command.current_dir(root()).args(arguments);
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Result<String, String> {
+        output(Command::new("sh").args(["-c", script]))
+    }
+
+    #[test]
+    fn an_error_says_what_the_program_complained_of() {
+        assert_eq!(shell("echo one").unwrap(), "one\n");
+        let error = shell("echo asked for too much >&2; exit 3").unwrap_err();
+        assert!(error.contains("exit status: 3:\n    asked for too much"), "{error}");
+        assert!(shell("exit 3").unwrap_err().ends_with("exit status: 3"));
+        assert!(output(&mut Command::new("/nowhere/at/all")).unwrap_err().contains("cannot start"));
+    }
+
+    #[test]
+    fn only_the_last_lines_are_kept() {
+        let error =
+            shell("i=0; while [ $i -lt 50 ]; do i=$((i + 1)); echo line $i >&2; done; exit 1").unwrap_err();
+        assert!(
+            error.ends_with("line 50") && error.contains("line 31\n") && !error.contains("line 30\n"),
+            "{error}"
+        );
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::lab::Lab;
 use super::rounds::Spread;
-use crate::steps::cargo;
+use crate::steps::{cargo, output};
 
 /// What one bench measured.
 pub(super) struct Sampled {
@@ -26,19 +26,15 @@ impl Sampled {
     }
 }
 
-/// Runs those of some benches whose ids match `filter`, a regular expression.
-pub(super) fn run(lab: &mut Lab, benches: &[&str], filter: &str) -> Result<Vec<Sampled>, String> {
-    let home = lab.folder.join("criterion");
-    lab.say(&format!("\nbenches {} {filter}", benches.join(", ")));
+/// Runs what a bench has whose ids match `filter`, a regular expression.
+pub(super) fn run(lab: &mut Lab, bench: &str, filter: &str) -> Result<Vec<Sampled>, String> {
+    let home = lab.folder.join("criterion").join(bench);
+    lab.say(&format!("\nbench {bench} {filter}"));
     lab.peak();
-    let mut command = cargo(["bench", "--locked", "--quiet"]);
-    command.args(benches.iter().flat_map(|bench| ["--bench", bench])).arg("--").arg(filter);
+    let mut command = cargo(["bench", "--locked", "--quiet", "--bench", bench, "--", filter]);
     // Estimates of its own: nothing old can be taken for what was measured now.
     command.args(lab.quick.then_some("--quick")).env("CRITERION_HOME", &home);
-    let output = command.output().map_err(|error| format!("cannot start {command:?}: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("{command:?} ended with {}", output.status));
-    }
+    output(&mut command)?;
     lab.peak();
     let mut found = Vec::new();
     read_folder(&home, &mut found)?;

@@ -9,8 +9,7 @@ const NUMPY: &str = "NumPy `dot`";
 const MKL: &str = "MKL";
 const GEMM: &str = "gemm crate";
 
-pub(super) fn run(lab: &mut Lab) -> Result<Found, String> {
-    let mut found = Found::default();
+pub(super) fn run(lab: &mut Lab, found: &mut Found) -> Result<(), String> {
     let n = lab.size(4000u64, 1000);
     for (dtype, of_numpy, per_f64) in [("f64", "f8", 1.0), ("f32", "f4", 2.0)] {
         let threads = lab.threads;
@@ -36,7 +35,7 @@ pub(super) fn run(lab: &mut Lab) -> Result<Found, String> {
             found.bar(Panel::Kernel, &case, name, share(&rounds, name, n, peak));
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Per cent of the peak.

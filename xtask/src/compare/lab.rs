@@ -10,9 +10,10 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::child::Process;
+use super::machine::cores;
 use super::rounds::Candidate;
 use crate::oracles::{self, ORACLES};
-use crate::steps::{Steps, cargo, root};
+use crate::steps::{Steps, cargo, output, root, tail};
 
 /// The programs that are compared.
 pub(crate) struct Programs {
@@ -32,13 +33,7 @@ impl Programs {
         let build = ["bench", "--locked", "--bench", "compare", "--no-run"];
         steps.run("hama, optimised", &mut cargo(build))?;
         // Asked again, it has nothing to do but to say where they lie.
-        let mut built = cargo(build);
-        let output = built
-            .arg("--message-format=json")
-            .stderr(Stdio::null())
-            .output()
-            .map_err(|error| format!("cannot start {built:?}: {error}"))?;
-        let messages = String::from_utf8_lossy(&output.stdout).into_owned();
+        let messages = output(cargo(build).arg("--message-format=json"))?;
         let program = |kind: &str, name: &str| {
             let mut messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
             let message = messages.find(|message| {
@@ -89,7 +84,7 @@ impl Lab {
         folder: &Path,
         raw: &Path,
     ) -> Result<Lab, String> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = cores();
         let mut command = Command::new(&programs.rust);
         command.args(["peak", &threads.to_string()]);
         let peak = Process::start(command)?;
@@ -155,16 +150,20 @@ impl Lab {
         }
     }
 
-    /// A command line of `hama`, timed from its start to its end: `seconds`, and what its answer tells.
+    /// A command line of `hama`, timed from its start to its end: `seconds`, and what its answer tells. Spaces part its
+    /// words, and the paths among them begin at the folder, whose own name may have spaces.
     pub(crate) fn hama(&mut self, line: &str) -> Result<Value, String> {
         let mut command = Command::new(&self.programs.hama);
-        command.args(line.split(' ')).arg("--json").env("HAMA_STORE", self.store()).stdin(Stdio::null());
+        self.settle(command.args(line.split(' ')).arg("--json").stdin(Stdio::null()));
         let start = Instant::now();
         let output = command.output().map_err(|error| format!("cannot start {command:?}: {error}"))?;
         let seconds = start.elapsed().as_secs_f64();
         let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         if !output.status.success() {
-            return Err(format!("hama {line} ended with {}: {}", output.status, answer["error"]["message"]));
+            let message = answer["error"]["message"]
+                .as_str()
+                .map_or_else(|| tail(&output.stderr), |text| format!(": {text}"));
+            return Err(format!("hama {line} ended with {}{message}", output.status));
         }
         let mut run = json!({ "seconds": seconds });
         for (name, value) in [
@@ -178,6 +177,13 @@ impl Lab {
             }
         }
         Ok(run)
+    }
+
+    /// Runs `hama` in the folder, on the folder's store and with the rates that everybody begins with: what the user's
+    /// own `hama bench probe` has stored would lead to other plans.
+    fn settle(&self, command: &mut Command) {
+        command.current_dir(&self.folder);
+        command.env("HAMA_STORE", self.store()).env("HAMA_PROBE", self.folder.join("no-probe.json"));
     }
 
     /// Where `hama` has its tables.
@@ -237,7 +243,7 @@ impl Lab {
         let mut arguments = vec!["command".to_owned(), self.programs.hama.to_string_lossy().into_owned()];
         arguments.extend(line.split(' ').map(str::to_owned));
         let mut command = script(&self.programs.python, &arguments);
-        command.arg("--json").env("HAMA_STORE", self.store());
+        self.settle(command.arg("--json"));
         self.start(name, command)
     }
 
@@ -280,8 +286,37 @@ impl Lab {
 }
 
 /// `compare.py` in a Python.
-fn script<S: AsRef<std::ffi::OsStr>>(python: &Path, arguments: &[S]) -> Command {
+pub(super) fn script<S: AsRef<std::ffi::OsStr>>(python: &Path, arguments: &[S]) -> Command {
     let mut command = Command::new(python);
     command.arg(root().join("xtask/compare.py")).args(arguments);
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_run_in_the_folder_and_know_nothing_of_the_user() {
+        let folder = std::env::temp_dir().join(format!("hama lab {}", std::process::id()));
+        let mut lab = Lab::for_tests();
+        lab.folder = folder.clone();
+        lab.programs.hama = PathBuf::from("/bin/sh");
+        lab.clear().unwrap();
+        let script = r#"printf '%s\n' "$HAMA_STORE" "$HAMA_PROBE" "$@" > seen.txt"#;
+        fs::write(folder.join("script.sh"), script).unwrap();
+        lab.hama("script.sh multiply a.npy").unwrap();
+        let seen = fs::read_to_string(folder.join("seen.txt")).unwrap();
+        let [store, probe] = ["store", "no-probe.json"].map(|name| folder.join(name));
+        assert_eq!(
+            seen.lines().collect::<Vec<_>>(),
+            [store.to_str().unwrap(), probe.to_str().unwrap(), "multiply", "a.npy", "--json"]
+        );
+        assert!(!probe.exists());
+
+        fs::write(folder.join("script.sh"), "echo no memory >&2; exit 101").unwrap();
+        let error = lab.hama("script.sh").unwrap_err();
+        assert!(error.contains("exit status: 101") && error.contains("no memory"), "{error}");
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -1,7 +1,7 @@
 //! Products whose tables are larger than the memory given, beside the disk's own speed.
 
 use super::lab::Lab;
-use super::rounds::{Candidate, Rounds, Spread, alternate};
+use super::rounds::{Candidate, Rounds, Spread, alternate_cold};
 use super::row::{Aim, Found};
 
 const SMALL: &str = "small";
@@ -30,21 +30,41 @@ impl Product {
     }
 }
 
-pub(super) fn run(lab: &mut Lab) -> Result<Found, String> {
-    let cube = |n| Product { m: n, k: n, n };
-    let flat = |n, k| Product { m: n, k, n };
+/// The bytes of the plain file beside which the products are measured.
+const PLAIN_BYTES: u64 = 4 << 30;
+
+pub(super) fn run(lab: &mut Lab, found: &mut Found) -> Result<(), String> {
     let small = lab.size(cube(8000), cube(600));
-    let mut found = Found::default();
-    for large in lab.size([cube(24_000), flat(40_000, 1000)], [cube(1200), flat(1500, 100)]) {
+    // The first one takes minutes, and half an hour is what all comparisons shall take.
+    let real = [(cube(24_000), 2), (flat(40_000, 1000), 3)];
+    for (large, count) in lab.size(real, [(cube(1200), 1), (flat(1500, 100), 1)]) {
         lab.clear()?;
-        product(lab, &mut found, &small, &large)?;
+        product(lab, found, (&small, &large), count)?;
     }
-    Ok(found)
+    Ok(())
 }
 
-fn product(lab: &mut Lab, found: &mut Found, small: &Product, large: &Product) -> Result<(), String> {
-    let plain: u64 = lab.size(4 << 30, 8 << 20);
-    lab.need_disk(small.bytes() + large.bytes() + plain + (1 << 30))?;
+fn cube(n: u64) -> Product {
+    Product { m: n, k: n, n }
+}
+
+fn flat(n: u64, k: u64) -> Product {
+    Product { m: n, k, n }
+}
+
+/// The bytes that both products, the plain file and what lies beside them take at most.
+fn disk_bytes(small: &Product, large: &Product, plain: u64) -> u64 {
+    small.bytes() + large.bytes() + plain + (1 << 30)
+}
+
+fn product(
+    lab: &mut Lab,
+    found: &mut Found,
+    (small, large): (&Product, &Product),
+    count: usize,
+) -> Result<(), String> {
+    let plain = lab.size(PLAIN_BYTES, 8 << 20);
+    lab.need_disk(disk_bytes(small, large, plain))?;
     let memory = lab.size("1GiB", "64MiB");
     for (name, product) in [("s", small), ("l", large)] {
         lab.random(&format!("{name}a"), product.m, product.k, "f64")?;
@@ -53,8 +73,8 @@ fn product(lab: &mut Lab, found: &mut Found, small: &Product, large: &Product) -
     let folder = lab.folder.display().to_string();
     let mut candidates = vec![multiply(SMALL, "s", memory), multiply(LARGE, "l", memory)];
     candidates.extend(lab.python(DISK, &[&"disk", &folder, &plain]));
-    let (case, count) = (format!("{}, f64, `--memory {memory}`", large.name()), lab.size(3, 1));
-    let rounds = alternate(lab, &format!("larger: {case}"), candidates, count);
+    let case = format!("{}, f64, `--memory {memory}`", large.name());
+    let rounds = alternate_cold(lab, &format!("larger: {case}"), candidates, count);
 
     let rate = rounds.times(SMALL, LARGE).map(|times| times.scaled(large.flop() / small.flop()));
     let disk = Spread::of(disk_shares(&rounds));
@@ -92,4 +112,18 @@ fn disk_shares(rounds: &Rounds) -> Vec<f64> {
     let written = numbers(LARGE, "written_bytes").zip(numbers(DISK, "write_bytes_per_s"));
     let disk = read.zip(written).map(|((read, reads), (written, writes))| read / reads + written / writes);
     disk.zip(numbers(LARGE, "seconds")).map(|(disk, seconds)| disk / seconds).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pages_name_the_disk_that_it_takes() {
+        let most =
+            [cube(24_000), flat(40_000, 1000)].map(|large| disk_bytes(&cube(8000), &large, PLAIN_BYTES));
+        let said = format!("{} GB of disk", most[0].max(most[1]).div_ceil(1_000_000_000));
+        assert!(crate::USAGE.contains(&said), "{said}");
+        assert!(include_str!("../../../benches/README.md").contains(&said), "{said}");
+    }
 }

@@ -28,14 +28,14 @@ impl Machine {
         let mut question = vec!["describe"];
         question.extend(PACKAGES);
         let known = programs.ask(&question)?;
-        let mut machine = Machine::of(&known);
+        let mut machine = Machine::of(&known, cores());
         machine.lines.push(format!("hama: {}", said("git", &["describe", "--always", "--dirty", "--tags"])));
         machine.lines.push(format!("rust: {}", said("rustc", &["--version"])));
         Ok(machine)
     }
 
     /// What `compare.py describe` says.
-    fn of(known: &Value) -> Machine {
+    fn of(known: &Value, cores: usize) -> Machine {
         let text = |name: &str| known[name].as_str().unwrap_or_default();
         let vendor = match text("vendor") {
             "GenuineIntel" => "intel".to_owned(),
@@ -50,7 +50,6 @@ impl Machine {
             ("", _) | (_, "") => String::new(),
             (family, model) => format!(" (family {family}, model {model})"),
         };
-        let cores = known["cores"].as_u64().unwrap_or_default();
         let plural = if cores == 1 { "" } else { "s" };
         let packages = known["packages"].as_object().into_iter().flatten();
         let packages = packages.map(|(name, version)| format!("{name} {}", version.as_str().unwrap_or("?")));
@@ -80,6 +79,11 @@ impl Machine {
     }
 }
 
+/// The processors that this process may use: as many threads has every candidate.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// The first line that a program prints.
 fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).current_dir(root()).output();
@@ -97,10 +101,11 @@ mod tests {
     #[test]
     fn a_machine_has_a_name_for_people_and_one_for_files() {
         let known = json!({
-            "date": "2026-11-21", "vendor": "AuthenticAMD", "family": "25", "model": "17", "cores": 2,
+            "date": "2026-11-21", "vendor": "AuthenticAMD", "family": "25", "model": "17", "cores": 64,
             "processor": "AMD EPYC", "packages": { "numpy": "2.4.6" },
         });
-        let machine = Machine::of(&known);
+        // What the threads of candidates get counts, not what the machine has.
+        let machine = Machine::of(&known, 2);
         assert_eq!(machine.slug, "amd-25-17");
         assert_eq!(machine.name, "AMD EPYC (family 25, model 17), 2 cores");
         assert!(machine.is_amd);
@@ -109,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_machine_without_numbers_has_a_name_too() {
-        let machine = Machine::of(&json!({ "vendor": "aarch64", "processor": "ARM/64", "cores": 1 }));
+        let machine = Machine::of(&json!({ "vendor": "aarch64", "processor": "ARM/64" }), 1);
         assert_eq!((machine.slug.as_str(), machine.is_amd), ("aarch64", false));
         assert_eq!(machine.name, "ARM/64, 1 core");
     }

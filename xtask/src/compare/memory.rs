@@ -1,12 +1,12 @@
 //! Products within less and less memory: whether it holds, and what it costs.
 
 use super::lab::Lab;
-use super::rounds::{Spread, alternate};
+use super::rounds::{Spread, alternate_cold};
 use super::row::{Aim, Found};
 
 const DEFAULT: &str = "default";
 
-pub(super) fn run(lab: &mut Lab) -> Result<Found, String> {
+pub(super) fn run(lab: &mut Lab, found: &mut Found) -> Result<(), String> {
     let n = lab.size(8000u64, 1000);
     lab.need_disk(5 * n * n * 8)?;
     lab.random("a", n, n, "f64")?;
@@ -20,9 +20,8 @@ pub(super) fn run(lab: &mut Lab) -> Result<Found, String> {
     }
     candidates.extend(lab.measured(DEFAULT, line));
     let count = lab.size(3, 1);
-    let rounds = alternate(lab, &format!("memory, N = {n}, f64"), candidates, count);
+    let rounds = alternate_cold(lab, &format!("memory, N = {n}, f64"), candidates, count);
 
-    let mut found = Found::default();
     for &mib in &limits_mib {
         let (name, case) = (name(mib), format!("`--memory {}`, N = {n}, f64", name(mib)));
         let above = rounds.numbers(&name, "resident_bytes");
@@ -42,5 +41,5 @@ pub(super) fn run(lab: &mut Lab) -> Result<Found, String> {
     let resident = Spread::of(resident.into_iter().map(|bytes| bytes / f64::from(1 << 20)).collect());
     let case = format!("no `--memory`, N = {n}, f64");
     found.figure(("Memory resident at the peak", &case), resident, " MiB", None);
-    Ok(found)
+    Ok(())
 }

@@ -14,7 +14,7 @@ const END: &str = "<!-- cargo xtask compare: end -->";
 /// The last findings of each comparison, on one machine.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Findings {
-    machine: String,
+    pub(crate) machine: String,
     comparisons: BTreeMap<String, Finding>,
 }
 

@@ -95,15 +95,39 @@ impl Rounds {
 /// Runs every candidate once to warm up and then `count` rounds of all of them. Each round begins with another one.
 ///
 /// A candidate that fails is reported and left out.
-pub(crate) fn alternate(
+pub(crate) fn alternate(lab: &mut Lab, title: &str, candidates: Vec<Candidate<'_>>, count: usize) -> Rounds {
+    let warm_up = if lab.quick { WarmUp::Never } else { WarmUp::Once };
+    in_turns(lab, title, candidates, warm_up, count)
+}
+
+/// The same without the round that warms up: for whole commands that take long. Each is a process whose memory is new
+/// in every round, and one more round would be minutes.
+pub(crate) fn alternate_cold(
+    lab: &mut Lab,
+    title: &str,
+    candidates: Vec<Candidate<'_>>,
+    count: usize,
+) -> Rounds {
+    in_turns(lab, title, candidates, WarmUp::Never, count)
+}
+
+/// How often a round is not counted.
+#[derive(PartialEq)]
+enum WarmUp {
+    Once,
+    Never,
+}
+
+fn in_turns(
     lab: &mut Lab,
     title: &str,
     mut candidates: Vec<Candidate<'_>>,
+    warm_up: WarmUp,
     count: usize,
 ) -> Rounds {
     lab.say(&format!("\n{title}"));
     let before = lab.peak();
-    if !lab.quick {
+    if warm_up == WarmUp::Once {
         turn(lab, 0, &mut candidates, |_, _, _| {});
     }
     let mut runs: Vec<(String, Vec<Value>)> =
@@ -204,5 +228,25 @@ mod tests {
         assert_eq!(rounds.numbers("good", "seconds"), [2.0, 2.0, 2.0]);
         assert_eq!(rounds.numbers("bad", "seconds"), [] as [f64; 0]);
         assert_eq!(lab.failures, ["bad: no more"]);
+    }
+
+    #[test]
+    fn long_commands_do_not_warm_up() {
+        let mut lab = Lab::for_tests();
+        lab.quick = false;
+        for (cold, runs) in [(true, 2), (false, 3)] {
+            let mut count = 0;
+            let counted = vec![Candidate::new("counted", |_| {
+                count += 1;
+                Ok(json!({ "seconds": 1 }))
+            })];
+            let rounds = if cold {
+                alternate_cold(&mut lab, "a test", counted, 2)
+            } else {
+                alternate(&mut lab, "a test", counted, 2)
+            };
+            assert_eq!(rounds.numbers("counted", "seconds").len(), 2);
+            assert_eq!(count, runs);
+        }
     }
 }
