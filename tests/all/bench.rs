@@ -29,7 +29,12 @@ fn positive(value: &Value) -> f64 {
 #[test]
 fn a_probe_is_stored_and_used_until_it_does_not_fit() {
     let place = Place::new();
-    let said = place.json("bench probe");
+    let reply = place.run("bench probe --json").ok();
+    assert_eq!(reply.out.matches("\"schema\"").count(), 1, "{}", reply.out);
+    let said = reply.json();
+    for key in ["measured_unix", "machine", "rates", "measured"] {
+        assert!(!said[key].is_null(), "{key}");
+    }
     assert_eq!(said["path"], place.probe().to_str().unwrap());
     assert!(!said["machine"]["processor"].as_str().unwrap().is_empty());
     for figures in ["peak", "kernel"] {

@@ -52,11 +52,13 @@ this machine, `matrix multiply`, `demo` and `bench multiply` plan by them; remov
 #[command(after_help = ABOUT)]
 pub(crate) struct Probe {}
 
+/// What is stored, but for its schema: the document that this is printed in has one of its own.
 #[derive(Serialize)]
 struct ProbeReport {
     path: String,
-    #[serde(flatten)]
-    probed: Probed,
+    measured_unix: u64,
+    machine: Machine,
+    rates: Rates,
     measured: Measured,
 }
 
@@ -116,7 +118,8 @@ impl Probe {
         let path = writing.path().display().to_string();
         writing.finish(&Stored { probed: &probed, measured: &measured })?;
         tracing::info!(path, "stored");
-        output.report(&ProbeReport { path, probed, measured })
+        let Probed { measured_unix, machine, rates, .. } = probed;
+        output.report(&ProbeReport { path, measured_unix, machine, rates, measured })
     }
 }
 
@@ -231,9 +234,9 @@ fn kernel_flop_per_s<T: Scalar>(hama: &Hama, threads: usize) -> Result<f64> {
 
 impl fmt::Display for ProbeReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Probed { machine, rates, measured_unix, .. } = &self.probed;
+        let ProbeReport { path, measured_unix, machine, rates, measured } = self;
         let Measured { peak, kernel, memory, store, supersteps, framed_seconds_per_byte, product_s, steady } =
-            &self.measured;
+            measured;
         writeln!(f, "{machine}\n{}\n", date(*measured_unix))?;
         let threads = |count| format!("{count} thread{}", if count == 1 { "" } else { "s" });
         for (name, figures) in [("peak of multiply-adds", peak), ("kernel on tiles", kernel)] {
@@ -268,7 +271,7 @@ impl fmt::Display for ProbeReport {
         if !steady {
             writeln!(f, "the machine was not as fast at the end as at the start: is it idle? measure again")?;
         }
-        writeln!(f, "stored in {}", self.path)
+        writeln!(f, "stored in {path}")
     }
 }
 
