@@ -134,17 +134,13 @@ impl Writing {
     /// Makes the file and its folder, under a name of its own.
     ///
     /// # Errors
-    /// `Invalid` where nothing says where it goes, or that may not be written; those of the file system.
+    /// `Invalid` where nothing says where it goes, or that is something else than a file or may not be written; those
+    /// of the file system.
     pub(crate) fn begin() -> Result<Writing> {
         let path = path().ok_or_else(|| {
             Error::invalid(format!("cannot tell where to store the figures: {VARIABLE} may name a file"))
         })?;
-        if path.is_dir() {
-            return Err(Error::invalid(format!(
-                "cannot store the figures in {}: it is a folder",
-                path.display()
-            )));
-        }
+        check_replaceable(&path)?;
         let failed = |error| Error::io(format!("cannot store the figures in {}", path.display()), error);
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(failed)?;
@@ -172,6 +168,16 @@ impl Writing {
         self.file.write_all(&json).and_then(|()| self.file.sync_all()).map_err(failed)?;
         fs::rename(&self.partial, &self.path).map_err(failed)
     }
+}
+
+/// Checks that nothing but a file is there: renaming would put one in the place of a device or a pipe.
+fn check_replaceable(path: &Path) -> Result<()> {
+    let what = match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => "it is a folder",
+        Ok(meta) if !meta.is_file() => "it is no regular file",
+        _ => return Ok(()),
+    };
+    Err(Error::invalid(format!("cannot store the figures in {}: {what}", path.display())))
 }
 
 impl Drop for Writing {

@@ -1,6 +1,8 @@
 //! `hama bench`: what it says, stores and leaves, and what plans make of what is stored.
 
 use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -95,6 +97,12 @@ fn a_probe_is_stored_and_used_until_it_does_not_fit() {
     fs::create_dir(place.probe()).unwrap();
     ignored(&place, "no file");
     place.run("bench probe").fails(2, &["folder", "HAMA_PROBE"]);
+    fs::remove_dir(place.probe()).unwrap();
+    let socket = UnixListener::bind(place.probe()).unwrap();
+    ignored(&place, "no file");
+    place.run("bench probe").fails(2, &["no regular file", "HAMA_PROBE"]);
+    assert!(fs::metadata(place.probe()).unwrap().file_type().is_socket());
+    drop(socket);
 }
 
 /// The file is not used, which is said once, and is no error.
