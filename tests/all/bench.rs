@@ -206,6 +206,37 @@ fn ctrl_c_ends_a_measurement_and_leaves_nothing() {
     assert_eq!(left(&place), [""; 0]);
 }
 
+#[test]
+fn a_probe_that_is_ended_leaves_nothing() {
+    let place = Place::new();
+    let figures = || fs::read_dir(place.probe().parent().unwrap()).unwrap().count();
+    let child = probing(&place);
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let start = Instant::now();
+    let reply = Reply::of("bench probe", child.wait_with_output().unwrap());
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    assert_eq!((reply.ends_with(130).out, figures(), left(&place)), (String::new(), 0, vec![]));
+    let mut child = probing(&place);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(figures(), 0);
+}
+
+/// A probe that has begun to measure.
+fn probing(place: &Place) -> std::process::Child {
+    let said = place.path().join("said");
+    let mut command = place.command("bench probe");
+    command.stdout(Stdio::piped()).stderr(fs::File::create(&said).unwrap());
+    let mut child = command.spawn().unwrap();
+    let start = Instant::now();
+    while !fs::read_to_string(&said).unwrap().contains("measuring") {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it began");
+        assert!(start.elapsed() < PATIENCE, "it never began");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child
+}
+
 /// A measurement that has begun to write.
 fn measuring(place: &Place) -> std::process::Child {
     let mut command = place.command("bench multiply --sizes 3000 --rounds 50 -q");
