@@ -4,6 +4,7 @@ pub(crate) mod multiply;
 pub(crate) mod probe;
 mod scratch;
 
+use hama::Scalar;
 use hama::measure::peak_flop_per_s;
 use hama::table::ElementType;
 
@@ -15,6 +16,13 @@ const PEAKS: usize = 3;
 
 fn peak(element: ElementType, threads: usize) -> f64 {
     (0..PEAKS).map(|_| peak_flop_per_s(element, threads)).fold(0.0, f64::max)
+}
+
+/// Whether what a product in memory takes, five matrices, fits into half of the machine's memory. It lies outside of
+/// the pool, so `--memory` does not bound it.
+fn fits_memory<T: Scalar>(n: u64) -> bool {
+    let bytes = n.saturating_mul(n).saturating_mul(5 * T::TYPE.size_bytes() as u64);
+    bytes <= hama::default_memory().saturating_mul(2)
 }
 
 /// A machine whose peak differs by more before and after was not the same, or not alone.

@@ -126,34 +126,33 @@ fn parse(bytes: &[u8], this: &Machine) -> std::result::Result<Probed, String> {
 /// The file of the figures, about to be written.
 pub(crate) struct Writing {
     path: PathBuf,
-    partial: PathBuf,
-    file: File,
+    partial: Partial,
 }
 
+/// What the file is called until it is whole. Dropping removes it.
+struct Partial(PathBuf);
+
 impl Writing {
-    /// Makes the file and its folder, under a name of its own.
+    /// Makes the folder, and sees that a file can be made there. None stays: whoever is killed while measuring leaves
+    /// nothing.
     ///
     /// # Errors
-    /// `Invalid` where nothing says where it goes, or that may not be written; those of the file system.
+    /// `Invalid` where nothing says where it goes, or that is something else than a file or may not be written; those
+    /// of the file system.
     pub(crate) fn begin() -> Result<Writing> {
         let path = path().ok_or_else(|| {
             Error::invalid(format!("cannot tell where to store the figures: {VARIABLE} may name a file"))
         })?;
-        if path.is_dir() {
-            return Err(Error::invalid(format!(
-                "cannot store the figures in {}: it is a folder",
-                path.display()
-            )));
-        }
+        check_replaceable(&path)?;
         let failed = |error| Error::io(format!("cannot store the figures in {}", path.display()), error);
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(failed)?;
         }
         let mut partial = path.clone().into_os_string();
         partial.push(format!(".{}.part", std::process::id()));
-        let partial = PathBuf::from(partial);
-        let file = File::create(&partial).map_err(failed)?;
-        Ok(Writing { path, partial, file })
+        let partial = Partial(partial.into());
+        partial.make().and_then(|_| fs::remove_file(&partial.0)).map_err(failed)?;
+        Ok(Writing { path, partial })
     }
 
     /// Where it will be.
@@ -165,19 +164,36 @@ impl Writing {
     ///
     /// # Errors
     /// Those of the file system.
-    pub(crate) fn finish(mut self, content: &impl Serialize) -> Result<()> {
+    pub(crate) fn finish(self, content: &impl Serialize) -> Result<()> {
         let failed = |error| Error::io(format!("cannot store the figures in {}", self.path.display()), error);
         let json = serde_json::to_vec_pretty(content)
             .map_err(|error| Error::internal("cannot write the figures as JSON").with_source(error))?;
-        self.file.write_all(&json).and_then(|()| self.file.sync_all()).map_err(failed)?;
-        fs::rename(&self.partial, &self.path).map_err(failed)
+        let write = |mut file: File| file.write_all(&json).and_then(|()| file.sync_all());
+        self.partial.make().and_then(write).map_err(failed)?;
+        fs::rename(&self.partial.0, &self.path).map_err(failed)
     }
 }
 
-impl Drop for Writing {
+/// Checks that nothing but a file is there: renaming would put one in the place of a device or a pipe.
+fn check_replaceable(path: &Path) -> Result<()> {
+    let what = match fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => "it is a folder",
+        Ok(meta) if !meta.is_file() => "it is no regular file",
+        _ => return Ok(()),
+    };
+    Err(Error::invalid(format!("cannot store the figures in {}: {what}", path.display())))
+}
+
+impl Partial {
+    fn make(&self) -> std::io::Result<File> {
+        File::create(&self.0)
+    }
+}
+
+impl Drop for Partial {
     fn drop(&mut self) {
-        // After the renaming there is none.
-        let _ = fs::remove_file(&self.partial);
+        // Most often there is none.
+        let _ = fs::remove_file(&self.0);
     }
 }
 

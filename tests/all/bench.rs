@@ -1,6 +1,8 @@
 //! `hama bench`: what it says, stores and leaves, and what plans make of what is stored.
 
 use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -29,7 +31,12 @@ fn positive(value: &Value) -> f64 {
 #[test]
 fn a_probe_is_stored_and_used_until_it_does_not_fit() {
     let place = Place::new();
-    let said = place.json("bench probe");
+    let reply = place.run("bench probe --json").ok();
+    assert_eq!(reply.out.matches("\"schema\"").count(), 1, "{}", reply.out);
+    let said = reply.json();
+    for key in ["measured_unix", "machine", "rates", "measured"] {
+        assert!(!said[key].is_null(), "{key}");
+    }
     assert_eq!(said["path"], place.probe().to_str().unwrap());
     assert!(!said["machine"]["processor"].as_str().unwrap().is_empty());
     for figures in ["peak", "kernel"] {
@@ -90,6 +97,12 @@ fn a_probe_is_stored_and_used_until_it_does_not_fit() {
     fs::create_dir(place.probe()).unwrap();
     ignored(&place, "no file");
     place.run("bench probe").fails(2, &["folder", "HAMA_PROBE"]);
+    fs::remove_dir(place.probe()).unwrap();
+    let socket = UnixListener::bind(place.probe()).unwrap();
+    ignored(&place, "no file");
+    place.run("bench probe").fails(2, &["no regular file", "HAMA_PROBE"]);
+    assert!(fs::metadata(place.probe()).unwrap().file_type().is_socket());
+    drop(socket);
 }
 
 /// The file is not used, which is said once, and is no error.
@@ -191,6 +204,37 @@ fn ctrl_c_ends_a_measurement_and_leaves_nothing() {
     assert_eq!(left(&place).len(), 1);
     place.ok("bench multiply --sizes 10 --rounds 1");
     assert_eq!(left(&place), [""; 0]);
+}
+
+#[test]
+fn a_probe_that_is_ended_leaves_nothing() {
+    let place = Place::new();
+    let figures = || fs::read_dir(place.probe().parent().unwrap()).unwrap().count();
+    let child = probing(&place);
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let start = Instant::now();
+    let reply = Reply::of("bench probe", child.wait_with_output().unwrap());
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    assert_eq!((reply.ends_with(130).out, figures(), left(&place)), (String::new(), 0, vec![]));
+    let mut child = probing(&place);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(figures(), 0);
+}
+
+/// A probe that has begun to measure.
+fn probing(place: &Place) -> std::process::Child {
+    let said = place.path().join("said");
+    let mut command = place.command("bench probe");
+    command.stdout(Stdio::piped()).stderr(fs::File::create(&said).unwrap());
+    let mut child = command.spawn().unwrap();
+    let start = Instant::now();
+    while !fs::read_to_string(&said).unwrap().contains("measuring") {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it began");
+        assert!(start.elapsed() < PATIENCE, "it never began");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child
 }
 
 /// A measurement that has begun to write.

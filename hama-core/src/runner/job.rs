@@ -38,7 +38,8 @@ impl<T: Send + 'static> JobHandle<T> {
     /// peer was sent more than it or its pool has room for; `Data` when bytes or counts were wrong; `PeerLost`
     /// when a connection broke; `Unavailable` when the system refused something; `Internal` for a defect of
     /// Hama. Peers that have not returned 2 s after that are named in it: their threads go on until the program
-    /// returns.
+    /// returns. Only the single peer of [`Run::peers(1)`](crate::Run::peers), which has no thread of its own and no
+    /// handle, is waited for.
     pub fn wait(self) -> Result<Outcome<T>> {
         self.board.wait()
     }
@@ -143,12 +144,9 @@ impl<P: Bsp> Job<P> {
     }
 
     /// Runs the only peer of a job on the calling thread, to its end.
-    pub(crate) fn run_here(
-        self,
-        seat: Seat,
-        cancelled_by: Vec<OnCancel>,
-        grace: Duration,
-    ) -> Result<Outcome<P::Output>> {
+    pub(crate) fn run_here(self, seat: Seat, cancelled_by: Vec<OnCancel>) -> Result<Outcome<P::Output>> {
+        // The peer has returned before the board is asked: there is nobody to wait for.
+        let grace = Duration::ZERO;
         let board = Board::new(1, self.abort.clone(), self.span.clone(), grace, cancelled_by);
         self.task(seat, &board)();
         board.wait()

@@ -126,19 +126,21 @@ impl<P: Bsp> Run<'_, P> {
     }
 
     /// Runs the program on `count` peers and waits for the outcome. A single peer runs on the calling thread:
-    /// nothing is started for it, and it is waited for until it returns.
+    /// nothing is started for it.
     ///
     /// # Errors
     /// `Invalid`, `Program` and `Unavailable` as for [`submit`](Run::submit); those and `Cancelled`,
     /// `OutOfMemory`, `Data`, `PeerLost`, `Internal`, and whatever the program returns, as for
-    /// [`JobHandle::wait`].
+    /// [`JobHandle::wait`]. But a single peer is waited for however long it takes: a cancelled job ends when
+    /// that peer syncs, looks at its [`cancel`](crate::Peer::cancel) or returns, and not 2 s later. `submit(1)`
+    /// gives it a thread that is left behind.
     pub fn peers(self, count: usize) -> Result<Outcome<P::Output>> {
         if count != 1 {
             return self.submit(count)?.wait();
         }
         let (job, mut seats, cancelled_by) = self.prepare(1)?;
         let seat = seats.pop().expect("a job of one peer has one seat");
-        job.run_here(seat, cancelled_by, self.runner.grace)
+        job.run_here(seat, cancelled_by)
     }
 
     /// Starts the program on `count` peers.

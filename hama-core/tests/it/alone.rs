@@ -1,7 +1,7 @@
 //! A single peer that is waited for at once runs on the calling thread, and fails as one on a thread of its own.
 
 use std::thread::{self, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hama_core::testing::{TRANSPORTS, in_time};
 use hama_core::{BoxError, Bsp, Cancel, ErrorKind, LocalRunner, Peer, Pool};
@@ -20,7 +20,11 @@ enum Alone {
     /// Panics when its output is dropped, which nobody takes because a message is unsent.
     PanicsLate,
     Endless,
+    /// Is busy for [`BUSY`] before it syncs.
+    Deaf,
 }
+
+const BUSY: Duration = Duration::from_millis(300);
 
 /// Panics when it is dropped, where it is armed.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,6 +50,9 @@ impl Bsp for Alone {
         let me = peer.peer(0)?;
         let names = |id: ThreadId| format!("{id:?}");
         let mut output = Output { thread: names(thread::current().id()), is_armed: false };
+        if matches!(self, Alone::Deaf) {
+            thread::sleep(BUSY);
+        }
         loop {
             peer.send(me, &3)?;
             let inbox = peer.sync()?;
@@ -59,7 +66,7 @@ impl Bsp for Alone {
                     output.is_armed = true;
                     return Ok(output);
                 }
-                Alone::Endless => {}
+                Alone::Endless | Alone::Deaf => {}
             }
         }
     }
@@ -111,4 +118,18 @@ fn it_can_be_cancelled() {
         let error = runner(transport).run(&Alone::Endless).cancel(before).peers(1).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Cancelled);
     }
+}
+
+#[test]
+fn it_is_waited_for_where_one_with_a_thread_is_left_behind() {
+    let cancel = Cancel::new();
+    cancel.cancel();
+    let runner = runner(TRANSPORTS[0]).with_grace(Duration::from_millis(1)).with_cancel(cancel);
+    let start = Instant::now();
+    let error = runner.run(&Alone::Deaf).peers(1).expect_err("it is cancelled");
+    assert!(start.elapsed() >= BUSY, "{:?}", start.elapsed());
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    assert!(!error.to_string().contains("still runs"), "{error}");
+    let error = runner.run(&Alone::Deaf).submit(1).expect("it starts").wait().expect_err("it is cancelled");
+    assert!(error.to_string().ends_with("peer 0 still runs after 1ms"), "{error}");
 }

@@ -1,5 +1,6 @@
 //! The kernel alone, without tables, messages or supersteps.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hama_core::{Buffer, Cancel, Error, Pool, Result};
@@ -10,8 +11,8 @@ use crate::random::{Seed, fill_row};
 use crate::scalar::Scalar;
 
 /// How long `threads` threads take to pack and multiply two n x n matrices of tiles in memory by the kernel of
-/// this host: what a product from file to file is measured against. Tiles to pack, and then those of the product,
-/// are shared out in turns.
+/// this host: what a product from file to file is measured against. Of the tiles to pack, and then of those of the
+/// product, whichever thread is free takes the next one.
 ///
 /// # Cost
 /// The memory of five matrices, those packed too, beside any pool; making them is not in the time.
@@ -54,22 +55,20 @@ pub fn multiply_in_memory<T: Scalar>(n: usize, threads: usize, cancel: &Cancel) 
     Ok(elapsed)
 }
 
-/// Does `work` on every item and its index, on threads that take turns, until it is cancelled.
+/// Does `work` on every item and its index until it is cancelled: a thread that is free takes the next item, so that
+/// none waits for one that is slower.
 fn in_turns<I: Send>(
-    items: impl Iterator<Item = I>,
+    items: impl Iterator<Item = I> + Send,
     threads: usize,
     cancel: &Cancel,
     work: impl Fn(usize, I) + Sync,
 ) {
-    let mut shares: Vec<Vec<_>> = (0..threads).map(|_| Vec::new()).collect();
-    for (index, item) in items.enumerate() {
-        shares[index % threads].push((index, item));
-    }
+    let items = Mutex::new(items.enumerate());
+    let next = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
     std::thread::scope(|scope| {
-        for share in shares {
-            let work = &work;
-            scope.spawn(move || {
-                let going = share.into_iter().take_while(|_| !cancel.is_cancelled());
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let going = std::iter::from_fn(next).take_while(|_| !cancel.is_cancelled());
                 going.for_each(|(index, item)| work(index, item));
             });
         }
@@ -94,6 +93,25 @@ fn copied(pool: &Pool, from: &Buffer) -> Result<Buffer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_free_takes_the_next_item() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let (done, others) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        in_turns(0..7, 2, &Cancel::new(), |index, item| {
+            assert_eq!(index, item);
+            let start = Instant::now();
+            // The first one takes as long as all others.
+            while index == 0 && done.load(Ordering::SeqCst) < 6 && start.elapsed() < Duration::from_secs(20) {
+                std::thread::yield_now();
+            }
+            if index == 0 {
+                others.store(done.load(Ordering::SeqCst), Ordering::SeqCst);
+            }
+            done.fetch_add(1, Ordering::SeqCst);
+        });
+        assert_eq!((others.into_inner(), done.into_inner()), (6, 7));
+    }
 
     #[test]
     fn bad_input_and_a_cancelled_one_are_errors() {

@@ -9,7 +9,7 @@ use hama::{DenseMatrix, Error, ErrorKind, Hama, Product, Result, Scalar, Seed, r
 use serde::Serialize;
 
 use super::scratch::Scratch;
-use super::{is_steady, note, peak};
+use super::{fits_memory, is_steady, note, peak};
 use crate::cli::Global;
 use crate::cli::count::count;
 use crate::cli::date::{date, unix_now};
@@ -29,8 +29,9 @@ Examples:
 
 For each N: two random N x N matrices are multiplied from their files into a file that is synced, checksums on, and in
 memory by the same kernel on as many threads, in turns. The last product is verified. Compare ratios: the peak of
-multiply-adds before and after tells whether the machine was as fast at the end as at the start. Where five matrices
-need more than half of the machine's memory, there is no product in memory.";
+multiply-adds before and after tells whether the machine was as fast at the end as at the start. --memory bounds the
+products from file to file only: those in memory take five matrices beside it, and are left out where that is more than
+half of the machine's memory.";
 
 /// Measure products from file to file, beside the same kernel's in memory
 #[derive(clap::Args)]
@@ -185,12 +186,6 @@ fn measured<T: Scalar>(hama: &Hama, n: u64, rounds: u32, note: impl Fn(&str)) ->
         hama::table::remove(&**hama.store(), &TableName::new(name)?)?;
     }
     Ok(Measured::of(n, all, before, after))
-}
-
-/// Whether what a product in memory takes, five matrices, fits into half of the machine's memory.
-fn fits_memory<T: Scalar>(n: u64) -> bool {
-    let bytes = n.saturating_mul(n).saturating_mul(5 * T::TYPE.size_bytes() as u64);
-    bytes <= hama::default_memory().saturating_mul(2)
 }
 
 fn round<T: Scalar>(product: &Product<T>, in_memory: bool) -> Result<Round> {

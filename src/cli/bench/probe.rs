@@ -10,7 +10,7 @@ use hama::{Error, Hama, LocalRunner, Result, Scalar, TransportKind};
 use serde::Serialize;
 
 use super::scratch::Scratch;
-use super::{is_steady, note, peak};
+use super::{fits_memory, is_steady, note, peak};
 use crate::cli::Global;
 use crate::cli::date::{date, unix_now};
 use crate::cli::failure::Failure;
@@ -22,8 +22,10 @@ use crate::cli::size::Size;
 /// More than most caches hold.
 const MEMORY_BYTES: u64 = 384 << 20;
 const STORE_BYTES: u64 = 256 << 20;
-/// The rows of the matrices whose product measures the kernel, at least.
-const KERNEL_ROWS: usize = 2000;
+/// The rows of a tile of the matrices whose product measures the kernel.
+const KERNEL_TILE: usize = 1000;
+/// The share of their time that the threads of that product have a tile to compute, at least, where memory allows.
+const BUSY: f64 = 0.9;
 /// How long the kernel is measured for a figure: products until then, one at least.
 const KERNEL_TIME: Duration = Duration::from_millis(700);
 /// What a peer copies and checksums while a kernel runs on its core, as a share of what it does alone: both want the
@@ -41,18 +43,22 @@ It takes some 10 seconds on all cores: let nothing else run. It measures
   l   what a superstep costs
 and memory, store and a product of one element, file to file. The figures are stored in $HAMA_PROBE, else in
 $XDG_STATE_HOME/hama/probe.json, else in ~/.local/state/hama/probe.json. While processor, cores and kernel are those of
-this machine, `matrix multiply`, `demo` and `bench multiply` plan by them; remove the file to plan by defaults.";
+this machine, `matrix multiply`, `demo` and `bench multiply` plan by them; remove the file to plan by defaults.
+
+--memory does not bound the kernel's products: they lie in memory beside it, in half of the machine's at most.";
 
 /// Measure this machine: kernel, memory, disk, supersteps; store it for the planner
 #[derive(clap::Args)]
 #[command(after_help = ABOUT)]
 pub(crate) struct Probe {}
 
+/// What is stored, but for its schema: the document that this is printed in has one of its own.
 #[derive(Serialize)]
 struct ProbeReport {
     path: String,
-    #[serde(flatten)]
-    probed: Probed,
+    measured_unix: u64,
+    machine: Machine,
+    rates: Rates,
     measured: Measured,
 }
 
@@ -112,7 +118,8 @@ impl Probe {
         let path = writing.path().display().to_string();
         writing.finish(&Stored { probed: &probed, measured: &measured })?;
         tracing::info!(path, "stored");
-        output.report(&ProbeReport { path, probed, measured })
+        let Probed { measured_unix, machine, rates, .. } = probed;
+        output.report(&ProbeReport { path, measured_unix, machine, rates, measured })
     }
 }
 
@@ -194,9 +201,30 @@ fn peer_counts(cores: usize) -> Vec<usize> {
     powers.take_while(|&count| count < cores).chain([cores]).collect()
 }
 
+/// Tiles along a side of the product that measures the kernel: as few as keep `threads` threads busy, two at least. Where
+/// memory does not allow that, those that keep them busiest.
+fn kernel_tiles(threads: usize, fits: impl Fn(usize) -> bool) -> usize {
+    let mut best = 1;
+    // Threads squared tiles are a multiple of threads: the search ends there.
+    for count in (2..=threads.max(2)).take_while(|&count| fits(count)) {
+        if best == 1 || busy_share(count, threads) > busy_share(best, threads) {
+            best = count;
+        }
+        if busy_share(best, threads) >= BUSY {
+            break;
+        }
+    }
+    best
+}
+
+/// The share of their time that `threads` threads are busy with `count` x `count` equal tiles.
+fn busy_share(count: usize, threads: usize) -> f64 {
+    let tiles = count * count;
+    tiles as f64 / (threads * tiles.div_ceil(threads)) as f64
+}
+
 fn kernel_flop_per_s<T: Scalar>(hama: &Hama, threads: usize) -> Result<f64> {
-    // A tile a thread at least.
-    let n = KERNEL_ROWS.max(1000 * threads.isqrt().next_power_of_two());
+    let n = KERNEL_TILE * kernel_tiles(threads, |count| fits_memory::<T>((KERNEL_TILE * count) as u64));
     let (start, mut best) = (Instant::now(), Duration::MAX);
     while best == Duration::MAX || start.elapsed() < KERNEL_TIME {
         best = best.min(measure::multiply_in_memory::<T>(n, threads, hama.cancel())?);
@@ -206,9 +234,9 @@ fn kernel_flop_per_s<T: Scalar>(hama: &Hama, threads: usize) -> Result<f64> {
 
 impl fmt::Display for ProbeReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Probed { machine, rates, measured_unix, .. } = &self.probed;
+        let ProbeReport { path, measured_unix, machine, rates, measured } = self;
         let Measured { peak, kernel, memory, store, supersteps, framed_seconds_per_byte, product_s, steady } =
-            &self.measured;
+            measured;
         writeln!(f, "{machine}\n{}\n", date(*measured_unix))?;
         let threads = |count| format!("{count} thread{}", if count == 1 { "" } else { "s" });
         for (name, figures) in [("peak of multiply-adds", peak), ("kernel on tiles", kernel)] {
@@ -243,7 +271,7 @@ impl fmt::Display for ProbeReport {
         if !steady {
             writeln!(f, "the machine was not as fast at the end as at the start: is it idle? measure again")?;
         }
-        writeln!(f, "stored in {}", self.path)
+        writeln!(f, "stored in {path}")
     }
 }
 
@@ -253,7 +281,32 @@ fn row(f: &mut fmt::Formatter<'_>, what: &str, value: f64, unit: &str) -> fmt::R
 
 #[cfg(test)]
 mod tests {
+    use hama::table::{Extent, TableSpec};
+
     use super::*;
+
+    #[test]
+    fn the_kernel_is_measured_with_all_threads_busy() {
+        // Tiles are as large as those of large tables.
+        let rows = |count: usize| (KERNEL_TILE * count) as u64;
+        let tile = |count| TableSpec::new(Extent { rows: rows(count), cols: rows(count) }, ElementType::F64);
+        for threads in 1..=128 {
+            let count = kernel_tiles(threads, |_| true);
+            assert!(busy_share(count, threads) >= BUSY, "{threads} threads, {count}");
+            assert!((2..20).contains(&count), "{threads} threads, {count}");
+            assert_eq!(tile(count).unwrap().tile.rows, KERNEL_TILE as u64, "{count}");
+            for most in 1..20 {
+                let within = kernel_tiles(threads, |count| count <= most);
+                assert!(within <= most && within <= count, "{threads} threads, {within} of {most}");
+                let busiest = (2..=most.min(count)).map(|count| busy_share(count, threads));
+                assert_eq!(busy_share(within, threads), busiest.fold(busy_share(within, threads), f64::max));
+            }
+        }
+        assert_eq!(
+            [1, 2, 3, 4, 6, 8, 12, 24].map(|threads| kernel_tiles(threads, |_| true)),
+            [2, 2, 3, 2, 6, 4, 6, 12]
+        );
+    }
 
     #[test]
     fn peers_are_doubled_up_to_all() {
