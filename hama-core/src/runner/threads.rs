@@ -132,7 +132,7 @@ impl<P: Bsp> Run<'_, P> {
     /// `Invalid`, `Program` and `Unavailable` as for [`submit`](Run::submit); those and `Cancelled`,
     /// `OutOfMemory`, `Data`, `PeerLost`, `Internal`, and whatever the program returns, as for
     /// [`JobHandle::wait`]. But a single peer is waited for however long it takes: a cancelled job ends when
-    /// that peer syncs, looks at its [`cancel`](crate::Peer::cancel) or returns, and not 2 s later. `submit(1)`
+    /// that peer syncs, looks at its [`cancel`](crate::Context::cancel) or returns, and not 2 s later. `submit(1)`
     /// gives it a thread that is left behind.
     pub fn peers(self, count: usize) -> Result<Outcome<P::Output>> {
         if count != 1 {

@@ -1,7 +1,7 @@
 //! Products against an independent computation.
 
 use hama_core::TransportKind;
-use hama_matrix::{DenseMatrix, Hama, Scalar, Seed};
+use hama_matrix::{DenseMatrix, Grid, Hama, Plan, Scalar, Seed, replace};
 
 use crate::fixture::{TRANSPORTS, check_product, fresh, hama, on};
 
@@ -57,4 +57,21 @@ fn every_shape_on_every_store() {
     for store in [fresh("strict"), format!("file:{}", directory.path().display())] {
         every_shape_on::<f64>(&on(&store, 2, TransportKind::Memory), &store);
     }
+}
+
+/// A product takes its buffers from the system once, and then again and again from the pool.
+#[test]
+fn buffers_are_not_allocated_anew_however_many_tiles_pass() {
+    let hama = hama(2, TransportKind::Memory);
+    let (m, k, n) = (300, 40_960, 400);
+    let a = DenseMatrix::<f32>::random(&hama, "a", (m, k), Seed(1)).unwrap();
+    let b = DenseMatrix::<f32>::random(&hama, "b", (k, n), Seed(2)).unwrap();
+    let product = a.mult(&b).unwrap().grid(Grid { m: 1, n: 1, k: 1 });
+    let plan = Plan { panel: 1, ..product.plan().unwrap() };
+    let tiles = 2 * plan.step_count() + 1;
+    let before = hama.pool().usage().fresh_count;
+    product.run_plan(plan, replace("c")).unwrap();
+    let taken = hama.pool().usage().fresh_count - before;
+    // Two panels of two tiles, the share of a third, and two pieces of C.
+    assert!(tiles == 81 && taken <= 8, "{taken} buffers were new for {tiles} tiles");
 }
