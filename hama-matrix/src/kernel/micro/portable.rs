@@ -24,29 +24,11 @@ macro_rules! portable {
                     let a = std::slice::from_raw_parts(work.a, work.rows * work.k);
                     (a, std::slice::from_raw_parts(work.b, work.cols * work.k))
                 };
-                let add = |sum: $element, a: $element, b: $element| {
-                    if FUSED { a.mul_add(b, sum) } else { sum + a * b }
-                };
-                let mut sums = [[0.0; $cols]; $rows];
-                if (work.rows, work.cols) == ($rows, $cols) {
-                    let (a, _) = a.as_chunks::<$rows>();
-                    let (b, _) = b.as_chunks::<$cols>();
-                    for (a, b) in a.iter().zip(b) {
-                        for (sums, &a) in sums.iter_mut().zip(a) {
-                            for (sum, &b) in sums.iter_mut().zip(b) {
-                                *sum = add(*sum, a, b);
-                            }
-                        }
-                    }
+                let sums = if (work.rows, work.cols) == ($rows, $cols) {
+                    rectangle::<FUSED>(a, b)
                 } else {
-                    for (a, b) in a.chunks_exact(work.rows).zip(b.chunks_exact(work.cols)) {
-                        for (sums, &a) in sums.iter_mut().zip(a) {
-                            for (sum, &b) in sums.iter_mut().zip(b) {
-                                *sum = add(*sum, a, b);
-                            }
-                        }
-                    }
-                }
+                    edge::<FUSED>(work, a, b)
+                };
                 for (row, sums) in sums.iter().enumerate().take(work.rows) {
                     // SAFETY: as the caller says.
                     let c =
@@ -55,6 +37,41 @@ macro_rules! portable {
                         *c = if work.add { *c + sum } else { *sum };
                     }
                 }
+            }
+
+            /// All sums of a whole rectangle: by itself, so that they stay in registers.
+            fn rectangle<const FUSED: bool>(a: &[$element], b: &[$element]) -> [[$element; $cols]; $rows] {
+                let mut sums = [[0.0; $cols]; $rows];
+                let (a, _) = a.as_chunks::<$rows>();
+                let (b, _) = b.as_chunks::<$cols>();
+                for (a, b) in a.iter().zip(b) {
+                    for (sums, &a) in sums.iter_mut().zip(a) {
+                        for (sum, &b) in sums.iter_mut().zip(b) {
+                            *sum = add::<FUSED>(*sum, a, b);
+                        }
+                    }
+                }
+                sums
+            }
+
+            fn edge<const FUSED: bool>(
+                work: &Work<$element>,
+                a: &[$element],
+                b: &[$element],
+            ) -> [[$element; $cols]; $rows] {
+                let mut sums = [[0.0; $cols]; $rows];
+                for (a, b) in a.chunks_exact(work.rows).zip(b.chunks_exact(work.cols)) {
+                    for (sums, &a) in sums.iter_mut().zip(a) {
+                        for (sum, &b) in sums.iter_mut().zip(b) {
+                            *sum = add::<FUSED>(*sum, a, b);
+                        }
+                    }
+                }
+                sums
+            }
+
+            fn add<const FUSED: bool>(sum: $element, a: $element, b: $element) -> $element {
+                if FUSED { a.mul_add(b, sum) } else { sum + a * b }
             }
         }
     };

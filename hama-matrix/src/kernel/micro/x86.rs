@@ -21,19 +21,26 @@ macro_rules! micro_kernel {
         /// The host has the instructions, and the pointers of the work point to all that its shapes name.
         #[target_feature(enable = $feature)]
         unsafe fn run(work: &Work<$element>) {
-            let vectors = work.cols.div_ceil(v::LANES);
             // SAFETY: as the caller says; the function chosen has the work's rows and vectors.
             unsafe {
-                if (work.rows, work.cols) == ($rows, $vectors * v::LANES) {
-                    return rectangle::<$rows, $vectors, false>(work);
+                match work.rows {
+                    $rows if work.cols == $vectors * v::LANES => rectangle::<$rows, $vectors, false>(work),
+                    $($row => edge::<$row>(work),)*
+                    rows => unreachable!("a micro-kernel for {rows} rows"),
                 }
-                match (work.rows, vectors) {
-                    $(
-                        ($row, 1) => rectangle::<$row, 1, true>(work),
-                        ($row, 2) => rectangle::<$row, 2, true>(work),
-                        ($row, 3) => rectangle::<$row, 3, true>(work),
-                    )*
-                    shape => unreachable!("a micro-kernel for {shape:?}"),
+            }
+        }
+
+        /// # Safety
+        /// As for `run`, and the work has this many rows.
+        #[target_feature(enable = $feature)]
+        unsafe fn edge<const ROWS: usize>(work: &Work<$element>) {
+            // SAFETY: as the caller says; the function chosen has the work's vectors.
+            unsafe {
+                match work.cols.div_ceil(v::LANES) {
+                    1 => rectangle::<ROWS, 1, true>(work),
+                    2 => rectangle::<ROWS, 2, true>(work),
+                    _ => rectangle::<ROWS, $vectors, true>(work),
                 }
             }
         }
@@ -222,11 +229,11 @@ pub(super) mod avx2 {
         store_part x _mm256_maskstore_ps(p, m, x)
     );
 
-    // 12 sums, 3 vectors of B and a factor of A: all 16 registers. The smallest second cache of such hosts is 256 KiB.
+    // 12 sums, 2 vectors of B and factors of A: 16 registers. Of 4 x 3 one sum is spilled in each step. The smallest second cache of such hosts is 256 KiB.
     pub(in super::super) mod f64 {
-        micro_kernel!(f64, "avx2,fma", 4 x 3, edges 1 2 3 4, ops64, block 160 << 10);
+        micro_kernel!(f64, "avx2,fma", 6 x 2, edges 1 2 3 4 5 6, ops64, block 160 << 10);
     }
     pub(in super::super) mod f32 {
-        micro_kernel!(f32, "avx2,fma", 4 x 3, edges 1 2 3 4, ops32, block 160 << 10);
+        micro_kernel!(f32, "avx2,fma", 6 x 2, edges 1 2 3 4 5 6, ops32, block 160 << 10);
     }
 }
