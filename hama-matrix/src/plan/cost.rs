@@ -84,6 +84,10 @@ const FRESH_BYTES_PER_S: f64 = 10e9;
 /// one peer would be as good as all, and reading twice as good as once, though the page cache may have the bytes.
 const NOT_HIDDEN: f64 = 1.0 / 16.0;
 
+/// What the last of several peers is behind the others at a barrier, on cores that other work takes now and then:
+/// few long supersteps even that out, many short ones add it up.
+const BEHIND_S: f64 = 2e-3;
+
 /// The hosts that peers are spread over, evenly, and what each does in a second.
 pub(super) struct Hosts<'a> {
     pub(super) count: u64,
@@ -165,7 +169,8 @@ impl Estimate {
         let touched = (read_bytes + c + c * mirrored) / (m * n * k) + c / (m * n) * summed * (k - 1.0);
         let touch_s = touched / rates.touch_bytes_per_s;
         let receive_s = received_bytes * rates.seconds_per_byte;
-        let sync_s = supersteps as f64 * rates.superstep_s;
+        let behind_s = if loops.grid.peer_count() > 1 { BEHIND_S } else { 0.0 };
+        let sync_s = supersteps as f64 * (rates.superstep_s + behind_s);
         let beside = beside_s([compute_s + touch_s, receive_s, io_s]);
         Estimate {
             supersteps,
