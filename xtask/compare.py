@@ -218,7 +218,7 @@ def command(*line):
             "memory_bytes_peak": document["memory_bytes_peak"],
         }
 
-    serve(" ".join(line), run)
+    serve(" ".join([os.path.basename(line[0]), *line[1:]]), run)
 
 
 def free(folder):

@@ -35,6 +35,7 @@
 
 mod attributes;
 mod checked;
+mod cut;
 mod element;
 mod extent;
 mod generation;
@@ -51,6 +52,7 @@ pub mod testing;
 mod url;
 mod zarr;
 
+pub use cut::{tile_extent, tiles_per_shard};
 pub use element::{Element, ElementType};
 pub use extent::{Extent, ShardIndex, TileIndex};
 pub use generation::GenerationId;
@@ -58,7 +60,7 @@ pub use index::ShardRecord;
 pub use name::TableName;
 pub use path::StorePath;
 pub use shard::TileRecord;
-pub use spec::{TableSpec, tile_extent, tiles_per_shard};
+pub use spec::TableSpec;
 pub use table::{
     CheckReport, OnExists, Removed, ShardWriter, Table, TableRef, TableTarget, TableWriter, list, remove,
 };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hama_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::cut::{default_shard, tile_extent};
 use crate::element::ElementType;
 use crate::extent::{Extent, ShardIndex, TileIndex};
 use crate::shard;
@@ -16,12 +17,8 @@ pub(crate) const DIMENSION_MAX: u64 = 1 << 40;
 pub(crate) const TILES_MAX: u64 = 1 << 24;
 /// The most bytes of a tile.
 pub(crate) const TILE_BYTES_MAX: u64 = 64 << 20;
-/// What a shard is cut to by default: one block of HDFS.
-const SHARD_BYTES: u64 = 128 << 20;
 /// The most tiles in one shard. It bounds the shard's index, which a reader holds in memory.
-const SHARD_TILES_MAX: u64 = 1 << 16;
-/// The longest extent of a tile that [`tile_extent`] gives.
-const TILE_EXTENT_MAX: u64 = 1024;
+pub(crate) const SHARD_TILES_MAX: u64 = 1 << 16;
 /// The most shards of a table, 120 TiB of f64 as they are cut by default: with it the generation index stays below a
 /// gibibyte.
 const SHARDS_MAX: u64 = 1 << 20;
@@ -71,17 +68,6 @@ impl TryFrom<Unchecked> for TableSpec {
         spec.validate()?;
         Ok(spec)
     }
-}
-
-/// The extent of a tile along a dimension of length `d`: `d` up to 1024, else as many equal parts as that takes,
-/// rounded up to a multiple of 8.
-///
-/// It depends on `d` only, so the tiles of A and B match along the dimension that they share.
-pub fn tile_extent(d: u64) -> u64 {
-    if d <= TILE_EXTENT_MAX {
-        return d;
-    }
-    d.div_ceil(d.div_ceil(TILE_EXTENT_MAX)).next_multiple_of(8)
 }
 
 impl TableSpec {
@@ -282,19 +268,6 @@ fn check_part(what: &str, part: Extent, whole: Extent) -> Result<()> {
     Ok(())
 }
 
-/// How many tiles of so many bytes fit into the 128 MiB of a shard, with their entries in its index; at least one.
-pub fn tiles_per_shard(tile_bytes: usize) -> u64 {
-    ((SHARD_BYTES - 4) / (shard::slot_bytes(tile_bytes) + 16)).clamp(1, SHARD_TILES_MAX)
-}
-
-/// As many tiles as fit a shard, as square as the grid allows.
-fn default_shard(grid: Extent, tile_bytes: usize) -> Extent {
-    let fit = tiles_per_shard(tile_bytes);
-    let rows = fit.isqrt().min(grid.rows);
-    let cols = (fit / rows).min(grid.cols);
-    Extent { rows: (fit / cols).min(grid.rows), cols }
-}
-
 #[cfg(test)]
 mod tests {
     use hama_core::ErrorKind;
@@ -304,31 +277,6 @@ mod tests {
 
     fn spec(rows: u64, cols: u64) -> TableSpec {
         TableSpec::new(Extent::new(rows, cols), ElementType::F64).unwrap()
-    }
-
-    #[test]
-    fn extents_of_tiles_are_those_of_the_specification() {
-        let pairs = [
-            (1, 1),
-            (1024, 1024),
-            (1025, 520),
-            (1797, 904),
-            (2000, 1000),
-            (4000, 1000),
-            (8000, 1000),
-            (8192, 1024),
-        ];
-        for (d, t) in pairs {
-            assert_eq!(tile_extent(d), t, "t({d})");
-        }
-    }
-
-    #[test]
-    fn shards_are_as_large_as_a_block_and_nearly_square() {
-        assert_eq!(spec(4000, 4000).shard, Extent::new(4, 4));
-        assert_eq!(spec(8192, 8192).shard, Extent::new(3, 5));
-        assert_eq!(spec(1, 1).shard, Extent::new(1, 1));
-        assert_eq!(spec(1, 100_000_000).shard.rows, 1);
     }
 
     #[test]
@@ -377,14 +325,6 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
-
-        #[test]
-        fn tiles_cover_a_dimension_with_next_to_no_padding(d in 1..10_000_000u64) {
-            let t = tile_extent(d);
-            let tiles = d.div_ceil(t);
-            prop_assert!(t <= TILE_EXTENT_MAX && tiles == d.div_ceil(TILE_EXTENT_MAX).min(tiles));
-            prop_assert!(tiles * t - d < 8 * tiles || d < 2 * TILE_EXTENT_MAX);
-        }
 
         #[test]
         fn every_tile_lies_in_one_shard(rows in 1..20_000u64, cols in 1..20_000u64, r in 1..6u64, c in 1..6u64) {
