@@ -37,6 +37,7 @@ fn planner(criterion: &mut Criterion) {
         let resources = Resources {
             peers,
             hosts: peers.div_ceil(16),
+            by_reference: true,
             memory_bytes: peers << 30,
             rates: Rates::default(),
             kernel: KernelId::Avx2,

@@ -9,14 +9,25 @@ use std::fmt;
 use crate::error::{Error, Result};
 use crate::ids::PeerId;
 
-/// Where all peers of a job meet.
+/// Where all peers of a job meet, in two phases: a peer arrives when it has sent all that it sends in the superstep,
+/// and may go on computing until it waits for the others.
 pub(crate) trait Barrier: Send + Sync {
-    /// Waits until all peers have voted for the same superstep.
+    /// Casts a peer's vote for a superstep. It does not wait for other peers.
     ///
     /// # Errors
-    /// `Invalid` when peers end the superstep in different ways; `Cancelled` when the job ends before all are
-    /// there.
-    fn wait(&self, peer: PeerId, superstep: u64, vote: Vote) -> Result<Tally>;
+    /// `Invalid` when peers end the superstep in different ways; `Cancelled` when the job has ended.
+    fn arrive(&self, peer: PeerId, superstep: u64, vote: Vote) -> Result<()>;
+
+    /// Waits until all peers have arrived at the end of this superstep. To be called once by each of them, after it
+    /// has arrived and before it arrives at the next. Meanwhile it calls `help` until that finds nothing to do, and
+    /// again after each [`wake`](Barrier::wake).
+    ///
+    /// # Errors
+    /// `Cancelled` when the job ends before all are there.
+    fn wait(&self, superstep: u64, help: &dyn Fn() -> bool) -> Result<Tally>;
+
+    /// Tells those who wait that there is something to do.
+    fn wake(&self);
 }
 
 /// What one peer says at the barrier.

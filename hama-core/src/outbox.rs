@@ -1,21 +1,26 @@
 //! Where a peer puts what it sends in a superstep.
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::abort::Abort;
-use crate::bsp::Message;
+use crate::barrier::{Barrier, Ending, Tally, Vote};
+use crate::bsp::{Flow, Message};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::help::{Offer, Tasks};
 use crate::ids::PeerId;
 use crate::message::bundler::{Bundler, Totals};
 use crate::message::codec;
+use crate::peer::Seat;
 use crate::pool::Payload;
-use crate::transport::Transport;
+use crate::transport::{Arrived, Transport};
 
 /// The messages that a peer sends in this superstep. It dereferences to the peer's [`Context`].
 ///
@@ -25,6 +30,10 @@ pub struct Outbox<M> {
     context: Context,
     bundler: Bundler,
     transport: Box<dyn Transport>,
+    barrier: Arc<dyn Barrier>,
+    tasks: Arc<Tasks>,
+    // The vote that this peer has cast for this superstep.
+    vote: Option<Vote>,
     abort: Abort,
     // The message that is being sent, encoded.
     encoded: Vec<u8>,
@@ -79,12 +88,74 @@ impl<M: Message> Outbox<M> {
     pub fn send_many_with(&mut self, to: &[PeerId], message: &M, payload: &Payload) -> Result<()> {
         self.send_encoded(to, message, Some(payload))
     }
+
+    /// Arrives at the barrier of this superstep before its work is done: what was sent leaves now, and the others do not
+    /// wait for the rest of the work. So a peer may be up to a superstep ahead of the slowest one, which hides the
+    /// barrier, the messages, and a core that is slower for a while ("fuzzy barrier": Gupta, ASPLOS 1989). Payloads
+    /// of two supersteps may be there at once.
+    ///
+    /// The superstep has to end with the same `flow`, and nothing more can be sent in it.
+    ///
+    /// # Errors
+    /// `Invalid` when this peer has arrived already, or another one ends the superstep in another way; `Cancelled` when
+    /// the job has ended; `PeerLost` when a connection broke. Any of them but the first ends the job.
+    ///
+    /// # Cost
+    /// That of sending; l is paid at the end of the superstep, as far as it is not over by then.
+    pub fn arrive(&mut self, flow: Flow) -> Result<()> {
+        if self.vote.is_some() {
+            return Err(Error::invalid("this peer has arrived at the barrier of this superstep already"));
+        }
+        let arrived = self.end_sending(Ending::Sync, flow == Flow::Halt);
+        arrived.map_err(|error| self.end_job(error))
+    }
 }
 
 impl<M> Outbox<M> {
-    pub(crate) fn new(context: Context, transport: Box<dyn Transport>, abort: Abort) -> Outbox<M> {
+    /// Offers work: the peer does it when it asks for the results, and peers of this process that wait at the barrier
+    /// help with it. So a peer whose core is slow, or busy, does not keep the others waiting for long. A task may run
+    /// on any thread, and is given the context of the peer that does it.
+    ///
+    /// ```
+    /// use hama_core::{BoxError, Context, Inbox, Outbox, Flow};
+    ///
+    /// fn squares(outbox: &mut Outbox<u64>) -> u64 {
+    ///     let tasks = (0..100u64).map(|i| move |_: &Context| i * i);
+    ///     let mut offer = outbox.offer(tasks);
+    ///     let mut sum = 0;
+    ///     while let Some(square) = offer.next(outbox) {
+    ///         sum += square;
+    ///     }
+    ///     sum
+    /// }
+    /// ```
+    pub fn offer<R, W>(&self, tasks: impl IntoIterator<Item = W>) -> Offer<R>
+    where
+        R: Send + 'static,
+        W: FnOnce(&Context) -> R + Send + 'static,
+    {
+        let offer = self.tasks.offer(tasks);
+        if self.context.count() > 1 {
+            self.barrier.wake();
+        }
+        offer
+    }
+
+    pub(crate) fn new(seat: Seat) -> Outbox<M> {
+        let Seat { membership, transport, barrier, tasks, abort } = seat;
+        let (context, encoded) = (Context::new(membership), Vec::new());
         let bundler = Bundler::new(context.count());
-        Outbox { context, bundler, transport, abort, encoded: Vec::new(), messages: PhantomData }
+        Outbox {
+            context,
+            bundler,
+            transport,
+            barrier,
+            tasks,
+            vote: None,
+            abort,
+            encoded,
+            messages: PhantomData,
+        }
     }
 
     /// Sends a value of any type: collectives send their own.
@@ -95,6 +166,11 @@ impl<M> Outbox<M> {
         payload: Option<&Payload>,
     ) -> Result<()> {
         self.abort.check()?;
+        if self.vote.is_some() {
+            return Err(Error::invalid(
+                "this peer has arrived at the barrier: it can send again in the next superstep",
+            ));
+        }
         if let Some(missing) = to.iter().find(|to| to.index() >= self.context.count()) {
             return Err(self.context.no_peer(missing.index()));
         }
@@ -109,8 +185,62 @@ impl<M> Outbox<M> {
         payload.map_or(Ok(()), |payload| self.hand_over_payload(to, payload))
     }
 
-    /// Hands over what is left of the superstep and waits until every destination has all of it.
-    pub(crate) fn finish(&mut self) -> Result<()> {
+    /// Ends the sending of this superstep, unless [`arrive`](Outbox::arrive) has: hands over what is left, waits until
+    /// every destination has all of it, and casts the vote.
+    pub(crate) fn end_sending(&mut self, ending: Ending, halt: bool) -> Result<()> {
+        match self.vote {
+            None => {
+                self.finish()?;
+                self.vote(ending, halt)
+            }
+            Some(vote) if (vote.ending, vote.halt) == (ending, halt) => Ok(()),
+            Some(vote) => {
+                let said = |halt| if halt { "to halt" } else { "to continue" };
+                Err(Error::invalid(format!(
+                    "this peer arrived at the barrier with {} and a vote {}, and ended the superstep with {ending} and \
+                     one {}",
+                    vote.ending,
+                    said(vote.halt),
+                    said(halt)
+                )))
+            }
+        }
+    }
+
+    /// Casts this peer's vote for the superstep.
+    pub(crate) fn vote(&mut self, ending: Ending, halt: bool) -> Result<()> {
+        let vote = Vote { ending, halt, messages: self.total().messages };
+        self.barrier.arrive(self.context.id(), self.context.superstep(), vote)?;
+        self.vote = Some(vote);
+        Ok(())
+    }
+
+    /// Waits for the votes of all peers, and helps those who still work. Returns the time that it helped, too.
+    pub(crate) fn wait(&self) -> Result<(Tally, Duration)> {
+        let helped = Cell::new(Duration::ZERO);
+        let help = || {
+            let started = Instant::now();
+            let has_helped = self.tasks.help(&self.context);
+            if has_helped {
+                helped.set(helped.get() + started.elapsed());
+            }
+            has_helped
+        };
+        let tally = self.barrier.wait(self.context.superstep(), &help)?;
+        Ok((tally, helped.get()))
+    }
+
+    /// Ends the job with an error that no peer can go on after, even if the program hides it. Returns it for
+    /// the program.
+    pub(crate) fn end_job(&self, error: Error) -> Error {
+        let error = error.at(self.context.at());
+        let twin = error.twin();
+        // The client has the causes as they are: it may look for one by its type.
+        self.abort.end(Some(self.context.id()), error);
+        twin
+    }
+
+    fn finish(&mut self) -> Result<()> {
         for to in self.context.peers() {
             if let Some(bundle) = self.bundler.seal(to.index()) {
                 self.hand_over(to, bundle)?;
@@ -132,15 +262,18 @@ impl<M> Outbox<M> {
     /// Begins the next superstep.
     pub(crate) fn next_superstep(&mut self) {
         self.bundler.reset();
+        self.vote = None;
         self.context.next_superstep();
+        self.abort.begun(self.context.superstep());
     }
 
     pub(crate) fn into_context(self) -> Context {
         self.context
     }
 
-    pub(crate) fn transport(&mut self) -> &mut dyn Transport {
-        &mut *self.transport
+    /// What came for this peer, once all have arrived.
+    pub(crate) fn take(&mut self) -> Result<Vec<Arrived>> {
+        self.transport.take(self.context.superstep())
     }
 
     /// An error where messages of this superstep are unsent.

@@ -8,10 +8,11 @@ use std::time::Instant;
 use tracing::span::EnteredSpan;
 
 use crate::abort::Abort;
-use crate::barrier::{Barrier, Ending, Tally, Vote};
+use crate::barrier::{Barrier, Ending, Tally};
 use crate::bsp::Message;
 use crate::context::{Context, Membership};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::help::Tasks;
 use crate::ids::PeerId;
 use crate::message::inbox::Inbox;
 use crate::metrics::SuperstepRecord;
@@ -25,8 +26,6 @@ const RECORDS_MAX: usize = 1 << 16;
 /// One peer of a job. It dereferences to its [`Context`].
 pub struct Peer<M> {
     outbox: Outbox<M>,
-    barrier: Arc<dyn Barrier>,
-    abort: Abort,
     records: Vec<SuperstepRecord>,
     started: Instant,
     // Always there but while one is replaced by the next.
@@ -38,6 +37,7 @@ pub(crate) struct Seat {
     pub(crate) membership: Membership,
     pub(crate) transport: Box<dyn Transport>,
     pub(crate) barrier: Arc<dyn Barrier>,
+    pub(crate) tasks: Arc<Tasks>,
     pub(crate) abort: Abort,
 }
 
@@ -112,9 +112,7 @@ impl<M: Message> Peer<M> {
 impl<M> Peer<M> {
     pub(crate) fn new(seat: Seat) -> Peer<M> {
         Peer {
-            outbox: Outbox::new(Context::new(seat.membership), seat.transport, seat.abort.clone()),
-            barrier: seat.barrier,
-            abort: seat.abort,
+            outbox: Outbox::new(seat),
             records: Vec::new(),
             started: Instant::now(),
             span: Some(tracing::debug_span!("superstep", superstep = 0u64).entered()),
@@ -132,14 +130,14 @@ impl<M> Peer<M> {
         halt: bool,
         decode: impl FnOnce(Vec<Arrived>) -> Result<T>,
     ) -> Result<(T, Tally)> {
-        let result = self.try_end_superstep(Vote { ending, halt, messages: 0 }, decode);
-        result.map_err(|error| self.end_job(error))
+        let result = self.try_end_superstep(ending, halt, decode);
+        result.map_err(|error| self.outbox.end_job(error))
     }
 
     /// Ends the peer's part of the job: its program has returned.
     pub(crate) fn leave(mut self) -> Result<(Context, Vec<SuperstepRecord>)> {
         // Before the peer's end of the transport closes: that would look like a cause of its own.
-        self.try_leave().map_err(|error| self.end_job(error))?;
+        self.try_leave().map_err(|error| self.outbox.end_job(error))?;
         Ok((self.outbox.into_context(), self.records))
     }
 
@@ -147,34 +145,35 @@ impl<M> Peer<M> {
         self.outbox.check_empty("returning")?;
         let wait = Instant::now();
         let mut record = self.outbox.take_record(wait - self.started);
-        let vote = Vote { ending: Ending::Return, halt: true, messages: 0 };
-        self.barrier.wait(self.id(), self.superstep(), vote)?;
-        record.wait = wait.elapsed();
+        self.outbox.vote(Ending::Return, true)?;
+        let (_, helped) = self.outbox.wait()?;
+        record.wait = wait.elapsed() - helped;
+        record.add(&self.outbox.take_record(helped));
         self.keep(record);
         Ok(())
     }
 
     fn try_end_superstep<T>(
         &mut self,
-        vote: Vote,
+        ending: Ending,
+        halt: bool,
         decode: impl FnOnce(Vec<Arrived>) -> Result<T>,
     ) -> Result<(T, Tally)> {
-        let superstep = self.superstep();
-        self.outbox.finish()?;
+        self.outbox.end_sending(ending, halt)?;
         let sent = self.outbox.total();
         let wait = Instant::now();
         let mut record = self.outbox.take_record(wait - self.started);
-        let vote = Vote { messages: sent.messages, ..vote };
-        let tally = self.barrier.wait(self.id(), superstep, vote)?;
+        let (tally, helped) = self.outbox.wait()?;
         let receive = Instant::now();
-        let arrived = self.outbox.transport().take(superstep)?;
+        let arrived = self.outbox.take()?;
         record.bytes_sent = sent.bytes();
         record.messages_sent = sent.messages;
         record.bytes_received = arrived.iter().map(|from| from.told.bytes()).sum();
         record.messages_received = arrived.iter().map(|from| from.told.messages).sum();
         let decoded = decode(arrived)?;
-        record.wait = receive - wait;
+        record.wait = receive - wait - helped;
         record.receive = receive.elapsed();
+        record.add(&self.outbox.take_record(helped));
         self.keep(record);
         self.next_superstep();
         Ok((decoded, tally))
@@ -182,21 +181,10 @@ impl<M> Peer<M> {
 
     fn next_superstep(&mut self) {
         self.outbox.next_superstep();
-        self.abort.begun(self.superstep());
         self.started = Instant::now();
         // The next one is a sibling of the last, not its child.
         self.span = None;
         self.span = Some(tracing::debug_span!("superstep", superstep = self.superstep()).entered());
-    }
-
-    /// Ends the job with an error that no peer can go on after, even if the program hides it. Returns it for
-    /// the program.
-    pub(crate) fn end_job(&self, error: Error) -> Error {
-        let error = error.at(self.at());
-        let twin = error.twin();
-        // The client has the causes as they are: it may look for one by its type.
-        self.abort.end(Some(self.id()), error);
-        twin
     }
 
     fn keep(&mut self, record: SuperstepRecord) {

@@ -124,6 +124,11 @@ impl Hama {
         }
     }
 
+    /// Whether peers that need the same tile hold it once.
+    pub(crate) fn hands_over_by_reference(&self) -> bool {
+        self.runner.transport() == TransportKind::Memory
+    }
+
     /// A run of a BSP program.
     pub fn run<'a, P: Bsp>(&'a self, program: &'a P) -> Run<'a, P> {
         self.runner.run(program).progress(Arc::clone(&self.progress))

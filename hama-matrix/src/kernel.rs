@@ -91,6 +91,7 @@ pub(crate) enum Part {
 }
 
 /// A kernel for elements of type T that this host has the instructions for.
+#[derive(Clone, Copy)]
 pub(crate) struct Kernel<T> {
     micro: MicroKernel<T>,
 }

@@ -5,6 +5,7 @@ mod panels;
 mod program;
 mod reader;
 mod reduce;
+mod sum;
 
 pub(crate) use program::Multiply;
 pub(crate) use reader::PART_BYTES;

@@ -50,6 +50,9 @@ pub struct Plan {
     pub peers_given: u64,
     /// The memory that was there to be used, in bytes, by all peers of a process together.
     pub memory_given_bytes: u64,
+    /// Whether peers hand tiles over by reference, as threads of a process do: then a tile that several of them
+    /// need is in memory once.
+    pub by_reference: bool,
     /// The peers that are used.
     pub grid: Grid,
     /// What stays in memory.
@@ -81,12 +84,13 @@ impl Plan {
         usize::try_from(self.grid.peer_count()).expect("a plan has no more peers than were given")
     }
 
-    /// Whether it is a plan of `problem` that this host can run within `memory_bytes`: one that was saved may
-    /// come from another host, or be damaged.
+    /// Whether it is a plan of `problem` that this host can run within `memory_bytes`, with peers that hand tiles over
+    /// `by_reference` or not: one that was saved may come from another host, or be damaged.
     ///
     /// # Errors
-    /// `Invalid` where it is of another product, another kernel, or no plan; `OutOfMemory` where it needs more.
-    pub fn check(&self, problem: &Problem, memory_bytes: u64) -> Result<()> {
+    /// `Invalid` where it is of another product, another kernel, for peers that share more, or no plan;
+    /// `OutOfMemory` where it needs more.
+    pub fn check(&self, problem: &Problem, memory_bytes: u64, by_reference: bool) -> Result<()> {
         let wrong = |why: String| Err(Error::invalid(format!("cannot run the plan: {why}")));
         // All of a symmetric product may be computed as well.
         let whole = Problem { symmetric: false, ..*problem };
@@ -97,11 +101,14 @@ impl Plan {
             let best = KernelId::of_this_host();
             return wrong(format!("it was made for the kernel {}, and this host runs {best}", self.kernel));
         }
+        if self.by_reference && !by_reference {
+            return wrong("its peers hand tiles over by reference, and here they are copied".into());
+        }
         if !self.loops().are_valid(&self.problem) {
             return wrong(format!("its loop bounds do not fit {problem}"));
         }
         let cuts = self.loops().cuts(&self.problem);
-        let peer = MemoryUse::of(&self.problem, &self.loops(), &cuts).total_bytes();
+        let peer = MemoryUse::of(&self.problem, &self.loops(), &cuts, self.by_reference).total_bytes();
         let needed = peer.saturating_mul(self.grid.peer_count());
         if needed > memory_bytes {
             let (needed, given) = (format_bytes(needed), format_bytes(memory_bytes));

@@ -82,6 +82,7 @@ impl<T: Scalar> Product<T> {
                 peers: self.peers.min(PEERS_MAX) as u64,
                 hosts: 1,
                 memory_bytes: hama.memory(),
+                by_reference: hama.hands_over_by_reference(),
                 rates: *hama.rates(),
                 kernel: KernelId::of_this_host(),
                 grid: self.grid,
@@ -124,7 +125,7 @@ impl<T: Scalar> Product<T> {
     pub fn run_plan(&self, plan: Plan, name: impl Into<SaveAs>) -> Result<Finished<T>> {
         let start = Instant::now();
         let hama = self.a.hama();
-        plan.check(&self.problem, hama.memory())?;
+        plan.check(&self.problem, hama.memory(), hama.hands_over_by_reference())?;
         let _turn = hama.turn()?;
         tracing::info!(a = self.a.name(), b = self.b.name(), grid = %plan.grid, "multiplying");
         let mut spec = TableSpec::new(self.problem.shape(), T::TYPE)?.with_shard(plan.shard)?;

@@ -17,6 +17,7 @@ pub(crate) fn run(make: Make) {
     for count in [1, 2, 3, 7] {
         nobody_passes_before_all_are_there(make, count);
         the_tally_is_of_this_superstep(make, count);
+        arriving_does_not_wait(make, count);
     }
     for count in [2, 3, 7] {
         the_end_of_the_job_wakes_all(make, count);
@@ -27,6 +28,12 @@ pub(crate) fn run(make: Make) {
 
 fn vote(ending: Ending) -> Vote {
     Vote { ending, halt: true, messages: 1 }
+}
+
+/// Arrives and waits.
+fn meet(barrier: &dyn Barrier, peer: PeerId, superstep: u64, vote: Vote) -> Result<Tally> {
+    barrier.arrive(peer, superstep, vote)?;
+    barrier.wait(superstep, &|| false)
 }
 
 /// Has every peer do `work`; returns what each returned.
@@ -45,7 +52,7 @@ fn nobody_passes_before_all_are_there(make: Make, count: usize) {
     each(count, |peer| {
         for superstep in 0..200 {
             arrivals.fetch_add(1, Ordering::SeqCst);
-            barrier.wait(peer, superstep, vote(Ending::Sync)).expect("all come");
+            meet(&*barrier, peer, superstep, vote(Ending::Sync)).expect("all come");
             assert!(arrivals.load(Ordering::SeqCst) >= (superstep + 1) * count as u64);
         }
     });
@@ -58,7 +65,7 @@ fn the_tally_is_of_this_superstep(make: Make, count: usize) {
             // Another peer goes on in each superstep.
             let halt = peer.index() as u64 != superstep % (count as u64 + 1);
             let messages = superstep * peer.index() as u64;
-            let tally = barrier.wait(peer, superstep, Vote { ending: Ending::Sync, halt, messages });
+            let tally = meet(&*barrier, peer, superstep, Vote { ending: Ending::Sync, halt, messages });
             let expected = Tally {
                 halt: superstep % (count as u64 + 1) == count as u64,
                 messages: (0..count as u64).map(|index| superstep * index).sum(),
@@ -66,6 +73,20 @@ fn the_tally_is_of_this_superstep(make: Make, count: usize) {
             assert_eq!(tally.expect("all come"), expected);
         }
     });
+}
+
+fn arriving_does_not_wait(make: Make, count: usize) {
+    let barrier = make(count, &Abort::new());
+    // One thread arrives for all of them, which would never end if it waited.
+    for superstep in 0..3 {
+        for peer in (0..count as u32).map(PeerId::from_index) {
+            barrier.arrive(peer, superstep, vote(Ending::Sync)).expect("it is the first time");
+        }
+        for _ in 0..count {
+            let tally = barrier.wait(superstep, &|| false).expect("all have arrived");
+            assert_eq!(tally, Tally { halt: true, messages: count as u64 });
+        }
+    }
 }
 
 fn the_end_of_the_job_wakes_all(make: Make, count: usize) {
@@ -76,7 +97,7 @@ fn the_end_of_the_job_wakes_all(make: Make, count: usize) {
             thread::sleep(Duration::from_millis(10));
             abort.end(Some(peer), Error::invalid("enough"));
         }
-        barrier.wait(peer, 0, vote(Ending::Sync))
+        meet(&*barrier, peer, 0, vote(Ending::Sync))
     });
     for result in results {
         let error = result.expect_err("the job is ended");
@@ -95,7 +116,7 @@ fn another_ending_is_refused(make: Make, count: usize) {
     let barrier = make(count, &abort);
     each(count, |peer| {
         let ending = if peer.index() == 0 { Ending::Return } else { Ending::AllReduce };
-        refused(&abort, peer, barrier.wait(peer, 0, vote(ending)));
+        refused(&abort, peer, meet(&*barrier, peer, 0, vote(ending)));
     });
     let error = abort.take();
     assert_eq!(error.kind(), ErrorKind::Invalid);
@@ -111,7 +132,7 @@ fn another_superstep_is_refused(make: Make, count: usize) {
     let barrier = make(count, &abort);
     each(count, |peer| {
         let superstep = u64::from(peer.index() == 0);
-        refused(&abort, peer, barrier.wait(peer, superstep, vote(Ending::Sync)));
+        refused(&abort, peer, meet(&*barrier, peer, superstep, vote(Ending::Sync)));
     });
     assert_eq!(abort.take().kind(), ErrorKind::Internal);
 }

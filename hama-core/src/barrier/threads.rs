@@ -24,7 +24,9 @@ struct Shared {
     spins: u32,
     abort: Abort,
     // How many supersteps have ended.
-    generation: AtomicU64,
+    ended: AtomicU64,
+    // How often somebody had something to do for those who wait.
+    woken: AtomicU64,
     // The tally of the last superstep that ended. Nobody changes it before all have left that barrier, for the
     // next one needs them all.
     halt: AtomicBool,
@@ -42,7 +44,8 @@ impl ThreadBarrier {
             peer_count,
             spins: if peer_count <= cores { SPINS } else { 0 },
             abort: abort.clone(),
-            generation: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+            woken: AtomicU64::new(0),
             halt: AtomicBool::new(false),
             messages: AtomicU64::new(0),
             count: Mutex::new(Count::new(0)),
@@ -61,44 +64,65 @@ impl ThreadBarrier {
 }
 
 impl Barrier for ThreadBarrier {
-    fn wait(&self, peer: PeerId, superstep: u64, vote: Vote) -> Result<Tally> {
+    fn arrive(&self, peer: PeerId, superstep: u64, vote: Vote) -> Result<()> {
         let shared = &*self.shared;
-        let generation = shared.generation.load(Ordering::Acquire);
         let mut count = shared.lock();
         shared.abort.check()?;
         if let Some(tally) = count.add(shared.peer_count, peer, superstep, vote)? {
             *count = Count::new(superstep + 1);
-            shared.open(generation, tally);
+            shared.open(superstep, tally);
             drop(count);
             shared.opened.notify_all();
-            return Ok(tally);
         }
-        drop(count);
-        shared.wait_for_opening(generation)?;
+        Ok(())
+    }
+
+    fn wait(&self, superstep: u64, help: &dyn Fn() -> bool) -> Result<Tally> {
+        let shared = &*self.shared;
+        while !shared.has_ended(superstep) {
+            let woken = shared.woken.load(Ordering::Acquire);
+            if !help() {
+                shared.wait_for_end_or_more(superstep, woken)?;
+            }
+        }
         Ok(Tally {
             halt: shared.halt.load(Ordering::Relaxed),
             messages: shared.messages.load(Ordering::Relaxed),
         })
     }
+
+    fn wake(&self) {
+        let shared = &*self.shared;
+        // With the lock held nobody is between looking and waiting.
+        let count = shared.lock();
+        shared.woken.fetch_add(1, Ordering::Release);
+        drop(count);
+        shared.opened.notify_all();
+    }
 }
 
 impl Shared {
     /// To be called with the lock held, so that nobody is between looking and waiting.
-    fn open(&self, generation: u64, tally: Tally) {
+    fn open(&self, superstep: u64, tally: Tally) {
         self.halt.store(tally.halt, Ordering::Relaxed);
         self.messages.store(tally.messages, Ordering::Relaxed);
-        self.generation.store(generation + 1, Ordering::Release);
+        self.ended.store(superstep + 1, Ordering::Release);
     }
 
-    fn wait_for_opening(&self, generation: u64) -> Result<()> {
+    fn has_ended(&self, superstep: u64) -> bool {
+        self.ended.load(Ordering::Acquire) > superstep
+    }
+
+    fn wait_for_end_or_more(&self, superstep: u64, woken: u64) -> Result<()> {
+        let is_over = || self.has_ended(superstep) || self.woken.load(Ordering::Acquire) != woken;
         for _ in 0..self.spins {
-            if self.generation.load(Ordering::Acquire) != generation {
+            if is_over() {
                 return Ok(());
             }
             std::hint::spin_loop();
         }
         let mut count = self.lock();
-        while self.generation.load(Ordering::Acquire) == generation {
+        while !is_over() {
             self.abort.check()?;
             count = self.opened.wait(count).unwrap_or_else(PoisonError::into_inner);
         }

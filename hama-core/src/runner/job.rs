@@ -211,7 +211,8 @@ fn try_run_peer<P: Bsp>(program: &[u8], seat: Seat) -> Result<PeerOutcome<P::Out
         drop(program);
         Ok(())
     });
-    let output = output.and_then(|output| dropped.map(|()| output)).map_err(|error| peer.end_job(error))?;
+    let output =
+        output.and_then(|output| dropped.map(|()| output)).map_err(|error| peer.outbox().end_job(error))?;
     let (context, records) = peer.leave()?;
     Ok(PeerOutcome { output, counters: context.take_counters(), supersteps: context.superstep(), records })
 }

@@ -9,6 +9,7 @@ use crate::bsp::Bsp;
 use crate::cancel::{Cancel, OnCancel};
 use crate::context::Membership;
 use crate::error::{Error, Result};
+use crate::help::Tasks;
 use crate::ids::{Host, PeerId};
 use crate::metrics::Progress;
 use crate::peer::Seat;
@@ -75,6 +76,11 @@ impl LocalRunner {
     pub fn with_transport(mut self, transport: TransportKind) -> LocalRunner {
         self.transport = transport;
         self
+    }
+
+    /// How messages get from one of its peers to another.
+    pub fn transport(&self) -> TransportKind {
+        self.transport
     }
 
     /// The same with another name for the host that its peers are on.
@@ -173,6 +179,7 @@ impl<P: Bsp> Run<'_, P> {
     fn seats(&self, job: &Job<P>, count: usize) -> Result<Vec<Seat>> {
         let abort = job.abort();
         let barrier: Arc<dyn Barrier> = Arc::new(ThreadBarrier::new(count, abort));
+        let tasks = Arc::new(Tasks::default());
         let transports = self.runner.connect(count as u32, job)?;
         let seat = |(index, transport)| Seat {
             membership: Membership {
@@ -185,6 +192,7 @@ impl<P: Bsp> Run<'_, P> {
             },
             transport,
             barrier: Arc::clone(&barrier),
+            tasks: Arc::clone(&tasks),
             abort: abort.clone(),
         };
         Ok((0..).zip(transports).map(seat).collect())

@@ -8,5 +8,6 @@ mod dropped;
 mod exchange;
 mod failures;
 mod faulty;
+mod help;
 mod log;
 mod travel;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::time::Instant;
 
 use hama_core::{
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::panels::{Held, Key, key};
 use super::reader::Reader;
 use super::reduce::add_ascending;
+use super::sum::{Product, Sum};
 use crate::grid::Coordinates;
 use crate::kernel::{Kernel, Part};
 use crate::plan::Plan;
@@ -209,7 +211,7 @@ impl<T: Scalar> Multiply<T> {
         state.writer.write_at(tile, sum, Places::Own)
     }
 
-    /// Multiplies the panel at hand into the sums of its piece.
+    /// Multiplies the panel at hand into the sums of its piece, with the help of peers that are done with theirs.
     fn compute(
         &self,
         state: &mut State<T>,
@@ -217,45 +219,39 @@ impl<T: Scalar> Multiply<T> {
         last: bool,
         outbox: &mut Outbox<Tile>,
     ) -> Result<()> {
+        let mut sums = Vec::new();
         for row in work.rows.clone() {
             for col in work.cols.clone().filter(|&col| self.plan.problem.computes(row, col)) {
-                outbox.cancel().check()?;
-                let mut sum = match state.sums.remove(&(row, col)) {
-                    Some(sum) => sum,
-                    None => outbox.pool().take(self.c.spec.tile_bytes())?,
-                };
-                for inner in work.inner.clone() {
-                    let first = inner == self.plan.brick(state.me).inner.start;
-                    self.multiply(state, (row, col, inner), &mut sum, !first)?;
-                    let flop = self.plan.problem.flop_of(row, col, inner);
-                    outbox.add_work(flop);
-                    outbox.progress(flop);
-                }
-                match last {
-                    true => self.hand_over(state, (row, col), sum, outbox)?,
-                    false => drop(state.sums.insert((row, col), sum)),
-                }
+                sums.push(self.sum(state, (row, col), work.inner.clone())?);
+            }
+        }
+        let mut offer = outbox.offer(sums.into_iter().map(|sum| move |context: &Context| sum.run(context)));
+        while let Some(done) = offer.next(outbox) {
+            let (at, sum) = done?;
+            match last {
+                true => self.hand_over(state, at, sum, outbox)?,
+                false => drop(state.sums.insert(at, sum)),
             }
         }
         Ok(())
     }
 
-    fn multiply(
-        &self,
-        state: &State<T>,
-        (row, col, inner): (u64, u64, u64),
-        sum: &mut Buffer,
-        add: bool,
-    ) -> Result<()> {
-        let a = state.held.get(Operand::A, row, inner)?;
-        let b = state.held.get(Operand::B, inner, col)?;
-        let problem = &self.plan.problem;
+    /// What there is to do for a tile of C.
+    fn sum(&self, state: &mut State<T>, at: (u64, u64), inner: Range<u64>) -> Result<Sum<T>> {
+        let ((row, col), problem) = (at, &self.plan.problem);
+        let product = |inner| -> Result<Product> {
+            Ok(Product {
+                a: state.held.get(Operand::A, row, inner)?.clone(),
+                b: state.held.get(Operand::B, inner, col)?.clone(),
+                shape: problem.valid_of(row, col, inner),
+                flop: problem.flop_of(row, col, inner),
+            })
+        };
+        let products = inner.map(product).collect::<Result<_>>()?;
         // Of a tile on the diagonal of a symmetric product the other half is made when it is done.
         let part = if problem.symmetric && row == col { Part::Lower } else { Part::Whole };
-        let (stride, shape) = (problem.tile().n as usize, problem.valid_of(row, col, inner));
-        let packed = (a.elements(), b.elements());
-        state.kernel.multiply(sum.elements_mut::<T>(), stride, shape, packed, (add, part));
-        Ok(())
+        let (tile_bytes, stride) = (self.c.spec.tile_bytes(), problem.tile().n as usize);
+        Ok(Sum { at, sum: state.sums.remove(&at), tile_bytes, stride, kernel: state.kernel, part, products })
     }
 
     /// A finished sum goes to the store, or as a part to the peer that adds the parts up.
@@ -333,6 +329,9 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
         let next = self.pass_on(state, index + 1, outbox)?;
         let step = self.plan.step(index);
         let work = self.plan.work(state.me, step);
+        if !self.plan.sends_results(step) {
+            outbox.arrive(flow)?;
+        }
         if state.sums.is_empty() {
             let start = Instant::now();
             state.writer.wait_for_at_most(self.plan.waiting_at_most() as usize)?;

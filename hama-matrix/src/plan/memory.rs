@@ -17,7 +17,7 @@ pub struct MemoryUse {
     pub sums_bytes: u64,
     /// The strip of A or B that stays.
     pub resident_bytes: u64,
-    /// Two panels, and the peer's own share of a third.
+    /// Panels at hand and ahead.
     pub panels_bytes: u64,
     /// Partial sums of other peers.
     pub reduce_bytes: u64,
@@ -47,39 +47,83 @@ impl MemoryUse {
         .fold(0, u64::saturating_add)
     }
 
-    pub(super) fn of(problem: &Problem, loops: &Loops, cuts: &Cuts) -> MemoryUse {
+    pub(super) fn of(problem: &Problem, loops: &Loops, cuts: &Cuts, by_reference: bool) -> MemoryUse {
         let [tile_a, tile_b, tile_c] = problem.tile_bytes().map(pooled);
-        let piece_rows = loops.piece.rows.min(cuts.rows);
-        let piece_cols = loops.piece.cols.min(cuts.cols);
+        let (rows, cols) = (loops.piece.rows.min(cuts.rows), loops.piece.cols.min(cuts.cols));
         let panel = loops.panel.min(cuts.inner);
-        let (resident_a, resident_b) = match loops.stationary {
-            Stationary::A => (product([piece_rows, cuts.inner, tile_a]), 0),
-            Stationary::B => (0, product([piece_cols, cuts.inner, tile_b])),
-            Stationary::C => (0, 0),
-        };
-        let held = |rows, cols, sharers, tile, resident| {
-            // Of a resident operand, the panel that is being multiplied is counted with the strip.
-            let panels = cuts.steps().min(if resident > 0 { 1 } else { 2 });
-            let ahead = if cuts.steps() > 2 { own_share(rows, cols, sharers) } else { 0 };
-            product([panels, rows * cols, tile]).saturating_add(product([ahead, tile]))
-        };
         let tiles = problem.tiles();
-        let sharers = (
-            sharers(loops.grid.n, tiles.n, loops.piece.cols),
-            sharers(loops.grid.m, tiles.m, loops.piece.rows),
-        );
-        let panels_a = held(piece_rows, panel, sharers.0, tile_a, resident_a);
-        let panels_b = held(panel, piece_cols, sharers.1, tile_b, resident_b);
+        let a = Factor {
+            panel: (rows, panel),
+            strip: (rows, cuts.inner),
+            strips: (loops.stationary == Stationary::A).then_some(cuts.piece_rows),
+            is_shared: loops.grid.n > 1,
+            sharers: sharers(loops.grid.n, tiles.n, loops.piece.cols),
+        };
+        let b = Factor {
+            panel: (panel, cols),
+            strip: (cuts.inner, cols),
+            strips: (loops.stationary == Stationary::B).then_some(cuts.piece_cols),
+            is_shared: loops.grid.m > 1,
+            sharers: sharers(loops.grid.m, tiles.m, loops.piece.rows),
+        };
+        let (a, b) = (a.held(cuts, by_reference), b.held(cuts, by_reference));
         let count = Tiles::of(problem, loops, cuts);
         let pieces = cuts.pieces().min(2);
         let mirror = u64::from(problem.symmetric && tiles.m > 1);
         MemoryUse {
             sums_bytes: product([count.sums, pieces, tile_c]),
-            resident_bytes: resident_a.saturating_add(resident_b),
-            panels_bytes: panels_a.saturating_add(panels_b),
+            resident_bytes: product([a.resident, tile_a]).saturating_add(product([b.resident, tile_b])),
+            panels_bytes: product([a.panels, tile_a]).saturating_add(product([b.panels, tile_b])),
             reduce_bytes: product([loops.grid.k.saturating_sub(1), count.summed, tile_c]),
             mirror_bytes: product([count.mirrored, pieces, tile_c]).saturating_add(product([mirror, tile_c])),
             packing_bytes: if loops.grid.peer_count() > PEERS_BESIDE { PART_BYTES as u64 } else { 0 },
+        }
+    }
+}
+
+/// A factor, as a peer takes it in.
+struct Factor {
+    /// Tiles of a panel, down and across.
+    panel: (u64, u64),
+    /// Tiles of all panels of a piece, down and across.
+    strip: (u64, u64),
+    /// How many such strips stay, one after the other, if they stay.
+    strips: Option<u64>,
+    /// Whether there are peers that share tiles.
+    is_shared: bool,
+    /// The fewest that share one.
+    sharers: u64,
+}
+
+/// Tiles of a factor that a peer holds at most.
+struct Held {
+    resident: u64,
+    panels: u64,
+}
+
+impl Factor {
+    /// Peers are at most a superstep apart. One holds the panel at hand, the next one, which has come, and the one after
+    /// that, of which it reads its share, and those ahead of it have sent theirs.
+    ///
+    /// Where tiles are handed over by reference, each is counted for the peer that reads it, and those behind that
+    /// peer still need its share of the panel before.
+    fn held(&self, cuts: &Cuts, by_reference: bool) -> Held {
+        let ((rows, cols), (down, across)) = (self.panel, self.strip);
+        let (mut panel, mut strip, mut before) = (product([rows, cols]), product([down, across]), 0);
+        if by_reference {
+            panel = own_share(self.panel, self.sharers);
+            strip = strip.min(product([cuts.panels, panel]));
+            if self.is_shared && cuts.steps() > 3 {
+                before = own_share(self.panel, self.sharers.max(2));
+            }
+        }
+        let panels = |count: u64| product([cuts.steps().min(count), panel]).saturating_add(before);
+        match self.strips {
+            None => Held { resident: 0, panels: panels(3) },
+            // All of it is read once.
+            Some(1) => Held { resident: strip, panels: 0 },
+            // The panel at hand is counted with the strip.
+            Some(_) => Held { resident: strip, panels: panels(2) },
         }
     }
 }
@@ -96,9 +140,8 @@ fn sharers(bricks: u64, tiles: u64, piece: u64) -> u64 {
 }
 
 /// The most tiles of a rectangle that one of `sharers` reads: they take turns along rows and columns.
-fn own_share(rows: u64, cols: u64, sharers: u64) -> u64 {
-    let sharers = sharers.max(1);
-    (rows * cols.div_ceil(sharers)).min(cols * rows.div_ceil(sharers))
+fn own_share((rows, cols): (u64, u64), sharers: u64) -> u64 {
+    product([rows, cols.div_ceil(sharers)]).min(product([cols, rows.div_ceil(sharers)]))
 }
 
 /// Tiles of C that a peer holds at most, by what for.

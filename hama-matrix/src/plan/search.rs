@@ -28,6 +28,8 @@ pub struct Resources {
     pub hosts: u64,
     /// Bytes of buffers, of all peers together.
     pub memory_bytes: u64,
+    /// Whether peers hand tiles over by reference, as threads of a process do.
+    pub by_reference: bool,
     /// What the machine does in a second.
     pub rates: Rates,
     /// The kernel that computes.
@@ -82,6 +84,7 @@ fn plan_as_it_is(problem: Problem, resources: &Resources) -> Result<Plan> {
         problem,
         peers_given: resources.peers,
         memory_given_bytes: resources.memory_bytes,
+        by_reference: resources.by_reference,
         grid: loops.grid,
         stationary: loops.stationary,
         piece: loops.piece,
@@ -94,15 +97,16 @@ fn plan_as_it_is(problem: Problem, resources: &Resources) -> Result<Plan> {
     })
 }
 
-/// The memory that the smallest plan on `grid` needs, in bytes, of all its peers together.
-pub fn smallest_memory(problem: &Problem, grid: Grid) -> u64 {
+/// The memory that the smallest plan on `grid` needs, in bytes, of all its peers together, which hand tiles over
+/// `by_reference` or not.
+pub fn smallest_memory(problem: &Problem, grid: Grid, by_reference: bool) -> u64 {
     let (piece, panel) = (Extent { rows: 1, cols: 1 }, 1);
     let loops = Loops { grid, stationary: Stationary::C, piece, panel, shard: piece };
-    peer_bytes(problem, &loops).saturating_mul(grid.peer_count())
+    peer_bytes(problem, &loops, by_reference).saturating_mul(grid.peer_count())
 }
 
-fn peer_bytes(problem: &Problem, loops: &Loops) -> u64 {
-    MemoryUse::of(problem, loops, &loops.cuts(problem)).total_bytes()
+fn peer_bytes(problem: &Problem, loops: &Loops, by_reference: bool) -> u64 {
+    MemoryUse::of(problem, loops, &loops.cuts(problem), by_reference).total_bytes()
 }
 
 fn grids_by_time(problem: &Problem, resources: &Resources) -> Result<Vec<(f64, Grid)>> {
@@ -171,7 +175,7 @@ fn best_on_grid(problem: &Problem, grid: Grid, resources: &Resources) -> Option<
     let limit = resources.memory_bytes / grid.peer_count();
     let one = Extent { rows: 1, cols: 1 };
     let smallest = Loops { grid, stationary: Stationary::C, piece: one, panel: 1, shard: one };
-    if peer_bytes(problem, &smallest) > limit {
+    if peer_bytes(problem, &smallest, resources.by_reference) > limit {
         return None;
     }
     let brick = smallest.cuts(problem);
@@ -183,7 +187,7 @@ fn best_on_grid(problem: &Problem, grid: Grid, resources: &Resources) -> Option<
         for (cols, across) in &across {
             let piece = Extent { rows: *rows, cols: *cols };
             let least = Loops { piece, ..smallest };
-            if peer_bytes(problem, &least) > limit {
+            if peer_bytes(problem, &least, resources.by_reference) > limit {
                 continue;
             }
             let shard = shard(problem, grid, &brick, (down, across));
@@ -208,7 +212,7 @@ fn best_of_piece(
     orders
         .filter_map(|loops| {
             let cuts = loops.cuts(problem);
-            let memory = MemoryUse::of(problem, &loops, &cuts);
+            let memory = MemoryUse::of(problem, &loops, &cuts, resources.by_reference);
             if memory.total_bytes() > limit_bytes {
                 return None;
             }
@@ -263,8 +267,9 @@ pub(super) fn shard_fits(bricks: u64, brick: u64, piece: u64, length: u64) -> bo
 }
 
 fn too_little_memory(problem: &Problem, resources: &Resources) -> Error {
-    let alone = smallest_memory(problem, Grid { m: 1, n: 1, k: 1 });
-    let needed = resources.grid.map_or(alone, |grid| smallest_memory(problem, grid));
+    let smallest = |grid| smallest_memory(problem, grid, resources.by_reference);
+    let alone = smallest(Grid { m: 1, n: 1, k: 1 });
+    let needed = resources.grid.map_or(alone, smallest);
     let Problem { m, n, k, .. } = *problem;
     let mut message = format!(
         "--memory {} is too small for a ({m} x {k}) by b ({k} x {n}) with {} peers: the smallest plan needs {needed}; \

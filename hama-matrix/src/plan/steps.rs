@@ -83,6 +83,11 @@ impl Plan {
         step.panel + 1 == self.loops().cuts(&self.problem).panels
     }
 
+    /// Whether a step may end with tiles of C that go to other peers.
+    pub(crate) fn sends_results(&self, step: Step) -> bool {
+        self.ends_piece(step) && (self.grid.k > 1 || self.has_mirror_images())
+    }
+
     /// The tiles that a peer needs in a step and does not hold from an earlier one: those of A first, each
     /// operand in ascending order.
     pub(crate) fn needs(&self, peer: u64, step: Step) -> Vec<Need> {

@@ -27,6 +27,7 @@ fn resources(peers: u64, memory_bytes: u64) -> Resources {
         peers,
         hosts: 1,
         memory_bytes,
+        by_reference: true,
         rates: Rates::default(),
         kernel: KernelId::Portable,
         grid: None,
@@ -38,23 +39,18 @@ fn check(plan: &Plan) {
     let tiles = plan.problem.tiles();
     let mut products = BTreeSet::new();
     let mut reads = BTreeMap::new();
-    let mut held: Vec<BTreeSet<(Operand, TileIndex)>> = vec![BTreeSet::new(); plan.peer_count()];
-    let loops = plan.loops();
-    let memory = MemoryUse::of(&plan.problem, &loops, &loops.cuts(&plan.problem));
-    let most = memory.panels_bytes + memory.resident_bytes;
-    for (index, step) in (0..plan.step_count()).map(|index| (index, plan.step(index))) {
+    let mut held: Vec<Read> = vec![Read::new(); plan.peer_count()];
+    let mut walk = Vec::new();
+    for (index, step) in (0..plan.step_count()).map(|index| plan.step(index)).enumerate() {
+        let mut at_hand = Vec::new();
         let mut readers = BTreeMap::new();
         for peer in 0..plan.grid.peer_count() {
             let work = plan.work(peer, step);
             let needs = plan.needs(peer, step);
-            assert!(
-                panel_bytes(plan, peer, index, &held[peer as usize]) <= most,
-                "peer {peer} holds more than {most} in step {index} of {:?}",
-                plan.loops()
-            );
             for need in &needs {
                 assert!(need.sharers.contains(&peer) && need.sharers.contains(&need.reader));
-                assert!(held[peer as usize].insert((need.operand, need.tile)), "{need:?} is held already");
+                let before = held[peer as usize].insert((need.operand, need.tile), index);
+                assert!(before.is_none(), "{need:?} is held already");
                 // All that share a tile agree about who reads it and who gets it.
                 let known = readers.entry((need.operand, need.tile)).or_insert_with(|| need.clone());
                 assert_eq!(known, need);
@@ -67,32 +63,87 @@ fn check(plan: &Plan) {
                             "({row}, {col}, {inner}) is computed twice"
                         );
                         let held = &held[peer as usize];
-                        assert!(held.contains(&(Operand::A, TileIndex { row, col: inner })));
-                        assert!(held.contains(&(Operand::B, TileIndex { row: inner, col })));
+                        assert!(held.contains_key(&(Operand::A, TileIndex { row, col: inner })));
+                        assert!(held.contains_key(&(Operand::B, TileIndex { row: inner, col })));
                     }
                 }
             }
+            at_hand.push(held[peer as usize].clone());
             if !work.is_empty() {
                 let ends = plan.ends_strip(peer, step);
-                held[peer as usize].retain(|(operand, tile)| {
+                held[peer as usize].retain(|(operand, tile), _| {
                     let inner = if *operand == Operand::A { tile.col } else { tile.row };
                     !work.inner.contains(&inner) || (plan.keeps(*operand) && !ends)
                 });
             }
         }
+        walk.push(at_hand);
         for key in readers.into_keys() {
             *reads.entry(key).or_insert(0) += 1;
         }
     }
     let computed = if plan.problem.symmetric { tiles.m * (tiles.m + 1) / 2 } else { tiles.m * tiles.n };
     assert_eq!(products.len() as u64, computed * tiles.k, "all products are computed");
-    assert!(held.iter().all(BTreeSet::is_empty), "nothing is held at the end");
+    assert!(held.iter().all(Read::is_empty), "nothing is held at the end");
     let (repeat_a, repeat_b) = plan.loops().cuts(&plan.problem).repeats(plan.stationary);
     for ((operand, _), count) in reads {
         assert!(count <= if operand == Operand::A { repeat_a } else { repeat_b }, "read {count} times");
     }
+    check_factors(plan, &walk);
     check_shards(plan);
     check_tiles_of_c(plan);
+}
+
+/// Tiles of factors, each with the step that it was read for.
+type Read = BTreeMap<(Operand, TileIndex), usize>;
+
+/// Tiles of factors that peers hold, which are at most a step apart. `walk` has those that each peer holds when it
+/// multiplies a step.
+fn check_factors(plan: &Plan, walk: &[Vec<Read>]) {
+    let loops = plan.loops();
+    let [a, b, _] = plan.problem.tile_bytes().map(|bytes| hama_core::Pool::cost(bytes as usize) as u64);
+    let bytes = |tiles: BTreeSet<((Operand, TileIndex), usize)>| {
+        tiles.iter().map(|((operand, _), _)| if *operand == Operand::A { a } else { b }).sum::<u64>()
+    };
+    let most = |by_reference| {
+        let memory = MemoryUse::of(&plan.problem, &loops, &loops.cuts(&plan.problem), by_reference);
+        memory.panels_bytes + memory.resident_bytes
+    };
+    let (copied_most, read_most) = (most(false), most(true));
+    let needs = |peer: u64, step: usize| {
+        if step < walk.len() { plan.needs(peer, plan.step(step as u64)) } else { Vec::new() }
+    };
+    let needed =
+        |peer, step| needs(peer, step).into_iter().map(move |need| ((need.operand, need.tile), step));
+    let read_by = |peer, step| {
+        let own = needs(peer, step).into_iter().filter(move |need| need.reader == peer);
+        own.map(move |need| ((need.operand, need.tile), step))
+    };
+    // What each peer has read, up to a step.
+    let mut read: Vec<BTreeSet<((Operand, TileIndex), usize)>> = vec![BTreeSet::new(); plan.peer_count()];
+    for peer in 0..plan.grid.peer_count() {
+        read[peer as usize].extend(read_by(peer, 0));
+    }
+    for (step, at_hand) in walk.iter().enumerate() {
+        for peer in 0..plan.grid.peer_count() {
+            read[peer as usize].extend(read_by(peer, step + 1));
+            // Copied: what is at hand, and the next two steps, where others are ahead.
+            let held = at_hand[peer as usize].iter().map(|(tile, step)| (*tile, *step));
+            let copied = bytes(held.chain(needed(peer, step + 1)).chain(needed(peer, step + 2)).collect());
+            assert!(
+                copied <= copied_most,
+                "peer {peer} has {copied} > {copied_most} in step {step} of {loops:?}"
+            );
+            // By reference: of what this peer has read, what those behind it have at hand, and what it has itself a
+            // step later.
+            let behind = (0..).zip(at_hand).filter(|(other, _)| *other != peer).map(|(_, held)| held);
+            let own = walk.get(step + 1).map(|at_hand| &at_hand[peer as usize]);
+            let held = behind.chain(own).flatten().map(|(tile, step)| (*tile, *step));
+            let held = held.filter(|tile| read[peer as usize].contains(tile));
+            let alive = bytes(held.chain(read_by(peer, step + 2)).chain(read_by(peer, step + 3)).collect());
+            assert!(alive <= read_most, "peer {peer} read {alive} > {read_most} in step {step} of {loops:?}");
+        }
+    }
 }
 
 /// Tiles of C that a peer holds, counted as the program holds them: sums of the piece at hand, tiles that wait to be
@@ -100,7 +151,7 @@ fn check(plan: &Plan) {
 /// done anything in the superstep.
 fn check_tiles_of_c(plan: &Plan) {
     let loops = plan.loops();
-    let memory = MemoryUse::of(&plan.problem, &loops, &loops.cuts(&plan.problem));
+    let memory = MemoryUse::of(&plan.problem, &loops, &loops.cuts(&plan.problem), plan.by_reference);
     let tile = hama_core::Pool::cost(plan.problem.tile_bytes()[2] as usize) as u64;
     // The reduction is counted for itself.
     let transposed_into = u64::from(plan.has_mirror_images());
@@ -175,21 +226,6 @@ fn check_tiles_of_c(plan: &Plan) {
     }
 }
 
-/// Bytes of tiles of factors that a peer holds in a step: what it held before, what it needs for this step and
-/// the next, and its own share of the one after.
-fn panel_bytes(plan: &Plan, peer: u64, index: u64, held: &BTreeSet<(Operand, TileIndex)>) -> u64 {
-    let [a, b, _] = plan.problem.tile_bytes().map(|bytes| hama_core::Pool::cost(bytes as usize) as u64);
-    let cost = |operand: Operand| if operand == Operand::A { a } else { b };
-    let needs = |ahead: u64| {
-        let step = index + ahead;
-        if step < plan.step_count() { plan.needs(peer, plan.step(step)) } else { Vec::new() }
-    };
-    let held: u64 = held.iter().map(|(operand, _)| cost(*operand)).sum();
-    let panels: u64 = needs(0).iter().chain(&needs(1)).map(|need| cost(need.operand)).sum();
-    let share: u64 = needs(2).iter().filter(|need| need.reader == peer).map(|need| cost(need.operand)).sum();
-    held + panels + share
-}
-
 /// Every shard lies in one brick and one piece, and is written by a peer of that brick.
 fn check_shards(plan: &Plan) {
     let spec = TableSpec::new(plan.problem.shape(), plan.problem.element).unwrap();
@@ -229,7 +265,7 @@ proptest! {
             }
             Err(error) => {
                 prop_assert_eq!(error.kind(), ErrorKind::OutOfMemory);
-                let alone = smallest_memory(&problem, Grid { m: 1, n: 1, k: 1 });
+                let alone = smallest_memory(&problem, Grid { m: 1, n: 1, k: 1 }, true);
                 prop_assert!(alone > resources.memory_bytes);
             }
         }
@@ -240,7 +276,7 @@ proptest! {
         let (problem, resources) = (symmetric(n, k), resources(peers, 1 << memory));
         let Ok(plan) = plan(problem, &resources) else {
             let whole = Problem { symmetric: false, ..problem };
-            let alone = smallest_memory(&whole, Grid { m: 1, n: 1, k: 1 });
+            let alone = smallest_memory(&whole, Grid { m: 1, n: 1, k: 1 }, true);
             prop_assert!(alone > resources.memory_bytes);
             return Ok(());
         };
@@ -289,7 +325,7 @@ fn half_of_a_symmetric_product_is_planned_for_all_peers() {
         assert!(half.flop() < full.flop() * 51 / 100);
         assert!(half.to_string().contains("symmetric 36 of 64 tiles"), "{half}");
         assert_ne!(half.problem.to_string(), full.problem.to_string());
-        let error = half.check(&full.problem, u64::MAX).unwrap_err();
+        let error = half.check(&full.problem, u64::MAX, true).unwrap_err();
         assert!(error.to_string().contains("it is of"), "{error}");
     }
 }
@@ -298,14 +334,14 @@ fn half_of_a_symmetric_product_is_planned_for_all_peers() {
 fn all_of_a_symmetric_product_is_computed_where_memory_is_scarce() {
     let problem = symmetric(8000, 8000);
     let whole = Problem { symmetric: false, ..problem };
-    for memory in [smallest_memory(&whole, Grid { m: 1, n: 1, k: 1 }), 128 << 20, 1 << 30] {
+    for memory in [smallest_memory(&whole, Grid { m: 1, n: 1, k: 1 }, true), 128 << 20, 1 << 30] {
         let time = |problem| plan(problem, &resources(2, memory)).unwrap().estimate.total_s;
         assert!(time(problem) <= time(whole), "{memory}");
     }
-    let given = resources(1, smallest_memory(&whole, Grid { m: 1, n: 1, k: 1 }));
+    let given = resources(1, smallest_memory(&whole, Grid { m: 1, n: 1, k: 1 }, true));
     let least = plan(problem, &Resources { kernel: KernelId::of_this_host(), ..given }).unwrap();
     assert!(!least.problem.symmetric);
-    least.check(&problem, least.memory_given_bytes).unwrap();
+    least.check(&problem, least.memory_given_bytes, true).unwrap();
 }
 
 #[test]
@@ -363,7 +399,7 @@ fn too_little_memory_says_how_much_is_needed_and_that_suffices() {
         )
     );
     assert!(text.ends_with("or leave out --grid"), "{text}");
-    let memory_bytes = smallest_memory(&problem, Grid { m: 2, n: 1, k: 1 });
+    let memory_bytes = smallest_memory(&problem, Grid { m: 2, n: 1, k: 1 }, true);
     assert!(text.contains(&crate::bytes::format_bytes(memory_bytes)));
     assert!(plan(problem, &Resources { memory_bytes, ..given }).is_ok());
     assert!(plan(problem, &Resources { memory_bytes: memory_bytes - 1, ..given }).is_err());

@@ -114,7 +114,7 @@ fn a_plan_keeps_the_memory_that_it_says() {
             for plan in orders(&product.clone().grid(grid).plan().unwrap()) {
                 let smallest = (1 << 20..=1 << 30)
                     .step_by(1 << 20)
-                    .find(|&bytes| plan.check(&plan.problem, bytes).is_ok());
+                    .find(|&bytes| plan.check(&plan.problem, bytes, plan.by_reference).is_ok());
                 let tight =
                     Hama::builder().store(hama.store().url().to_string()).peers(6).transport(transport);
                 let tight = tight.memory(smallest.unwrap()).build().unwrap();

@@ -76,7 +76,7 @@ fn every_order_is_symmetric_and_keeps_the_memory_that_it_says() {
                 let what = format!("{grid} {stationary} {piece:?} {panel} {transport:?}");
                 let smallest = (1 << 20..=1 << 32)
                     .step_by(1 << 20)
-                    .find(|&bytes| plan.check(&plan.problem, bytes).is_ok());
+                    .find(|&bytes| plan.check(&plan.problem, bytes, plan.by_reference).is_ok());
                 let tight = Hama::builder().store(large.store().url().to_string()).peers(16);
                 let tight = tight.transport(transport).memory(smallest.unwrap()).build().unwrap();
                 let same = DenseMatrix::<f32>::open(&tight, "a").unwrap();
