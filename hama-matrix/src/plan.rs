@@ -179,6 +179,11 @@ impl Loops {
         u64::from(self.grid.k > 1) + u64::from(mirrored)
     }
 
+    /// Whether pieces end with tiles of C that go to other peers.
+    fn sends_results(&self, problem: &Problem) -> bool {
+        self.grid.k > 1 || (problem.symmetric && problem.tiles().m > 1)
+    }
+
     fn cuts(&self, problem: &Problem) -> Cuts {
         let tiles = problem.tiles();
         let rows = Runs::at_most(self.grid.m, tiles.m).longest();

@@ -84,8 +84,9 @@ const FRESH_BYTES_PER_S: f64 = 10e9;
 /// one peer would be as good as all, and reading twice as good as once, though the page cache may have the bytes.
 const NOT_HIDDEN: f64 = 1.0 / 16.0;
 
-/// What the last of several peers is behind the others at a barrier, on cores that other work takes now and then:
-/// few long supersteps even that out, many short ones add it up.
+/// What the last of several peers is behind the others at a barrier, on cores that other work takes now and then. A
+/// step that ends with tiles of C for other peers waits for it; before the others a peer arrives when it begins to
+/// compute.
 const BEHIND_S: f64 = 2e-3;
 
 /// The hosts that peers are spread over, evenly, and what each does in a second.
@@ -169,8 +170,9 @@ impl Estimate {
         let touched = (read_bytes + c + c * mirrored) / (m * n * k) + c / (m * n) * summed * (k - 1.0);
         let touch_s = touched / rates.touch_bytes_per_s;
         let receive_s = received_bytes * rates.seconds_per_byte;
-        let behind_s = if loops.grid.peer_count() > 1 { BEHIND_S } else { 0.0 };
-        let sync_s = supersteps as f64 * (rates.superstep_s + behind_s);
+        let waits = if loops.sends_results(problem) { cuts.pieces() + loops.steps_after(problem) } else { 1 };
+        let behind_s = if loops.grid.peer_count() > 1 { waits as f64 * BEHIND_S } else { 0.0 };
+        let sync_s = supersteps as f64 * rates.superstep_s + behind_s;
         let beside = beside_s([compute_s + touch_s, receive_s, io_s]);
         Estimate {
             supersteps,
@@ -198,7 +200,7 @@ pub(super) fn least_s(problem: &Problem, grid: Grid, hosts: &Hosts<'_>) -> f64 {
         *hosts.rates;
     let tiles = problem.tiles();
     let (rows, cols) = (Runs::at_most(grid.m, tiles.m).longest(), Runs::at_most(grid.n, tiles.n).longest());
-    let share = share_of(problem, grid, rows, cols);
+    let share = share_of_brick(problem, grid, (rows, cols));
     let busy_s = compute_s(problem, grid, share, hosts.rates)
         + (a + b + c) / grid.peer_count() as f64 / touch_bytes_per_s;
     let io_s = ((a + b) / read_bytes_per_s + c / write_bytes_per_s) / hosts.used(grid);
@@ -221,22 +223,38 @@ fn compute_s(problem: &Problem, grid: Grid, share: f64, rates: &Rates) -> f64 {
 /// The share of its brick that the busiest peer computes at least, and where peers wait for the one whose piece
 /// happens to have more: pieces of even length differ little.
 fn computed_share(problem: &Problem, loops: &Loops, cuts: &Cuts) -> f64 {
-    let of_brick = share_of(problem, loops.grid, cuts.rows, cuts.cols);
-    let of_piece = share_of(problem, loops.grid, loops.piece.rows, loops.piece.cols);
-    if loops.grid.m == 1 && loops.grid.n == 1 { of_brick } else { of_brick.max(of_piece) }
+    let of_brick = share_of_brick(problem, loops.grid, (cuts.rows, cuts.cols));
+    if loops.grid.m == 1 && loops.grid.n == 1 {
+        return of_brick;
+    }
+    // While one peer is at the diagonal another one is beside it.
+    let piece = (loops.piece.rows, loops.piece.cols);
+    of_brick.max(share_on_diagonal(problem, piece)).max(share_beside(problem, piece))
 }
 
-/// The share of so many tiles that is computed: with as long a piece of the diagonal in them as can be, or beside it.
-fn share_of(problem: &Problem, grid: Grid, rows: u64, cols: u64) -> f64 {
+/// The share of the largest brick that is computed at most, which lies on the diagonal or, where there are bricks
+/// that do not, beside it.
+fn share_of_brick(problem: &Problem, grid: Grid, tiles: (u64, u64)) -> f64 {
+    let beside = if grid.m > 1 && grid.n > 1 { share_beside(problem, tiles) } else { 0.0 };
+    share_on_diagonal(problem, tiles).max(beside)
+}
+
+/// The share of so many tiles, down and across, that is computed with as long a piece of the diagonal in them as can
+/// be.
+fn share_on_diagonal(problem: &Problem, (rows, cols): (u64, u64)) -> f64 {
     if !problem.symmetric {
         return 1.0;
     }
     let tile = problem.tile().m;
     let half = diagonal_elements(tile) as f64 / tile as f64 / tile as f64;
     let (all, on_diagonal) = (rows.saturating_mul(cols), rows.min(cols));
-    let through = (all - on_diagonal).div_ceil(2) as f64 + half * on_diagonal as f64;
-    let beside = if grid.m > 1 && grid.n > 1 { all.div_ceil(2) as f64 } else { 0.0 };
-    through.max(beside) / all as f64
+    ((all - on_diagonal).div_ceil(2) as f64 + half * on_diagonal as f64) / all as f64
+}
+
+/// The share of so many tiles beside the diagonal that is computed at most.
+fn share_beside(problem: &Problem, (rows, cols): (u64, u64)) -> f64 {
+    let all = rows.saturating_mul(cols);
+    if problem.symmetric { all.div_ceil(2) as f64 / all as f64 } else { 1.0 }
 }
 
 /// The share of the tiles of C that are summed up, and of those that mirror them.

@@ -5,7 +5,7 @@ use hama_hdfs::Extent;
 use serde::{Deserialize, Serialize};
 
 use super::{Cuts, Loops, Stationary};
-use crate::grid::{Grid, Runs};
+use crate::grid::Grid;
 use crate::multiply::PART_BYTES;
 use crate::problem::Problem;
 use crate::symmetric::{computed_at_most, mirrored_at_most};
@@ -51,29 +51,28 @@ impl MemoryUse {
         let [tile_a, tile_b, tile_c] = problem.tile_bytes().map(pooled);
         let (rows, cols) = (loops.piece.rows.min(cuts.rows), loops.piece.cols.min(cuts.cols));
         let panel = loops.panel.min(cuts.inner);
-        let tiles = problem.tiles();
         let a = Factor {
+            tile_bytes: tile_a,
             panel: (rows, panel),
             strip: (rows, cuts.inner),
             strips: (loops.stationary == Stationary::A).then_some(cuts.piece_rows),
-            is_shared: loops.grid.n > 1,
-            sharers: sharers(loops.grid.n, tiles.n, loops.piece.cols),
+            sharers: loops.grid.n,
         };
         let b = Factor {
+            tile_bytes: tile_b,
             panel: (panel, cols),
             strip: (cuts.inner, cols),
             strips: (loops.stationary == Stationary::B).then_some(cuts.piece_cols),
-            is_shared: loops.grid.m > 1,
-            sharers: sharers(loops.grid.m, tiles.m, loops.piece.rows),
+            sharers: loops.grid.m,
         };
         let (a, b) = (a.held(cuts, by_reference), b.held(cuts, by_reference));
         let count = Tiles::of(problem, loops, cuts);
         let pieces = cuts.pieces().min(2);
-        let mirror = u64::from(problem.symmetric && tiles.m > 1);
+        let mirror = u64::from(problem.symmetric && problem.tiles().m > 1);
         MemoryUse {
             sums_bytes: product([count.sums, pieces, tile_c]),
-            resident_bytes: product([a.resident, tile_a]).saturating_add(product([b.resident, tile_b])),
-            panels_bytes: product([a.panels, tile_a]).saturating_add(product([b.panels, tile_b])),
+            resident_bytes: a.resident.saturating_add(b.resident),
+            panels_bytes: a.panels.saturating_add(b.panels),
             reduce_bytes: product([loops.grid.k.saturating_sub(1), count.summed, tile_c]),
             mirror_bytes: product([count.mirrored, pieces, tile_c]).saturating_add(product([mirror, tile_c])),
             packing_bytes: if loops.grid.peer_count() > PEERS_BESIDE { PART_BYTES as u64 } else { 0 },
@@ -83,19 +82,18 @@ impl MemoryUse {
 
 /// A factor, as a peer takes it in.
 struct Factor {
+    tile_bytes: u64,
     /// Tiles of a panel, down and across.
     panel: (u64, u64),
     /// Tiles of all panels of a piece, down and across.
     strip: (u64, u64),
     /// How many such strips stay, one after the other, if they stay.
     strips: Option<u64>,
-    /// Whether there are peers that share tiles.
-    is_shared: bool,
-    /// The fewest that share one.
+    /// Peers that share its tiles.
     sharers: u64,
 }
 
-/// Tiles of a factor that a peer holds at most.
+/// Bytes of a factor that a peer holds at most.
 struct Held {
     resident: u64,
     panels: u64,
@@ -105,43 +103,23 @@ impl Factor {
     /// Peers are at most a superstep apart. One holds the panel at hand, the next one, which has come, and the one after
     /// that, of which it reads its share, and those ahead of it have sent theirs.
     ///
-    /// Where tiles are handed over by reference, each is counted for the peer that reads it, and those behind that
-    /// peer still need its share of the panel before.
+    /// Where tiles are handed over by reference, those who share them hold them together: those that are ahead begin
+    /// with a third panel while those behind are at the one before. Each counts its part.
     fn held(&self, cuts: &Cuts, by_reference: bool) -> Held {
-        let ((rows, cols), (down, across)) = (self.panel, self.strip);
-        let (mut panel, mut strip, mut before) = (product([rows, cols]), product([down, across]), 0);
-        if by_reference {
-            panel = own_share(self.panel, self.sharers);
-            strip = strip.min(product([cuts.panels, panel]));
-            if self.is_shared && cuts.steps() > 3 {
-                before = own_share(self.panel, self.sharers.max(2));
-            }
-        }
-        let panels = |count: u64| product([cuts.steps().min(count), panel]).saturating_add(before);
+        let (sharers, ahead) = match by_reference && self.sharers > 1 {
+            true => (self.sharers, 4),
+            false => (1, 3),
+        };
+        let part = |count, (down, across)| product([count, down, across, self.tile_bytes]).div_ceil(sharers);
+        let panels = |count: u64| part(cuts.steps().min(count), self.panel);
         match self.strips {
-            None => Held { resident: 0, panels: panels(3) },
+            None => Held { resident: 0, panels: panels(ahead) },
             // All of it is read once.
-            Some(1) => Held { resident: strip, panels: 0 },
+            Some(1) => Held { resident: part(1, self.strip), panels: 0 },
             // The panel at hand is counted with the strip.
-            Some(_) => Held { resident: strip, panels: panels(2) },
+            Some(_) => Held { resident: part(1, self.strip), panels: panels(ahead - 1) },
         }
     }
-}
-
-/// The fewest peers that share a tile in a step, of `bricks` along a dimension of `tiles` that are walked in
-/// pieces: the last brick may be shorter and have fewer pieces.
-fn sharers(bricks: u64, tiles: u64, piece: u64) -> u64 {
-    let runs = Runs::at_most(bricks, tiles);
-    let pieces = |index| {
-        let brick = runs.range(index);
-        Runs::of(piece, brick.end - brick.start).count()
-    };
-    if pieces(bricks - 1) < pieces(0) { bricks - 1 } else { bricks }
-}
-
-/// The most tiles of a rectangle that one of `sharers` reads: they take turns along rows and columns.
-fn own_share((rows, cols): (u64, u64), sharers: u64) -> u64 {
-    product([rows, cols.div_ceil(sharers)]).min(product([cols, rows.div_ceil(sharers)]))
 }
 
 /// Tiles of C that a peer holds at most, by what for.

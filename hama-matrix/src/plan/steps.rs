@@ -85,7 +85,7 @@ impl Plan {
 
     /// Whether a step may end with tiles of C that go to other peers.
     pub(crate) fn sends_results(&self, step: Step) -> bool {
-        self.ends_piece(step) && (self.grid.k > 1 || self.has_mirror_images())
+        self.ends_piece(step) && self.loops().sends_results(&self.problem)
     }
 
     /// The tiles that a peer needs in a step and does not hold from an earlier one: those of A first, each

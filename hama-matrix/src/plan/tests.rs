@@ -119,30 +119,32 @@ fn check_factors(plan: &Plan, walk: &[Vec<Read>]) {
         let own = needs(peer, step).into_iter().filter(move |need| need.reader == peer);
         own.map(move |need| ((need.operand, need.tile), step))
     };
-    // What each peer has read, up to a step.
-    let mut read: Vec<BTreeSet<((Operand, TileIndex), usize)>> = vec![BTreeSet::new(); plan.peer_count()];
-    for peer in 0..plan.grid.peer_count() {
-        read[peer as usize].extend(read_by(peer, 0));
-    }
+    let peers = plan.grid.peer_count();
     for (step, at_hand) in walk.iter().enumerate() {
-        for peer in 0..plan.grid.peer_count() {
-            read[peer as usize].extend(read_by(peer, step + 1));
-            // Copied: what is at hand, and the next two steps, where others are ahead.
+        // Copied: what is at hand, and the next two steps, where others are ahead.
+        for peer in 0..peers {
             let held = at_hand[peer as usize].iter().map(|(tile, step)| (*tile, *step));
             let copied = bytes(held.chain(needed(peer, step + 1)).chain(needed(peer, step + 2)).collect());
             assert!(
                 copied <= copied_most,
                 "peer {peer} has {copied} > {copied_most} in step {step} of {loops:?}"
             );
-            // By reference: of what this peer has read, what those behind it have at hand, and what it has itself a
-            // step later.
-            let behind = (0..).zip(at_hand).filter(|(other, _)| *other != peer).map(|(_, held)| held);
-            let own = walk.get(step + 1).map(|at_hand| &at_hand[peer as usize]);
-            let held = behind.chain(own).flatten().map(|(tile, step)| (*tile, *step));
-            let held = held.filter(|tile| read[peer as usize].contains(tile));
-            let alive = bytes(held.chain(read_by(peer, step + 2)).chain(read_by(peer, step + 3)).collect());
-            assert!(alive <= read_most, "peer {peer} read {alive} > {read_most} in step {step} of {loops:?}");
         }
+        // By reference: what any of them has at hand, has passed on for the next step and reads for the one after,
+        // where all are in step, or one is ahead or behind.
+        let all = |ahead: &dyn Fn(u64) -> bool| {
+            let mut alive = BTreeSet::new();
+            for peer in 0..peers {
+                let step = step + usize::from(ahead(peer));
+                let held = walk.get(step).map(|at_hand| &at_hand[peer as usize]);
+                alive.extend(held.into_iter().flatten().map(|(tile, step)| (*tile, *step)));
+                alive.extend(read_by(peer, step + 1).chain(read_by(peer, step + 2)));
+            }
+            bytes(alive)
+        };
+        let some = (0..peers).flat_map(|one| [all(&|peer| peer == one), all(&|peer| peer != one)]);
+        let alive = some.fold(all(&|_| false), u64::max);
+        assert!(alive <= read_most * peers, "{alive} > {read_most} x {peers} in step {step} of {loops:?}");
     }
 }
 
