@@ -138,37 +138,49 @@ impl<T: Scalar> Kernel<T> {
         if k == 0 && !add {
             c.chunks_mut(c_stride).take(m).for_each(|row| row[..n].fill(T::ZERO));
         }
-        let (rows, cols) = (self.micro.rows, self.micro.cols);
         for run in runs(k) {
             let (a, b) = (&a[run.start * m..run.end * m], &b[run.start * n..run.end * n]);
-            let add = add || run.start > 0;
-            let block = (self.micro.block_bytes / size_of::<T>() / run.len() / cols).max(1) * cols;
-            for left in (0..n).step_by(block) {
-                let right = (left + block).min(n);
-                let mut next_b = b.get(right * run.len()..).unwrap_or_default();
-                for top in (0..m).step_by(rows) {
-                    let height = rows.min(m - top);
-                    let panel_a = &a[top * run.len()..(top + height) * run.len()];
-                    let mut next_a = a.get((top + height) * run.len()..).unwrap_or_default();
-                    next_a = &next_a[..next_a.len().min(rows * run.len())];
-                    for col in (left..right).step_by(cols) {
-                        let width = cols.min(n - col);
-                        if part == Part::Lower && col >= top + height {
-                            break;
-                        }
-                        let panel_b = &b[col * run.len()..(col + width) * run.len()];
-                        // The next block of B is fetched towards the end of this one: two of them would crowd
-                        // the cache.
-                        let next = match next_a {
-                            [] if top + m / 8 >= m => &mut next_b,
-                            _ => &mut next_a,
-                        };
-                        let (fetched, rest) = next.split_at(next.len().min(self.micro.prefetched(run.len())));
-                        *next = rest;
-                        let c = &mut c[top * c_stride + col..];
-                        self.micro.run(c, c_stride, (panel_a, panel_b), (height, width), (add, fetched));
-                    }
+            let how = (add || run.start > 0, part);
+            let block = (self.micro.block_bytes / size_of::<T>() / run.len() / self.micro.cols).max(1);
+            for left in (0..n).step_by(block * self.micro.cols) {
+                let right = (left + block * self.micro.cols).min(n);
+                self.multiply_block(c, c_stride, left..right, run.len(), (a, b), how);
+            }
+        }
+    }
+
+    /// The columns `cols` of C over one run of k, which is `k` long: their part of B stays in the second cache.
+    fn multiply_block(
+        &self,
+        c: &mut [T],
+        c_stride: usize,
+        cols: Range<usize>,
+        k: usize,
+        (a, b): (&[T], &[T]),
+        (add, part): (bool, Part),
+    ) {
+        let m = a.len() / k;
+        let mut next_b = b.get(cols.end * k..).unwrap_or_default();
+        for top in (0..m).step_by(self.micro.rows) {
+            let height = self.micro.rows.min(m - top);
+            let panel_a = &a[top * k..(top + height) * k];
+            let mut next_a = &a[(top + height) * k..];
+            next_a = &next_a[..next_a.len().min(self.micro.rows * k)];
+            for col in cols.clone().step_by(self.micro.cols) {
+                let width = self.micro.cols.min(cols.end - col);
+                if part == Part::Lower && col >= top + height {
+                    break;
                 }
+                let panel_b = &b[col * k..(col + width) * k];
+                // The next block of B is fetched towards the end of this one: two of them would crowd the cache.
+                let next = match next_a {
+                    [] if top + m / 8 >= m => &mut next_b,
+                    _ => &mut next_a,
+                };
+                let (fetched, rest) = next.split_at(next.len().min(self.micro.prefetched(k)));
+                *next = rest;
+                let c = &mut c[top * c_stride + col..];
+                self.micro.run(c, c_stride, (panel_a, panel_b), (height, width), (add, fetched));
             }
         }
     }

@@ -19,6 +19,7 @@ pub(crate) mod kernel;
 mod machine;
 mod memory;
 mod store;
+mod turns;
 
 pub use crate::kernel::peak_flop_per_s;
 pub use exchange::{seconds_per_byte, superstep_s};

@@ -12,6 +12,8 @@ use crate::ids::PeerId;
 
 // About 20 us: what a thread that parks and wakes loses anyway.
 const SPINS: u32 = 400;
+// Some microseconds, or the time that others take of whom there are more than cores.
+const YIELDS: u32 = 50;
 
 /// A barrier that opens when all threads are there, or when the job ends.
 pub(crate) struct ThreadBarrier {
@@ -21,7 +23,7 @@ pub(crate) struct ThreadBarrier {
 
 struct Shared {
     peer_count: usize,
-    spins: u32,
+    has_core_each: bool,
     abort: Abort,
     // How many supersteps have ended.
     ended: AtomicU64,
@@ -38,11 +40,10 @@ struct Shared {
 impl ThreadBarrier {
     /// One for `peer_count` threads.
     pub(crate) fn new(peer_count: usize, abort: &Abort) -> ThreadBarrier {
-        // A spinning thread must not keep the one that it waits for from running.
         let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
         let shared = Arc::new(Shared {
             peer_count,
-            spins: if peer_count <= cores { SPINS } else { 0 },
+            has_core_each: peer_count <= cores,
             abort: abort.clone(),
             ended: AtomicU64::new(0),
             woken: AtomicU64::new(0),
@@ -115,11 +116,16 @@ impl Shared {
 
     fn wait_for_end_or_more(&self, superstep: u64, woken: u64) -> Result<()> {
         let is_over = || self.has_ended(superstep) || self.woken.load(Ordering::Acquire) != woken;
-        for _ in 0..self.spins {
+        for _ in 0..if self.has_core_each { SPINS } else { YIELDS } {
             if is_over() {
                 return Ok(());
             }
-            std::hint::spin_loop();
+            if self.has_core_each {
+                std::hint::spin_loop();
+            } else {
+                // A thread that spins must not keep the one that it waits for from running.
+                thread::yield_now();
+            }
         }
         let mut count = self.lock();
         while !is_over() {

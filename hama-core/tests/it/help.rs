@@ -39,10 +39,14 @@ impl SuperstepProgram for Ahead {
             send_to_all(outbox)?;
         }
         outbox.arrive(flow)?;
-        assert_eq!(outbox.arrive(flow).unwrap_err().kind(), ErrorKind::Invalid, "it has arrived");
+        assert_eq!(
+            outbox.arrive(flow).expect_err("it has arrived").kind(),
+            ErrorKind::Invalid,
+            "it has arrived"
+        );
         let to = outbox.peer(0)?;
         assert_eq!(
-            outbox.send(to, &0).unwrap_err().kind(),
+            outbox.send(to, &0).expect_err("it has arrived").kind(),
             ErrorKind::Invalid,
             "it has said that it is done"
         );

@@ -1,11 +1,11 @@
 //! The kernel alone, without tables, messages or supersteps.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hama_core::{Buffer, Cancel, Error, Pool, Result};
 use hama_hdfs::tile_extent;
 
+use super::turns::in_turns;
 use crate::kernel::{Kernel, KernelId, Part};
 use crate::random::{Seed, fill_row};
 use crate::scalar::Scalar;
@@ -36,12 +36,15 @@ pub fn multiply_in_memory<T: Scalar>(n: usize, threads: usize, cancel: &Cancel) 
     let (mut packed_a, mut packed_b) = (matrix(1)?, matrix(2)?);
     let kernel = &Kernel::<T>::new(KernelId::of_this_host())?;
     let start = Instant::now();
-    in_turns(packed_a.iter_mut().zip(&mut packed_b), threads, cancel, |index, (packed_a, packed_b)| {
+    let pack = |index: usize, (packed_a, packed_b): (&mut Buffer, &mut Buffer)| {
         let shape = (valid(index / count), valid(index % count));
         kernel.packing_a(shape, false, tile).pack(0, a[index].elements::<T>(), packed_a.elements_mut());
         kernel.packing_b(shape, false, tile).pack(0, b[index].elements::<T>(), packed_b.elements_mut());
-    });
-    in_turns(c.iter_mut(), threads, cancel, |index, c| {
+        cancel.check()
+    };
+    let tiles = packed_a.iter_mut().zip(&mut packed_b).enumerate();
+    in_turns(0..threads, tiles, |_, (index, packed)| pack(index, packed))?;
+    let multiply = |index: usize, c: &mut Buffer| {
         let (row, col) = (index / count, index % count);
         for inner in 0..count {
             let shape = (valid(row), valid(col), valid(inner));
@@ -49,30 +52,10 @@ pub fn multiply_in_memory<T: Scalar>(n: usize, threads: usize, cancel: &Cancel) 
             let how = (inner > 0, Part::Whole);
             kernel.multiply(c.elements_mut::<T>(), tile, shape, (a.elements(), b.elements()), how);
         }
-    });
-    let elapsed = start.elapsed();
-    cancel.check()?;
-    Ok(elapsed)
-}
-
-/// Does `work` on every item and its index until it is cancelled: a thread that is free takes the next item, so that
-/// none waits for one that is slower.
-fn in_turns<I: Send>(
-    items: impl Iterator<Item = I> + Send,
-    threads: usize,
-    cancel: &Cancel,
-    work: impl Fn(usize, I) + Sync,
-) {
-    let items = Mutex::new(items.enumerate());
-    let next = || items.lock().unwrap_or_else(PoisonError::into_inner).next();
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                let going = std::iter::from_fn(next).take_while(|_| !cancel.is_cancelled());
-                going.for_each(|(index, item)| work(index, item));
-            });
-        }
-    });
+        cancel.check()
+    };
+    in_turns(0..threads, c.iter_mut().enumerate(), |_, (index, c)| multiply(index, c))?;
+    Ok(start.elapsed())
 }
 
 /// A tile of random elements.
@@ -93,25 +76,6 @@ fn copied(pool: &Pool, from: &Buffer) -> Result<Buffer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn who_is_free_takes_the_next_item() {
-        use std::sync::atomic::{AtomicUsize, Ordering};
-        let (done, others) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        in_turns(0..7, 2, &Cancel::new(), |index, item| {
-            assert_eq!(index, item);
-            let start = Instant::now();
-            // The first one takes as long as all others.
-            while index == 0 && done.load(Ordering::SeqCst) < 6 && start.elapsed() < Duration::from_secs(20) {
-                std::thread::yield_now();
-            }
-            if index == 0 {
-                others.store(done.load(Ordering::SeqCst), Ordering::SeqCst);
-            }
-            done.fetch_add(1, Ordering::SeqCst);
-        });
-        assert_eq!((others.into_inner(), done.into_inner()), (6, 7));
-    }
 
     #[test]
     fn bad_input_and_a_cancelled_one_are_errors() {

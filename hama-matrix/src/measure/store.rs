@@ -2,10 +2,9 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use hama_core::{Buffer, Error, Result};
+use hama_core::{Buffer, Result};
 use hama_hdfs::{
     ElementType, Extent, OnExists, ShardRecord, ShardWriter, Table, TableName, TableSpec, TableTarget,
     TableWriter,
@@ -16,6 +15,7 @@ use rustix::io::{Errno, ReadWriteFlags};
 use serde::{Deserialize, Serialize};
 
 use super::median;
+use super::turns::in_turns;
 use crate::dense::DenseMatrix;
 use crate::hama::Hama;
 use crate::random::{Seed, fill_row};
@@ -66,7 +66,7 @@ fn measured(hama: &Hama, name: &TableName, spec: TableSpec) -> Result<StoreRates
     let start = Instant::now();
     let writer = TableWriter::create(hama.store(), name, spec.clone(), OnExists::Replace)?;
     let target = writer.target();
-    let shards = in_turns(&mut buffers_of_writers, spec.shards().collect(), |shard, tile| {
+    let shards = in_turns(&mut buffers_of_writers, spec.shards(), |tile, shard| {
         write_shard(hama, target, shard, tile)
     })?;
     let table = writer.commit(shards)?;
@@ -116,41 +116,13 @@ fn write_shard(
 
 /// Seconds that all peers take to read the table, tiles in turns.
 fn read_s(hama: &Hama, table: &Table, buffers: &mut [Buffer]) -> Result<f64> {
-    let tiles = table.spec().shards().flat_map(|shard| table.spec().tiles_of(shard)).collect();
+    let tiles = table.spec().shards().flat_map(|shard| table.spec().tiles_of(shard));
     let start = Instant::now();
-    in_turns(buffers, tiles, |tile, buffer| {
+    in_turns(buffers, tiles, |buffer, tile| {
         hama.cancel().check()?;
         table.read_tile(tile, buffer)
     })?;
     Ok(start.elapsed().as_secs_f64().max(1e-9))
-}
-
-/// Does `work` on every item: a thread a buffer, which take turns.
-fn in_turns<I: Copy + Sync, O: Send>(
-    buffers: &mut [Buffer],
-    items: Vec<I>,
-    work: impl Fn(I, &mut Buffer) -> Result<O> + Sync,
-) -> Result<Vec<O>> {
-    let (count, stop) = (buffers.len(), AtomicBool::new(false));
-    let done: Vec<Result<Vec<O>>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (buffers.iter_mut().enumerate())
-            .map(|(first, buffer)| {
-                let (items, work, stop) = (&items, &work, &stop);
-                scope.spawn(move || {
-                    let own = items.iter().skip(first).step_by(count);
-                    let done: Result<Vec<O>> = own
-                        .take_while(|_| !stop.load(Ordering::Relaxed))
-                        .map(|item| work(*item, buffer))
-                        .collect();
-                    stop.fetch_or(done.is_err(), Ordering::Relaxed);
-                    done
-                })
-            })
-            .collect();
-        let lost = |_| Err(Error::internal("a thread that measured has panicked"));
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(lost)).collect()
-    });
-    Ok(done.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
 /// Asks the system to drop the table's files from the page cache, and whether it did.

@@ -30,8 +30,8 @@ use crate::write_behind::{Places, WriteBehind};
 ///
 /// # Cost
 /// A superstep a panel, one before the first and, where p_k > 1, one after the last to add up the partial
-/// sums; one more where tiles of C mirror those of other peers. In superstep s a peer receives the tiles of panel
-/// s + 1 that others read for it.
+/// sums; one more where tiles of C mirror those of other peers. In superstep s a peer sends its share of panel
+/// s + 1 and then computes, while others may be a superstep ahead.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Multiply<T> {
     plan: Plan,
@@ -57,7 +57,7 @@ pub(crate) struct State<T> {
     me: u64,
     kernel: Kernel<T>,
     next_step: u64,
-    reader: ReadAhead<Need, (Need, Payload)>,
+    reader: ReadAhead,
     writer: WriteBehind,
     // Packed tiles of the panel at hand as far as this peer has read them itself, and the strip that stays.
     held: Held,
