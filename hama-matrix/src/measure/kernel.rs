@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hama_core::{Buffer, Cancel, Error, Pool, Result};
+use hama_core::{Buffer, Cancel, Error, ErrorKind, Pool, Result};
 use hama_hdfs::tile_extent;
 
 use super::turns::in_turns;
@@ -22,6 +22,9 @@ use crate::scalar::Scalar;
 pub fn multiply_in_memory<T: Scalar>(n: usize, threads: usize, cancel: &Cancel) -> Result<Duration> {
     if n == 0 || threads == 0 {
         return Err(Error::invalid(format!("cannot multiply {n} x {n} in memory on {threads} threads")));
+    }
+    if n.checked_mul(n).and_then(|elements| elements.checked_mul(size_of::<T>())).is_none() {
+        return Err(Error::new(ErrorKind::OutOfMemory, format!("no memory holds {n} x {n} elements")));
     }
     let tile = tile_extent(n as u64) as usize;
     let count = n.div_ceil(tile);
@@ -79,12 +82,12 @@ mod tests {
 
     #[test]
     fn bad_input_and_a_cancelled_one_are_errors() {
-        use hama_core::ErrorKind;
         let (go, stop) = (Cancel::new(), Cancel::new());
         stop.cancel();
         let kind = |n, threads, cancel| multiply_in_memory::<f32>(n, threads, cancel).map_err(|e| e.kind());
         assert_eq!(kind(0, 1, &go), Err(ErrorKind::Invalid));
         assert_eq!(kind(1, 0, &go), Err(ErrorKind::Invalid));
+        assert_eq!(kind(usize::MAX, 1, &go), Err(ErrorKind::OutOfMemory));
         assert_eq!(kind(10, 1, &stop), Err(ErrorKind::Cancelled));
         assert!(kind(1, 3, &go).is_ok());
         assert!(multiply_in_memory::<f64>(1100, 2, &go).is_ok());

@@ -10,7 +10,7 @@ const NUMPY: &str = "NumPy load, dot, save";
 const DASK: &str = "dask + zarr";
 
 pub(super) fn run(lab: &mut Lab, found: &mut Found) -> Result<(), String> {
-    for (n, count) in lab.size(vec![(4000, 5), (8000, 3)], vec![(1000, 1)]) {
+    for (n, count) in lab.size(vec![(4000, 9), (8000, 5)], vec![(1000, 1)]) {
         for dtype in ["f64", "f32"] {
             lab.clear()?;
             size(lab, found, n, dtype, count)?;
@@ -28,7 +28,7 @@ fn size(lab: &mut Lab, found: &mut Found, n: u64, dtype: &str, count: usize) -> 
         lab.hama(&format!("matrix export {name} {name}.npy"))?;
     }
     let (threads, chunk) = (lab.threads, lab.size(2000, 500));
-    let mut candidates = vec![lab.command(HAMA, "matrix multiply a b --output c --replace")];
+    let mut candidates = vec![lab.product(HAMA, "a b", "c")];
     candidates.extend(lab.rust(MEMORY, &[&"kernel", &n, &dtype, &threads]));
     candidates.extend(lab.python(NUMPY, &[&"numpy_files", &folder, &threads]));
     candidates.extend(lab.python(DASK, &[&"dask_files", &folder, &chunk, &threads]));

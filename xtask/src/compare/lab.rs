@@ -212,6 +212,23 @@ impl Lab {
         Candidate::new(name, move |lab| lab.hama(&line))
     }
 
+    /// A candidate that is a product of `hama` into a table that is not there: what clearing the one of the round before
+    /// takes the disk is not in its time.
+    pub(crate) fn product<'a>(
+        &self,
+        name: impl Into<String>,
+        operands: impl Into<String>,
+        result: &'static str,
+    ) -> Candidate<'a> {
+        let line = format!("matrix multiply {} --output {result}", operands.into());
+        Candidate::new(name, move |lab| {
+            if lab.array(result).exists() {
+                lab.hama(&format!("matrix remove {result}"))?;
+            }
+            lab.hama(&line)
+        })
+    }
+
     /// A candidate of `benches/compare.rs`.
     pub(crate) fn rust<'a>(&mut self, name: &str, arguments: &[&dyn Display]) -> Option<Candidate<'a>> {
         let mut command = Command::new(&self.programs.rust);
