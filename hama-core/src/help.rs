@@ -10,19 +10,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::context::Context;
 
-/// Tasks of the peers of one process that nobody has begun.
+/// Tasks of the peers of one process that nobody has begun, in the order of their offers.
 #[derive(Default)]
 pub(crate) struct Tasks {
     // So that a peer at the barrier sees without the lock that there is nothing to do.
-    count: AtomicUsize,
-    queue: Mutex<VecDeque<Task>>,
+    offers: AtomicUsize,
+    queue: Mutex<VecDeque<Offered>>,
 }
 
-struct Task {
-    of: Arc<()>,
-    work: Box<dyn FnOnce(&Context) + Send>,
+/// What is left of an offer. It is gone when nothing is.
+struct Offered {
+    id: Arc<()>,
+    // The first one is its owner's: to help with a single task only moves it.
+    has_owner_begun: bool,
+    tasks: VecDeque<Task>,
 }
 
+type Task = Box<dyn FnOnce(&Context) + Send>;
 type Outcome<R> = Result<R, Box<dyn Any + Send>>;
 
 impl Tasks {
@@ -33,47 +37,50 @@ impl Tasks {
         W: FnOnce(&Context) -> R + Send + 'static,
     {
         let (done, results) = channel();
-        let of = Arc::new(());
-        let mut queue = self.queue();
-        let before = queue.len();
-        queue.extend(tasks.into_iter().map(|work| task(&of, work, done.clone())));
-        let left = queue.len() - before;
-        self.count.store(queue.len(), Ordering::Release);
-        Offer { tasks: Arc::clone(self), of, left, results }
+        // Code of the program, which may offer something itself: without the lock.
+        let tasks: VecDeque<Task> = tasks.into_iter().map(|work| task(work, done.clone())).collect();
+        let (left, id) = (tasks.len(), Arc::new(()));
+        if left > 0 {
+            let offered = Offered { id: Arc::clone(&id), has_owner_begun: false, tasks };
+            self.change(|queue| queue.push_back(offered));
+        }
+        Offer { tasks: Arc::clone(self), id, left, results }
     }
 
-    /// Does a task of any peer, if there is one.
+    /// Does a task of the earliest offer that has one to spare: of the peer that is furthest behind.
     pub(crate) fn help(&self, context: &Context) -> bool {
-        if self.count.load(Ordering::Acquire) == 0 {
+        if self.offers.load(Ordering::Acquire) == 0 {
             return false;
         }
-        let task = self.taken(|queue| queue.pop_back());
-        task.map(|task| (task.work)(context)).is_some()
+        let task = self.change(|queue| {
+            let can_spare = |offered: &Offered| offered.has_owner_begun || offered.tasks.len() > 1;
+            let at = queue.iter().position(can_spare)?;
+            let task = queue[at].tasks.pop_back();
+            queue.retain(|offered| !offered.tasks.is_empty());
+            task
+        });
+        task.map(|task| task(context)).is_some()
     }
 
-    fn taken<T>(&self, take: impl FnOnce(&mut VecDeque<Task>) -> T) -> T {
-        let mut queue = self.queue();
-        let taken = take(&mut queue);
-        self.count.store(queue.len(), Ordering::Release);
-        taken
-    }
-
-    fn queue(&self) -> MutexGuard<'_, VecDeque<Task>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn change<T>(&self, change: impl FnOnce(&mut VecDeque<Offered>) -> T) -> T {
+        let mut queue: MutexGuard<'_, _> = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = change(&mut queue);
+        self.offers.store(queue.len(), Ordering::Release);
+        result
     }
 }
 
 fn task<R: Send + 'static>(
-    of: &Arc<()>,
     work: impl FnOnce(&Context) -> R + Send + 'static,
     done: Sender<Outcome<R>>,
 ) -> Task {
-    let work = move |context: &Context| {
+    Box::new(move |context: &Context| {
         let outcome = catch_unwind(AssertUnwindSafe(|| work(context)));
-        // Where the offer has been dropped nobody wants it.
-        let _ = done.send(outcome);
-    };
-    Task { of: Arc::clone(of), work: Box::new(work) }
+        if let Err(unwanted) = done.send(outcome) {
+            // The offer has been dropped. A result that panics when dropped is no matter of the peer that helps.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(unwanted)));
+        }
+    })
 }
 
 /// Tasks that a peer has offered, and their results.
@@ -82,7 +89,7 @@ fn task<R: Send + 'static>(
 #[must_use = "tasks are done when their results are asked for"]
 pub struct Offer<R> {
     tasks: Arc<Tasks>,
-    of: Arc<()>,
+    id: Arc<()>,
     left: usize,
     results: Receiver<Outcome<R>>,
 }
@@ -95,30 +102,39 @@ impl<R> Offer<R> {
     /// When the task did, wherever that was.
     pub fn next(&mut self, context: &Context) -> Option<R> {
         self.left = self.left.checked_sub(1)?;
-        let outcome = self.results.try_recv().ok().or_else(|| {
-            if let Some(task) = self.tasks.taken(|queue| self.first_in(queue)) {
-                (task.work)(context);
+        let outcome = self.results.try_recv().unwrap_or_else(|_| {
+            if let Some(task) = self.first() {
+                task(context);
             }
-            self.results.recv().ok()
+            self.results.recv().expect("a task that was taken is done, and tells its result")
         });
-        outcome.map(|outcome| outcome.unwrap_or_else(|panic| resume_unwind(panic)))
+        Some(outcome.unwrap_or_else(|panic| resume_unwind(panic)))
     }
 
-    fn first_in(&self, queue: &mut VecDeque<Task>) -> Option<Task> {
-        let at = queue.iter().position(|task| Arc::ptr_eq(&task.of, &self.of))?;
-        queue.remove(at)
+    fn first(&self) -> Option<Task> {
+        self.tasks.change(|queue| {
+            let at = queue.iter().position(|offered| Arc::ptr_eq(&offered.id, &self.id))?;
+            let offered = &mut queue[at];
+            offered.has_owner_begun = true;
+            let task = offered.tasks.pop_front();
+            if offered.tasks.is_empty() {
+                queue.remove(at);
+            }
+            task
+        })
     }
 }
 
 impl<R> Drop for Offer<R> {
     fn drop(&mut self) {
-        // What tasks own is dropped without the lock.
-        let own = self.tasks.taken(|queue| {
-            let (own, others) = queue.drain(..).partition(|task| Arc::ptr_eq(&task.of, &self.of));
-            *queue = others;
-            own
+        if self.left == 0 {
+            return;
+        }
+        let own = self.tasks.change(|queue| {
+            let at = queue.iter().position(|offered| Arc::ptr_eq(&offered.id, &self.id))?;
+            queue.remove(at)
         });
-        let own: VecDeque<Task> = own;
+        // What tasks own is dropped without the lock.
         drop(own);
     }
 }

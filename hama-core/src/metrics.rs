@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 /// What one superstep cost one peer.
 ///
 /// The times do not overlap: their sum is the time from one end of a superstep to the next. The last record of
-/// a peer is of the work between its last superstep's end and its return.
+/// a peer is of the work between its last superstep's end and its return. Work that a peer does for another one while it
+/// waits ([`Outbox::offer`](crate::Outbox::offer)) is booked as its own, in the superstep that it is in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SuperstepRecord {
     /// The peer's index.

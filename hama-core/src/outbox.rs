@@ -44,7 +44,8 @@ impl<M: Message> Outbox<M> {
     /// Sends a message. It is in `to`'s inbox of the next superstep.
     ///
     /// # Errors
-    /// `Invalid` when there is no such peer or the message, encoded, has more than 16 MiB; `Program` when it
+    /// `Invalid` when there is no such peer, the message, encoded, has more than 16 MiB, or this peer has
+    /// [arrived](Outbox::arrive); `Program` when it
     /// refuses to be serialised. The message is not sent then, and the others are not touched. `Cancelled` when
     /// the job has ended, `PeerLost` when `to` has left, `OutOfMemory` when this peer sends itself more than
     /// [`INBOX_BYTES_MAX`](crate::INBOX_BYTES_MAX) in this superstep; sending another peer more than that ends the
@@ -91,14 +92,16 @@ impl<M: Message> Outbox<M> {
 
     /// Arrives at the barrier of this superstep before its work is done: what was sent leaves now, and the others do not
     /// wait for the rest of the work. So a peer may be up to a superstep ahead of the slowest one, which hides the
-    /// barrier, the messages, and a core that is slower for a while ("fuzzy barrier": Gupta, ASPLOS 1989). Payloads
-    /// of two supersteps may be there at once.
+    /// barrier, the messages, and a core that is slower for a while ("fuzzy barrier": Gupta, ASPLOS 1989). Messages and
+    /// payloads of two supersteps may be there at once.
     ///
-    /// The superstep has to end with the same `flow`, and nothing more can be sent in it.
+    /// Nothing more can be sent in the superstep, and it has to end with the same `flow`, or the job ends with an error;
+    /// that of `init` ends with `Flow::Continue`.
     ///
     /// # Errors
-    /// `Invalid` when this peer has arrived already, or another one ends the superstep in another way; `Cancelled` when
-    /// the job has ended; `PeerLost` when a connection broke. Any of them but the first ends the job.
+    /// `Invalid` when this peer has arrived already, which changes nothing. Any other ends the job: `Invalid` when
+    /// another peer ends the superstep in another way, `Cancelled` when the job has ended, `PeerLost` when a connection
+    /// broke, `OutOfMemory` as for [`send`](Outbox::send).
     ///
     /// # Cost
     /// That of sending; l is paid at the end of the superstep, as far as it is not over by then.
@@ -113,11 +116,12 @@ impl<M: Message> Outbox<M> {
 
 impl<M> Outbox<M> {
     /// Offers work: the peer does it when it asks for the results, and peers of this process that wait at the barrier
-    /// help with it. So a peer whose core is slow, or busy, does not keep the others waiting for long. A task may run
-    /// on any thread, and is given the context of the peer that does it.
+    /// help with it, those furthest behind first. So a peer whose core is slow, or busy, does not keep the others waiting
+    /// for long. A task is given the context of the peer that does it, which may be a superstep ahead and has the work
+    /// booked for itself. One that takes long asks its `cancel` now and then; none may wait for another peer.
     ///
     /// ```
-    /// use hama_core::{BoxError, Context, Inbox, Outbox, Flow};
+    /// use hama_core::{Context, Outbox};
     ///
     /// fn squares(outbox: &mut Outbox<u64>) -> u64 {
     ///     let tasks = (0..100u64).map(|i| move |_: &Context| i * i);

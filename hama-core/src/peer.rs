@@ -147,7 +147,7 @@ impl<M> Peer<M> {
         let mut record = self.outbox.take_record(wait - self.started);
         self.outbox.vote(Ending::Return, true)?;
         let (_, helped) = self.outbox.wait()?;
-        record.wait = wait.elapsed() - helped;
+        record.wait = wait.elapsed().saturating_sub(helped);
         record.add(&self.outbox.take_record(helped));
         self.keep(record);
         Ok(())
@@ -171,7 +171,7 @@ impl<M> Peer<M> {
         record.bytes_received = arrived.iter().map(|from| from.told.bytes()).sum();
         record.messages_received = arrived.iter().map(|from| from.told.messages).sum();
         let decoded = decode(arrived)?;
-        record.wait = receive - wait - helped;
+        record.wait = (receive - wait).saturating_sub(helped);
         record.receive = receive.elapsed();
         record.add(&self.outbox.take_record(helped));
         self.keep(record);

@@ -18,6 +18,7 @@ pub(crate) fn run(make: Make) {
         nobody_passes_before_all_are_there(make, count);
         the_tally_is_of_this_superstep(make, count);
         arriving_does_not_wait(make, count);
+        who_waits_helps_when_it_is_woken(make, count);
     }
     for count in [2, 3, 7] {
         the_end_of_the_job_wakes_all(make, count);
@@ -87,6 +88,24 @@ fn arriving_does_not_wait(make: Make, count: usize) {
             assert_eq!(tally, Tally { halt: true, messages: count as u64 });
         }
     }
+}
+
+/// The last peer wakes the others until each has helped twice, and only then arrives.
+fn who_waits_helps_when_it_is_woken(make: Make, count: usize) {
+    let barrier = make(count, &Abort::new());
+    let helped: Vec<AtomicU64> = (0..count).map(|_| AtomicU64::new(0)).collect();
+    each(count, |peer| {
+        if peer.index() + 1 == count {
+            while helped[..count - 1].iter().any(|times| times.load(Ordering::SeqCst) < 2) {
+                barrier.wake();
+                thread::yield_now();
+            }
+        }
+        barrier.arrive(peer, 0, vote(Ending::Sync)).expect("it is the first time");
+        // Once it finds something to do, the next time nothing.
+        let help = || helped[peer.index()].fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
+        barrier.wait(0, &help).expect("all come");
+    });
 }
 
 fn the_end_of_the_job_wakes_all(make: Make, count: usize) {

@@ -81,6 +81,7 @@ impl Barrier for ThreadBarrier {
     fn wait(&self, superstep: u64, help: &dyn Fn() -> bool) -> Result<Tally> {
         let shared = &*self.shared;
         while !shared.has_ended(superstep) {
+            shared.abort.check()?;
             let woken = shared.woken.load(Ordering::Acquire);
             if !help() {
                 shared.wait_for_end_or_more(superstep, woken)?;

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::PeerId;
 
-/// The most bytes of messages, without payloads, that one peer can be sent in one superstep.
+/// The most bytes of messages, without payloads, that one peer can be sent in one superstep. Those of the next one may
+/// come before it has been given these: it holds twice as many at most.
 pub const INBOX_BYTES_MAX: u64 = 256 << 20;
 
 // What a bundle or a payload takes beside its bytes: so that very many empty ones are bounded too.
@@ -31,8 +32,8 @@ impl Budget {
     ///
     /// # Errors
     /// `OutOfMemory` where there is not.
-    pub(crate) fn check(&self, from: PeerId, bytes: u64) -> Result<()> {
-        let held: u64 = self.held.values().sum();
+    pub(crate) fn check(&self, superstep: u64, from: PeerId, bytes: u64) -> Result<()> {
+        let held = self.held.get(&superstep).copied().unwrap_or_default();
         if bytes.saturating_add(ITEM_BYTES) <= self.bytes_max.saturating_sub(held) {
             return Ok(());
         }
@@ -51,7 +52,7 @@ impl Budget {
     /// # Errors
     /// As for [`check`](Budget::check).
     pub(crate) fn book(&mut self, superstep: u64, from: PeerId, bytes: u64) -> Result<()> {
-        self.check(from, bytes)?;
+        self.check(superstep, from, bytes)?;
         *self.held.entry(superstep).or_default() += bytes + ITEM_BYTES;
         Ok(())
     }
@@ -71,8 +72,8 @@ mod tests {
         let from = PeerId::from_index(1);
         let mut budget = Budget::new(PeerId::from_index(0), 1000);
         budget.book(3, from, 100).unwrap();
-        budget.book(4, from, 1000 - 3 * ITEM_BYTES - 100).unwrap();
-        budget.check(from, 0).unwrap();
+        budget.book(4, from, 872 - ITEM_BYTES).unwrap();
+        budget.check(4, from, 0).unwrap();
         for bytes in [1, 1000, u64::MAX] {
             let error = budget.book(4, from, bytes).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::OutOfMemory);
@@ -80,10 +81,11 @@ mod tests {
                 format!("peer 0 cannot take {bytes} more bytes of messages from peer 1: it holds 872 of");
             assert!(error.to_string().starts_with(&says), "{error}");
         }
+        // Those of another superstep do not count.
+        budget.book(3, from, 1000 - 2 * ITEM_BYTES - 100).unwrap();
+        assert!(budget.book(3, from, 1).is_err());
         budget.release(3);
-        budget.book(4, from, 100).unwrap();
-        assert!(budget.book(5, from, 1).is_err());
-        budget.release(4);
+        assert!(budget.book(4, from, 1).is_err());
         budget.book(5, from, 872).unwrap();
     }
 

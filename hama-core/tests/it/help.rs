@@ -1,9 +1,12 @@
 //! Peers that arrive at a barrier before their work is done, and peers that help those who are not there yet.
 
 use std::sync::{Arc, Barrier, LazyLock};
+use std::time::{Duration, Instant};
 
-use hama_core::testing::run;
-use hama_core::{BoxError, Context, ErrorKind, Flow, Inbox, Outbox, SuperstepProgram, Supersteps};
+use hama_core::testing::{in_time, run};
+use hama_core::{
+    BoxError, Context, ErrorKind, Flow, Inbox, LocalRunner, Outbox, Pool, SuperstepProgram, Supersteps,
+};
 use serde::{Deserialize, Serialize};
 
 /// In every superstep each peer sends its index to all and arrives; in each but the first, what it then does has to
@@ -214,5 +217,98 @@ fn tasks_that_nobody_has_begun_go_with_their_offer() {
         if trial.peers == 1 {
             assert_eq!(done, 1);
         }
+    }
+}
+
+/// Every peer offers tasks while it works on them, and one offers some while it makes others.
+#[derive(Serialize, Deserialize)]
+struct AllOffer;
+
+impl SuperstepProgram for AllOffer {
+    const NAME: &'static str = "all-offer";
+    type Message = ();
+    type State = Vec<usize>;
+    type Output = Vec<usize>;
+
+    fn init(&self, _: &mut Outbox<()>) -> Result<Vec<usize>, BoxError> {
+        Ok(Vec::new())
+    }
+
+    fn superstep(
+        &self,
+        results: &mut Vec<usize>,
+        _: Inbox<()>,
+        outbox: &mut Outbox<()>,
+    ) -> Result<Flow, BoxError> {
+        let me = outbox.index();
+        let number = |number: usize| move |_: &Context| number;
+        // One that is dropped takes its own tasks with it, and no others.
+        let unwanted = outbox.offer((0..3).map(|_| number(usize::MAX)));
+        let mut offer = outbox.offer((0..20).map(|task| {
+            let inner = outbox.offer([number(task)]).next(outbox);
+            number(100 * me + inner.expect("it has a result"))
+        }));
+        drop(unwanted);
+        while let Some(result) = offer.next(outbox) {
+            results.push(result);
+        }
+        results.sort_unstable();
+        Ok(Flow::Halt)
+    }
+
+    fn finish(&self, results: Vec<usize>, _: &Context) -> Result<Vec<usize>, BoxError> {
+        Ok(results)
+    }
+}
+
+#[test]
+fn offers_of_all_peers_do_not_mix() {
+    for trial in run(&Supersteps(AllOffer), [1, 2, 3, 7]) {
+        for (peer, results) in trial.result.unwrap().outputs.into_iter().enumerate() {
+            assert_eq!(results, (0..20).map(|task| 100 * peer + task).collect::<Vec<_>>());
+        }
+    }
+}
+
+/// Peer 0 offers tasks without end; the job is killed meanwhile.
+#[derive(Serialize, Deserialize)]
+struct Endless;
+
+impl SuperstepProgram for Endless {
+    const NAME: &'static str = "endless";
+    type Message = ();
+    type State = ();
+    type Output = ();
+
+    fn init(&self, _: &mut Outbox<()>) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn superstep(&self, (): &mut (), _: Inbox<()>, outbox: &mut Outbox<()>) -> Result<Flow, BoxError> {
+        let task = |_| |_: &Context| std::thread::sleep(Duration::from_millis(5));
+        let tasks = if outbox.index() == 0 { 100_000 } else { 0 };
+        let mut offer = outbox.offer((0..tasks).map(task));
+        while offer.next(outbox).is_some() {
+            outbox.cancel().check()?;
+        }
+        Ok(Flow::Halt)
+    }
+
+    fn finish(&self, (): (), _: &Context) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_job_that_is_killed_does_not_do_the_rest_of_its_tasks() {
+    for peers in [1, 2, 7] {
+        let job = LocalRunner::new(Pool::new(1 << 20)).run(&Supersteps(Endless)).submit(peers).unwrap();
+        std::thread::sleep(Duration::from_millis(30));
+        let start = Instant::now();
+        job.kill();
+        let error = in_time(move || job.wait()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+        // Those that do not return in 2 s would be left behind.
+        assert!(start.elapsed() < Duration::from_millis(1900), "{:?}", start.elapsed());
     }
 }

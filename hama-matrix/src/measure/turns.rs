@@ -28,11 +28,10 @@ pub(super) fn in_turns<W: Send, I: Send, O: Send>(
         };
         let threads: Vec<_> = workers.into_iter().map(|worker| scope.spawn(move || run(worker))).collect();
         let lost = |_| Err(Error::internal("a thread that measured has panicked"));
-        let mut all = Vec::new();
-        for thread in threads {
-            all.extend(thread.join().unwrap_or_else(lost)?);
-        }
-        Ok(all)
+        // All are joined before the first error is returned.
+        let done: Vec<Result<Vec<O>>> =
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(lost)).collect();
+        Ok(done.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     })
 }
 

@@ -329,13 +329,14 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
         let next = self.pass_on(state, index + 1, outbox)?;
         let step = self.plan.step(index);
         let work = self.plan.work(state.me, step);
-        if !self.plan.sends_results(step) {
-            outbox.arrive(flow)?;
-        }
         if state.sums.is_empty() {
             let start = Instant::now();
             state.writer.wait_for_at_most(self.plan.waiting_at_most() as usize)?;
             outbox.add_write(start.elapsed(), 0);
+        }
+        // Not before that: those ahead may send more tiles of C.
+        if !self.plan.sends_results(step) {
+            outbox.arrive(flow)?;
         }
         if !work.is_empty() {
             self.compute(state, &work, self.plan.ends_piece(step), outbox)?;

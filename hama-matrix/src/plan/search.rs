@@ -19,6 +19,9 @@ const OPEN_SHARDS_MAX: u64 = 256;
 /// After so many grids that gave no better plan, the rest, whose least time is longer, is not tried.
 const GRIDS_IN_VAIN: u32 = 16;
 
+/// Of equals the first.
+const KINDS: [Stationary; 3] = [Stationary::C, Stationary::A, Stationary::B];
+
 /// What a plan may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Resources {
@@ -100,13 +103,29 @@ fn plan_as_it_is(problem: Problem, resources: &Resources) -> Result<Plan> {
 /// The memory that the smallest plan on `grid` needs, in bytes, of all its peers together, which hand tiles over
 /// `by_reference` or not.
 pub fn smallest_memory(problem: &Problem, grid: Grid, by_reference: bool) -> u64 {
-    let (piece, panel) = (Extent { rows: 1, cols: 1 }, 1);
-    let loops = Loops { grid, stationary: Stationary::C, piece, panel, shard: piece };
-    peer_bytes(problem, &loops, by_reference).saturating_mul(grid.peer_count())
+    least_bytes_of_all(problem, grid, by_reference).saturating_mul(grid.peer_count())
 }
 
-fn peer_bytes(problem: &Problem, loops: &Loops, by_reference: bool) -> u64 {
-    MemoryUse::of(problem, loops, &loops.cuts(problem), by_reference).total_bytes()
+/// The least bytes that a peer needs, for pieces of any size: either of one tile, or as long as the brick, so that all
+/// of a factor is one strip.
+fn least_bytes_of_all(problem: &Problem, grid: Grid, by_reference: bool) -> u64 {
+    let brick = Loops { grid, stationary: Stationary::C, piece: ONE, panel: 1, shard: ONE }.cuts(problem);
+    let pieces =
+        [1, brick.rows].into_iter().flat_map(|rows| [1, brick.cols].map(|cols| Extent { rows, cols }));
+    pieces.map(|piece| least_bytes(problem, grid, piece, by_reference)).min().unwrap_or(u64::MAX)
+}
+
+/// A piece or a shard of one tile.
+const ONE: Extent = Extent { rows: 1, cols: 1 };
+
+/// The least bytes that a peer needs for pieces of this size. Where there are few panels, one strip may be less than
+/// the panels at hand and ahead.
+fn least_bytes(problem: &Problem, grid: Grid, piece: Extent, by_reference: bool) -> u64 {
+    let bytes = |stationary| {
+        let loops = Loops { grid, stationary, piece, panel: 1, shard: ONE };
+        MemoryUse::of(problem, &loops, &loops.cuts(problem), by_reference).total_bytes()
+    };
+    KINDS.into_iter().map(bytes).min().unwrap_or(u64::MAX)
 }
 
 fn grids_by_time(problem: &Problem, resources: &Resources) -> Result<Vec<(f64, Grid)>> {
@@ -173,9 +192,8 @@ type Found = (Loops, MemoryUse, Estimate);
 
 fn best_on_grid(problem: &Problem, grid: Grid, resources: &Resources) -> Option<Found> {
     let limit = resources.memory_bytes / grid.peer_count();
-    let one = Extent { rows: 1, cols: 1 };
-    let smallest = Loops { grid, stationary: Stationary::C, piece: one, panel: 1, shard: one };
-    if peer_bytes(problem, &smallest, resources.by_reference) > limit {
+    let smallest = Loops { grid, stationary: Stationary::C, piece: ONE, panel: 1, shard: ONE };
+    if least_bytes_of_all(problem, grid, resources.by_reference) > limit {
         return None;
     }
     let brick = smallest.cuts(problem);
@@ -186,12 +204,12 @@ fn best_on_grid(problem: &Problem, grid: Grid, resources: &Resources) -> Option<
     for (rows, down) in &down {
         for (cols, across) in &across {
             let piece = Extent { rows: *rows, cols: *cols };
-            let least = Loops { piece, ..smallest };
-            if peer_bytes(problem, &least, resources.by_reference) > limit {
+            if least_bytes(problem, grid, piece, resources.by_reference) > limit {
                 continue;
             }
             let shard = shard(problem, grid, &brick, (down, across));
-            let found = best_of_piece(problem, Loops { shard, ..least }, brick.inner, limit, resources);
+            let found =
+                best_of_piece(problem, Loops { piece, shard, ..smallest }, brick.inner, limit, resources);
             best = best.into_iter().chain(found).reduce(faster);
         }
     }
@@ -206,9 +224,8 @@ fn best_of_piece(
     limit_bytes: u64,
     resources: &Resources,
 ) -> Option<Found> {
-    let kinds = [Stationary::C, Stationary::A, Stationary::B];
     let orders =
-        lengths(inner).flat_map(|panel| kinds.map(|stationary| Loops { stationary, panel, ..loops }));
+        lengths(inner).flat_map(|panel| KINDS.map(|stationary| Loops { stationary, panel, ..loops }));
     orders
         .filter_map(|loops| {
             let cuts = loops.cuts(problem);

@@ -150,7 +150,7 @@ fn check_factors(plan: &Plan, walk: &[Vec<Read>]) {
 
 /// Tiles of C that a peer holds, counted as the program holds them: sums of the piece at hand, tiles that wait to be
 /// written, those that others sent, to be added up or to be mirrored. What others send may come before this peer has
-/// done anything in the superstep.
+/// done anything in the superstep and, where it has arrived at the barrier, what they send in the next one.
 fn check_tiles_of_c(plan: &Plan) {
     let loops = plan.loops();
     let memory = MemoryUse::of(&plan.problem, &loops, &loops.cuts(&plan.problem), plan.by_reference);
@@ -167,6 +167,16 @@ fn check_tiles_of_c(plan: &Plan) {
             work.cols.clone().filter(move |&col| plan.problem.computes(row, col)).map(move |col| (row, col))
         };
         work.rows.clone().flat_map(cols).collect::<Vec<_>>()
+    };
+    // With p_k = 1, what those who are ahead send in the step after this one.
+    let sent_ahead = |index: u64, to: u64| {
+        let step = plan.step(index + 1);
+        let sends = index + 1 < plan.step_count() && plan.sends_results(step);
+        if !plan.has_mirror_images() || plan.grid.k > 1 || !sends || plan.sends_results(plan.step(index)) {
+            return 0;
+        }
+        let tiles = (0..peers).filter(|&peer| peer != to).flat_map(|peer| computed(peer, step));
+        tiles.filter(|&(row, col)| row != col && plan.tile_writer(col, row) == to).count() as u64
     };
     let mut waiting = vec![0; peers as usize];
     let mut arriving = vec![0; peers as usize];
@@ -214,6 +224,7 @@ fn check_tiles_of_c(plan: &Plan) {
             if begins {
                 waiting[peer] = waiting[peer].min(plan.waiting_at_most());
             }
+            let early = early + sent_ahead(index, peer as u64);
             assert!(
                 waiting[peer] + sums[peer] + early <= most,
                 "in step {index} of {loops:?}: {waiting:?} {sums:?} {next:?}, {most}"
@@ -248,6 +259,30 @@ fn check_shards(plan: &Plan) {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn no_loops_need_less_than_the_smallest_memory(
+        (m, n, k) in (1u64..5000, 1u64..5000, 1u64..5000),
+        (p_m, p_n, p_k) in (1u64..4, 1u64..4, 1u64..3),
+        by_reference: bool,
+    ) {
+        let problem = problem(m, n, k);
+        let (tiles, one) = (problem.tiles(), Extent { rows: 1, cols: 1 });
+        let filled = |count, tiles| Runs::at_most(count, tiles).count();
+        let grid = Grid { m: filled(p_m, tiles.m), n: filled(p_n, tiles.n), k: filled(p_k, tiles.k) };
+        let smallest = smallest_memory(&problem, grid, by_reference);
+        let given = Resources { grid: Some(grid), by_reference, ..resources(64, smallest) };
+        prop_assert!(plan(problem, &given).is_ok(), "{grid} in {smallest}");
+        for (rows, cols, panel) in (1..=5).flat_map(|r| (1..=5).flat_map(move |c| (1..=5).map(move |p| (r, c, p)))) {
+            for stationary in [Stationary::A, Stationary::B, Stationary::C] {
+                let loops = Loops { grid, stationary, piece: Extent { rows, cols }, panel, shard: one };
+                if loops.are_valid(&problem) {
+                    let needed = MemoryUse::of(&problem, &loops, &loops.cuts(&problem), by_reference);
+                    prop_assert!(smallest <= needed.total_bytes() * grid.peer_count(), "{:?}", loops);
+                }
+            }
+        }
+    }
 
     #[test]
     fn plans_of_any_product_hold(
@@ -330,6 +365,26 @@ fn half_of_a_symmetric_product_is_planned_for_all_peers() {
         let error = half.check(&full.problem, u64::MAX, true).unwrap_err();
         assert!(error.to_string().contains("it is of"), "{error}");
     }
+}
+
+#[test]
+fn a_product_with_few_panels_fits_where_its_strip_does() {
+    // A strip of A is one tile, the panels at hand and ahead would be three.
+    let problem = problem(1000, 40_000, 1000);
+    let made = plan(problem, &resources(1, 50 << 20)).unwrap();
+    assert_eq!(made.stationary, Stationary::A);
+    check(&made);
+}
+
+#[test]
+fn a_plan_that_counts_on_references_is_refused_where_tiles_are_copied() {
+    let made = plan(problem(3000, 3000, 3000), &resources(2, 1 << 30)).unwrap();
+    let made = Plan { kernel: KernelId::of_this_host(), ..made };
+    made.check(&made.problem, 1 << 30, true).unwrap();
+    let error = made.check(&made.problem, 1 << 30, false).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.message().contains("by reference"), "{error}");
+    Plan { by_reference: false, ..made.clone() }.check(&made.problem, 1 << 30, true).unwrap();
 }
 
 #[test]

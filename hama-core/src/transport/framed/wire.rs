@@ -155,7 +155,7 @@ fn sink_for(shared: &Shared, other: PeerId, header: &Header, has_warned: &mut bo
     Ok(match header.kind {
         // The header's bounds hold: a bundle's length is limited.
         Kind::Bundle => {
-            shared.lock().budget.check(other, header.raw_length).map_err(Fault::Memory)?;
+            shared.lock().budget.check(header.superstep, other, header.raw_length).map_err(Fault::Memory)?;
             Sink::Bundle(vec![0; header.length as usize])
         }
         Kind::Payload => {
