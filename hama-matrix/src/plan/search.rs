@@ -207,9 +207,12 @@ fn best_on_grid(problem: &Problem, grid: Grid, resources: &Resources) -> Option<
             if least_bytes(problem, grid, piece, resources.by_reference) > limit {
                 continue;
             }
-            let shard = shard(problem, grid, &brick, (down, across));
-            let found =
-                best_of_piece(problem, Loops { piece, shard, ..smallest }, brick.inner, limit, resources);
+            // Where p_k > 1 one peer adds up a shard: small ones may take less memory.
+            let shards = [shard(problem, grid, &brick, (down, across)), ONE];
+            let found = shards.into_iter().find_map(|shard| {
+                let loops = Loops { piece, shard, ..smallest };
+                best_of_piece(problem, loops, brick.inner, limit, resources)
+            });
             best = best.into_iter().chain(found).reduce(faster);
         }
     }
