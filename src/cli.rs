@@ -4,11 +4,14 @@ mod analysis;
 mod bench;
 mod blocking;
 mod check;
+mod completions;
 mod count;
 mod date;
 mod demo;
+mod diff;
 mod export;
 mod failure;
+mod full;
 mod import;
 mod info;
 mod interrupt;
@@ -48,7 +51,7 @@ Examples:
   hama bench probe                                       measure this machine, for better plans
 
 Exit status: 0 done, 1 failed, 2 wrong use, 3 exists or conflict, 4 unreachable,
-5 damaged or not verified, 130 interrupted.";
+5 damaged, different or not verified, 130 interrupted.";
 
 const MATRIX_EXAMPLES: &str = "\
 Examples:
@@ -113,6 +116,7 @@ enum Command {
     /// Measure this machine, and how fast products are on it
     #[command(subcommand, after_help = BENCH_EXAMPLES)]
     Bench(Bench),
+    Completions(completions::Completions),
 }
 
 #[derive(Subcommand)]
@@ -124,6 +128,8 @@ enum Bench {
 #[derive(Subcommand)]
 enum Matrix {
     Random(random::Random),
+    Full(full::Full),
+    Ones(full::Ones),
     Multiply(Box<multiply::Multiply>),
     Blocking(blocking::Blocking),
     List(list::List),
@@ -133,6 +139,7 @@ enum Matrix {
     Import(import::Import),
     Export(export::Export),
     Check(check::Check),
+    Diff(diff::Diff),
     Remove(remove::Remove),
 }
 
@@ -165,6 +172,7 @@ impl Command {
             Command::Demo(_) => "demo",
             Command::Bench(Bench::Probe(_)) => "bench probe",
             Command::Bench(Bench::Multiply(_)) => "bench multiply",
+            Command::Completions(_) => "completions",
             Command::Matrix(verb) => match verb {
                 Matrix::Random(_) => "matrix random",
                 Matrix::Multiply(_) => "matrix multiply",
@@ -175,7 +183,10 @@ impl Command {
                 Matrix::Path(_) => "matrix path",
                 Matrix::Import(_) => "matrix import",
                 Matrix::Export(_) => "matrix export",
+                Matrix::Full(_) => "matrix full",
+                Matrix::Ones(_) => "matrix ones",
                 Matrix::Check(_) => "matrix check",
+                Matrix::Diff(_) => "matrix diff",
                 Matrix::Remove(_) => "matrix remove",
             },
         }
@@ -186,6 +197,7 @@ impl Command {
             Command::Demo(demo) => demo.run(global, output),
             Command::Bench(Bench::Probe(verb)) => verb.run(global, output),
             Command::Bench(Bench::Multiply(verb)) => verb.run(global, output),
+            Command::Completions(verb) => verb.run(global, output),
             Command::Matrix(verb) => match verb {
                 Matrix::Random(verb) => verb.run(global, output),
                 Matrix::Multiply(verb) => verb.run(global, output),
@@ -196,7 +208,10 @@ impl Command {
                 Matrix::Path(verb) => verb.run(global, output),
                 Matrix::Import(verb) => verb.run(global, output),
                 Matrix::Export(verb) => verb.run(global, output),
+                Matrix::Full(verb) => verb.run(global, output),
+                Matrix::Ones(verb) => verb.run(global, output),
                 Matrix::Check(verb) => verb.run(global, output),
+                Matrix::Diff(verb) => verb.run(global, output),
                 Matrix::Remove(verb) => verb.run(global, output),
             },
         }

@@ -49,7 +49,18 @@ impl<T: Scalar> DenseMatrix<T> {
 
     /// Makes a matrix of zeros. Cost and errors as in [`random`](Self::random).
     pub fn zeros(hama: &Hama, name: impl Into<SaveAs>, shape: (u64, u64)) -> Result<Self> {
-        Self::filled(hama, name.into(), shape, Filling::Zeros)
+        Self::filled(hama, name.into(), shape, Filling::Full(0.0))
+    }
+
+    /// Makes a matrix of ones. Cost and errors as in [`random`](Self::random).
+    pub fn ones(hama: &Hama, name: impl Into<SaveAs>, shape: (u64, u64)) -> Result<Self> {
+        Self::filled(hama, name.into(), shape, Filling::Full(1.0))
+    }
+
+    /// Makes a matrix whose elements are all `value`, which may be NaN or infinite. Cost and errors as in
+    /// [`random`](Self::random).
+    pub fn full(hama: &Hama, name: impl Into<SaveAs>, shape: (u64, u64), value: T) -> Result<Self> {
+        Self::filled(hama, name.into(), shape, Filling::Full(value.to_f64()))
     }
 
     /// Makes the n x n identity. Cost and errors as in [`random`](Self::random).

@@ -1,4 +1,4 @@
-//! Makes tables whose elements follow from their place: random, zeros, identity.
+//! Makes tables whose elements follow from their place: random, all the same, identity.
 
 use hama_core::{BoxError, Bsp, Peer};
 use hama_hdfs::{ElementType, ShardRecord, TableTarget};
@@ -15,8 +15,8 @@ use crate::write_behind::WriteBehind;
 pub(crate) enum Filling {
     /// Uniform in [0, 1).
     Random(Seed),
-    /// 0 everywhere.
-    Zeros,
+    /// The same number everywhere.
+    Full(f64),
     /// 1 where row and column are equal, else 0.
     Identity,
 }
@@ -70,7 +70,7 @@ impl Fill {
     fn row<T: Scalar>(&self, row: u64, col: u64, elements: &mut [T]) {
         match self.filling {
             Filling::Random(seed) => random::fill_row(seed, row, col, elements),
-            Filling::Zeros => elements.fill(T::ZERO),
+            Filling::Full(value) => elements.fill(T::from_f64(value)),
             Filling::Identity => {
                 elements.fill(T::ZERO);
                 let place = row.checked_sub(col).and_then(|place| elements.get_mut(place as usize));

@@ -26,6 +26,7 @@
 mod any;
 mod bytes;
 mod dense;
+mod diff;
 mod fill;
 mod grid;
 mod hama;
@@ -52,6 +53,7 @@ mod write_behind;
 pub use any::{AnyMatrix, open_any};
 pub use bytes::{format_bytes, parse_bytes};
 pub use dense::DenseMatrix;
+pub use diff::{Apart, Difference, Tolerance, diff};
 pub use grid::{Coordinates, Grid};
 pub use hama::{Hama, HamaBuilder};
 pub use host_memory::default_memory;

@@ -8,6 +8,7 @@ use serde::Serialize;
 pub(crate) struct Failure {
     error: Error,
     hint: Option<String>,
+    is_reported: bool,
 }
 
 /// An error as a program reads it.
@@ -34,6 +35,17 @@ impl Failure {
         self
     }
 
+    /// The same of a command that has given its answer, which says all of it.
+    pub(crate) fn after_report(mut self) -> Failure {
+        self.is_reported = true;
+        self
+    }
+
+    /// Whether there is anything to say beside the exit status.
+    pub(crate) fn is_reported(&self) -> bool {
+        self.is_reported
+    }
+
     /// The error of a command line that cannot be read.
     pub(crate) fn of_usage(error: &clap::Error) -> Failure {
         let text = error.render().to_string();
@@ -44,7 +56,8 @@ impl Failure {
         Failure::from(Error::invalid(message.join(" "))).or_try(tip.unwrap_or("--help"))
     }
 
-    /// The exit status: 1 failed, 2 wrong use, 3 exists or conflict, 4 unreachable, 5 damaged, 130 interrupted.
+    /// The exit status: 1 failed, 2 wrong use, 3 exists or conflict, 4 unreachable, 5 damaged or different,
+    /// 130 interrupted.
     pub(crate) fn exit_code(&self) -> u8 {
         match self.error.kind() {
             ErrorKind::Invalid => 2,
@@ -78,7 +91,7 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
-        Failure { error, hint: None }
+        Failure { error, hint: None, is_reported: false }
     }
 }
 

@@ -69,6 +69,9 @@ impl Output {
     pub(crate) fn end(mut self, outcome: Result<(), Failure>) -> ExitCode {
         let Err(failure) = outcome else { return ExitCode::SUCCESS };
         let exit_code = failure.exit_code();
+        if failure.is_reported() {
+            return ExitCode::from(exit_code);
+        }
         if self.json {
             // Where that cannot be written either, the exit status is what is left.
             drop(self.document(&ErrorReport { error: failure.description(), exit_code }));

@@ -5,10 +5,9 @@ use hama::{AnyMatrix, DenseMatrix, Seed};
 use super::Global;
 use super::count::count;
 use super::failure::Failure;
-use super::made::{Dtype, Made};
+use super::made::{Dtype, Making};
 use super::output::Output;
-use super::progress::{Task, Unit};
-use super::session::{Access, Session, taken, target};
+use super::session::{Session, taken, target};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,36 +20,19 @@ An element depends on seed, row, column and type only: a seed gives the same mat
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Random {
-    /// Its name: letters, digits, - and _
-    name: String,
-    /// How many rows
-    #[arg(long, value_name = "R", allow_hyphen_values = true, value_parser = count::<u64>)]
-    rows: u64,
-    /// How many columns
-    #[arg(long, value_name = "C", allow_hyphen_values = true, value_parser = count::<u64>)]
-    cols: u64,
+    #[command(flatten)]
+    making: Making,
     /// What the elements follow from
     #[arg(long, value_name = "S", allow_hyphen_values = true, value_parser = count::<u64>, default_value_t = 0)]
     seed: u64,
-    /// The type of its elements
-    #[arg(long, value_name = "TYPE", value_enum, default_value_t = Dtype::F64)]
-    dtype: Dtype,
-    /// Replace the matrix of this name
-    #[arg(long)]
-    replace: bool,
 }
 
 impl Random {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
-        let shape = (self.rows, self.cols);
-        // Before a store is made for it.
-        let bytes = self.dtype.check(&self.name, shape)?;
-        let session = Session::open(global, Access::Create)?;
-        let task = Task { label: format!("making {}", self.name), total: bytes, unit: Unit::Bytes };
-        let shown = session.show(task);
-        let matrix = make(&session, &self.name, shape, Seed(self.seed), self.dtype, self.replace)?;
-        drop(shown);
-        output.report(&Made::of(&session, &matrix))
+        let Making { name, dtype, replace, .. } = &self.making;
+        self.making.run(global, output, |session, shape| {
+            make(session, name, shape, Seed(self.seed), *dtype, *replace)
+        })
     }
 }
 

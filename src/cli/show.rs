@@ -41,7 +41,7 @@ pub(crate) struct Show {
 
 /// An element, in JSON a number, else one of the strings `NaN`, `Infinity` and `-Infinity`.
 #[derive(Clone, Copy, Debug)]
-enum Number {
+pub(crate) enum Number {
     F64(f64),
     F32(f32),
 }
@@ -113,7 +113,7 @@ impl From<f32> for Number {
 }
 
 impl Number {
-    fn value(self) -> f64 {
+    pub(crate) fn value(self) -> f64 {
         match self {
             Number::F64(value) => value,
             Number::F32(value) => value.into(),

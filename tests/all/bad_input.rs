@@ -71,6 +71,20 @@ fn blockings_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn comparisons_that_say_nothing_are_refused() {
+    let place = place();
+    place.run("matrix diff a b --rtol -1").fails(2, &["relative tolerance of -1"]);
+    place.run("matrix diff a a --atol nan").fails(2, &["absolute tolerance of NaN"]);
+    place.run("matrix diff a a --atol inf").fails(2, &["absolute tolerance of inf"]);
+    place.run("matrix diff a a --atol much").fails(2, &["much"]);
+    place.random("wide", 3, 4);
+    place.random("high", 4, 3);
+    place.run("matrix diff wide high").fails(2, &["3 x 4", "4 x 3", "shapes differ"]);
+    place.random("large", 1000, 1000);
+    place.run("matrix diff large large --memory 12MiB").fails(1, &["--memory 12MiB", "try --memory 16MiB"]);
+}
+
+#[test]
 fn unknown_names_come_with_near_ones() {
     let place = place();
     place.random("gram", 2, 2);
@@ -82,6 +96,8 @@ fn unknown_names_come_with_near_ones() {
     }
     place.run("matrix blocking garm 2").fails(1, &["try: gram"]);
     place.run("matrix export garm garm.npy").fails(1, &["try: gram"]);
+    place.run("matrix diff a garm").fails(1, &["try: gram"]);
+    place.run("matrix diff garm a").fails(1, &["try: gram"]);
     place.run("matrix multiply a garm --output c").fails(1, &["try: gram"]);
     assert!(!place.path().join("garm.npy").exists());
     assert_eq!(place.names(), ["a", "b", "gram"]);

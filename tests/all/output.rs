@@ -90,14 +90,15 @@ fn every_help_teaches_with_an_example() {
     let help = place.ok("--help");
     assert!(help.contains("Examples:") && help.contains("Exit status"), "{help}");
     let verbs = [
-        "random", "multiply", "blocking", "list", "info", "show", "path", "import", "export", "check",
-        "remove",
+        "random", "full", "ones", "multiply", "blocking", "list", "info", "show", "path", "import", "export", "check",
+        "diff", "remove",
     ];
     for verb in verbs {
         let help = place.ok(&format!("matrix {verb} --help"));
         assert!(help.contains("Example") && help.contains("--store") && help.contains("--json"), "{help}");
     }
     assert!(place.ok("demo --help").contains("Example"));
+    assert!(place.ok("completions --help").contains("Example"));
     let matrix = place.ok("matrix --help");
     assert!(matrix.contains("Examples:") && !matrix.contains("hama demo"), "{matrix}");
     for line in
@@ -106,4 +107,19 @@ fn every_help_teaches_with_an_example() {
         assert_eq!(place.ok(&format!("{line} -h")), place.ok(&format!("{line} --help")), "{line}");
     }
     assert_eq!(place.ok("--version"), format!("hama {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn completions_know_verbs_and_options() {
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = place.ok(&format!("completions {shell}"));
+        for word in ["multiply", "transpose-a", "blocking", "dtype"] {
+            assert!(script.contains(word), "{shell} does not know {word}");
+        }
+        let document = place.json(&format!("completions {shell}"));
+        assert_eq!((&document["shell"], &document["script"]), (&shell.into(), &script.into()));
+    }
+    place.run("completions cmd").fails(2, &["cmd", "bash"]);
+    assert!(!place.stored("").exists(), "no store is made for it");
 }

@@ -24,6 +24,32 @@ fn random_makes_what_its_seed_says() {
 }
 
 #[test]
+fn full_and_ones_are_the_same_everywhere() {
+    let place = Place::new();
+    let values =
+        |name: &str| place.json(&format!("matrix show {name} --rows .. --cols .."))["values"].clone();
+    assert!(place.ok("matrix ones e --rows 2 --cols 3").starts_with("e: 2 x 3 f64"));
+    assert_eq!(values("e"), json!([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]));
+    assert!(place.ok("matrix full f --rows 1 --cols 2 --value -0.1 --dtype f32").starts_with("f: 1 x 2 f32"));
+    assert_eq!(values("f"), json!([[-0.1, -0.1]]));
+    place.run("matrix full f --rows 1 --cols 1 --value 2").fails(3, &["f", "--replace"]);
+    for (typed, shown) in [("nan", "NaN"), ("inf", "Infinity"), ("-inf", "-Infinity")] {
+        place.ok(&format!("matrix full f --rows 1 --cols 1 --value {typed} --replace"));
+        assert_eq!(values("f"), json!([[shown]]));
+    }
+    place.run("matrix full g --rows 1 --cols 1 --value 1e39 --dtype f32").fails(2, &["1e39", "f32"]);
+    place.run("matrix full g --rows 1 --cols 1").fails(2, &["--value"]);
+    place.run("matrix full g --rows 0 --cols 1 --value 1").fails(2, &["0"]);
+    place.run("matrix full g --rows 1 --cols 1 --value one").fails(2, &["one"]);
+    assert_eq!(place.names(), ["e", "f"]);
+    // It sums rows.
+    place.ok("matrix full h --rows 4 --cols 1100 --value 0.5");
+    place.ok("matrix ones sum --rows 1100 --cols 1");
+    place.ok("matrix multiply h sum --output s");
+    assert_eq!(values("s"), json!([[550.0], [550.0], [550.0], [550.0]]));
+}
+
+#[test]
 fn a_corner_does_not_depend_on_the_shape() {
     let place = Place::new();
     place.random("a", 5, 5);
@@ -207,4 +233,33 @@ fn memory_given_is_memory_kept() {
     let done = place.json("matrix multiply a a --output c --memory 64MiB --verify");
     let peak = done["memory_bytes_peak"].as_u64().unwrap();
     assert!(peak <= (64 + 64) << 20, "{} MiB of resident memory", peak >> 20);
+}
+
+#[test]
+fn diff_says_how_many_how_far_and_where() {
+    let place = Place::new();
+    place.ok("matrix random a --rows 1100 --cols 30 --seed 3");
+    place.ok("matrix random same --rows 1100 --cols 30 --seed 3");
+    place.ok("matrix random single --rows 1100 --cols 30 --seed 3 --dtype f32");
+    let said = place.ok("matrix diff a same");
+    assert_eq!(said, "a and same are equal: 33000 elements compared\n");
+    let equal = place.json("matrix diff a same");
+    assert_eq!((&equal["same"], &equal["absolute"], &equal["compared"]), (&json!(true), &Value::Null, &json!(33000)));
+
+    // Rounded, or drawn from other bits: not the same.
+    let reply = place.run("matrix diff a single").ends_with(5);
+    assert!(reply.out.starts_with("a and single differ in "), "{}", reply.out);
+    assert!(reply.out.contains("largest absolute difference") && reply.err.is_empty(), "{} {}", reply.out, reply.err);
+    let found = place.run("matrix diff a single --json").ends_with(5).json();
+    assert_eq!((&found["command"], &found["same"]), (&json!("matrix diff"), &json!(false)));
+    let (row, col) = (found["absolute"]["row"].as_u64().unwrap(), found["absolute"]["col"].as_u64().unwrap());
+    let at = |name: &str| {
+        place.json(&format!("matrix show {name} --rows {row} --cols {col}"))["values"][0][0].as_f64().unwrap()
+    };
+    let by = found["absolute"]["by"].as_f64().unwrap();
+    assert_eq!(found["absolute"]["a"].as_f64().unwrap(), at("a"));
+    assert!((by - (at("a") - at("single")).abs()).abs() < 1e-7, "{by}");
+    let within = place.json(&format!("matrix diff a single --atol {}", by * 1.001));
+    assert_eq!((&within["same"], &within["different"]), (&json!(true), &json!(0)));
+    assert_eq!(within["absolute"], found["absolute"], "it is told where they are the same within the tolerance, too");
 }

@@ -35,6 +35,7 @@ const PLACES: [(&str, &str); 7] = [
     ("lz4_flex", "hama-core/src/message/compress.rs"),
     ("gemm", "hama-matrix/src/kernel/tests.rs"),
     ("clap", "src/cli"),
+    ("clap_complete", "src/cli/completions.rs"),
     ("ctrlc", "src/cli/interrupt.rs"),
     ("indicatif", "src/cli/progress.rs"),
     ("tracing_subscriber", "src/cli/log.rs"),

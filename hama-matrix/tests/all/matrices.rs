@@ -1,7 +1,7 @@
 //! Matrices: making, opening, reading, blocking, transposing.
 
 use hama_core::{ErrorKind, TransportKind};
-use hama_matrix::{AnyMatrix, DenseMatrix, Grid, Hama, Seed, open_any, replace};
+use hama_matrix::{AnyMatrix, Apart, DenseMatrix, Grid, Hama, Seed, Tolerance, diff, open_any, replace};
 use ndarray::{Array2, s};
 
 use crate::fixture::{TRANSPORTS, check_product, hama};
@@ -161,4 +161,47 @@ fn not_finite(hama: &Hama, grid: Grid) {
         assert!(!expected.is_infinite() || c == expected, "{at:?}");
     }
     assert!(c[[1050, 5]].is_nan() && c[[0, 1040]] == f64::NEG_INFINITY);
+}
+
+#[test]
+fn a_single_other_element_is_found_wherever_it_is() {
+    for peers in [1, 2, 3, 7] {
+        let hama = hama(peers, TransportKind::Memory);
+        for (rows, cols) in [(1, 1), (1, 3000), (3000, 1), (1025, 1030)] {
+            let array = numbered(rows, cols);
+            let a = DenseMatrix::from_array(&hama, replace("a"), array.view()).unwrap();
+            for (row, col) in [(0, 0), (rows / 2, cols / 2), (rows - 1, cols - 1)] {
+                let mut other = array.clone();
+                other[(row, col)] += 0.5;
+                let b = DenseMatrix::from_array(&hama, replace("b"), other.view()).unwrap();
+                // The same matrix in a table that has it transposed.
+                let bt = DenseMatrix::from_array(&hama, replace("bt"), other.t()).unwrap();
+                let at = Apart { by: 0.5, row: row as u64, col: col as u64, a: array[(row, col)], b: other[(row, col)] };
+                for found in [diff(&a, &b, Tolerance::default()), diff(&a, &bt.t(), Tolerance::default())] {
+                    let found = found.unwrap();
+                    assert_eq!((found.compared, found.different), ((rows * cols) as u64, 1));
+                    assert_eq!(found.absolute, Some(at), "{peers} peers, {rows} x {cols}");
+                    assert_eq!(found.relative, Some(Apart { by: 0.5 / at.b, ..at }));
+                }
+                let mirrored = diff(&bt, &a.t(), Tolerance::default()).unwrap().absolute.unwrap();
+                assert_eq!((mirrored.row, mirrored.col), (at.col, at.row));
+                assert_eq!((mirrored.a, mirrored.b), (at.b, at.a));
+            }
+        }
+    }
+}
+
+#[test]
+fn matrices_of_both_types_are_compared_in_f64() {
+    let hama = local();
+    let array = numbered(30, 20).mapv(|value| value / 3.0);
+    let a = DenseMatrix::from_array(&hama, "a", array.view()).unwrap();
+    let rounded = array.mapv(|value| value as f32);
+    let b = DenseMatrix::from_array(&hama, "b", rounded.view()).unwrap();
+    let tolerance = Tolerance { absolute: 0.0, relative: f64::from(f32::EPSILON) / 2.0 };
+    let different = |tolerance| diff(&a, &b, tolerance).unwrap().different;
+    assert_eq!(different(tolerance), 0, "within half of the last place of f32");
+    assert!(different(Tolerance::default()) > 300);
+    let shape = DenseMatrix::<f32>::zeros(&hama, "shape", (20, 30)).unwrap();
+    assert_eq!(diff(&a, &shape, tolerance).unwrap_err().kind(), ErrorKind::Invalid);
 }
