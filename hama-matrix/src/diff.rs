@@ -75,7 +75,9 @@ pub fn diff<A: Scalar, B: Scalar>(
     }
     for (name, value) in [("absolute", tolerance.absolute), ("relative", tolerance.relative)] {
         if !value.is_finite() || value < 0.0 {
-            return Err(Error::invalid(format!("an {name} tolerance of {value} is none: a number from 0 on is wanted")));
+            return Err(Error::invalid(format!(
+                "an {name} tolerance of {value} is none: a number from 0 on is wanted"
+            )));
         }
     }
     a.check_tiles()?;
@@ -101,7 +103,8 @@ fn fitting_peers(hama: &Hama, tables: [&Table; 2]) -> Result<usize> {
     match hama.memory() / needed {
         0 => {
             let (given, needed) = (format_bytes(hama.memory()), format_bytes(needed));
-            let message = format!("--memory {given} is too small for a tile of each matrix: try --memory {needed}");
+            let message =
+                format!("--memory {given} is too small for a tile of each matrix: try --memory {needed}");
             Err(Error::new(ErrorKind::OutOfMemory, message))
         }
         count => Ok(usize::try_from(count).unwrap_or(usize::MAX)),
@@ -124,7 +127,8 @@ impl<A: Scalar, B: Scalar> Bsp for Compare<A, B> {
 
     fn bsp(&self, peer: &mut Peer<()>) -> Result<Difference, BoxError> {
         let [a, b] = [Table::open_ref(&self.tables[0])?, Table::open_ref(&self.tables[1])?];
-        let mut buffers = [peer.pool().take(a.spec().tile_bytes())?, peer.pool().take(b.spec().tile_bytes())?];
+        let mut buffers =
+            [peer.pool().take(a.spec().tile_bytes())?, peer.pool().take(b.spec().tile_bytes())?];
         let [in_a, in_b] = [Stored::of(&a, self.transposed[0]), Stored::of(&b, self.transposed[1])];
         let mut found = Difference::default();
         let spec = a.spec();
@@ -135,7 +139,8 @@ impl<A: Scalar, B: Scalar> Bsp for Compare<A, B> {
             a.read_tile(stored, &mut buffers[0])?;
             b.read_tile(in_b.swapped(tile), &mut buffers[1])?;
             let valid = a.spec().tile_valid(stored);
-            let (rows, cols) = if in_a.transposed { (valid.cols, valid.rows) } else { (valid.rows, valid.cols) };
+            let (rows, cols) =
+                if in_a.transposed { (valid.cols, valid.rows) } else { (valid.rows, valid.cols) };
             let [x, y] = &buffers;
             for row in 0..rows {
                 for col in 0..cols {
@@ -171,7 +176,11 @@ impl Stored {
     /// The first row and column of a tile of the matrix.
     fn first(&self, tile: TileIndex) -> (u64, u64) {
         let (down, across) = self.tile;
-        if self.transposed { (tile.row * across, tile.col * down) } else { (tile.row * down, tile.col * across) }
+        if self.transposed {
+            (tile.row * across, tile.col * down)
+        } else {
+            (tile.row * down, tile.col * across)
+        }
     }
 
     fn element<T: Scalar>(&self, tile: &Buffer, row: u64, col: u64) -> f64 {
@@ -209,9 +218,8 @@ impl Difference {
 
 /// The one that is further apart, of equals the first one by row and column.
 fn further(one: Option<Apart>, other: Option<Apart>) -> Option<Apart> {
-    let before = |x: &Apart, y: &Apart| {
-        y.by.total_cmp(&x.by).then((x.row, x.col).cmp(&(y.row, y.col))).is_lt()
-    };
+    let before =
+        |x: &Apart, y: &Apart| y.by.total_cmp(&x.by).then((x.row, x.col).cmp(&(y.row, y.col))).is_lt();
     match (one, other) {
         (Some(one), Some(other)) => Some(if before(&other, &one) { other } else { one }),
         (one, other) => one.or(other),

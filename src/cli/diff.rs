@@ -118,7 +118,7 @@ impl fmt::Display for DiffReport {
         for (name, largest) in [("absolute", &self.absolute), ("relative", &self.relative)] {
             if let Some(Largest { by, row, col, a, b }) = largest {
                 let (by, a, b) = (by.value(), a.value(), b.value());
-                writeln!(f, "largest {name} difference {by:e} at ({row}, {col}): {a} and {b}")?;
+                writeln!(f, "largest {name} difference {by:.3e} at ({row}, {col}): {a:?} and {b:?}")?;
             }
         }
         Ok(())

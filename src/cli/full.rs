@@ -52,7 +52,10 @@ fn full(making: &Making, value: f64, global: &Global, output: &mut Output) -> Re
     let Making { name, dtype, replace, .. } = making;
     let single = value as f32;
     if *dtype == Dtype::F32 && value.is_finite() && !single.is_finite() {
-        return Err(Error::invalid(format!("cannot make {name} of {value:e}: f32 has no number of that size")).into());
+        return Err(Error::invalid(format!(
+            "cannot make {name} of {value:e}: f32 has no number of that size"
+        ))
+        .into());
     }
     making.run(global, output, |session, shape| {
         let (hama, target) = (&session.hama, target(name, *replace));

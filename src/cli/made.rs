@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use hama::table::{ElementType, Extent, TableName, TableSpec};
 use hama::AnyMatrix;
+use hama::table::{ElementType, Extent, TableName, TableSpec};
 use serde::Serialize;
 
 use super::Global;

@@ -244,12 +244,20 @@ fn diff_says_how_many_how_far_and_where() {
     let said = place.ok("matrix diff a same");
     assert_eq!(said, "a and same are equal: 33000 elements compared\n");
     let equal = place.json("matrix diff a same");
-    assert_eq!((&equal["same"], &equal["absolute"], &equal["compared"]), (&json!(true), &Value::Null, &json!(33000)));
+    assert_eq!(
+        (&equal["same"], &equal["absolute"], &equal["compared"]),
+        (&json!(true), &Value::Null, &json!(33000))
+    );
 
     // Rounded, or drawn from other bits: not the same.
     let reply = place.run("matrix diff a single").ends_with(5);
     assert!(reply.out.starts_with("a and single differ in "), "{}", reply.out);
-    assert!(reply.out.contains("largest absolute difference") && reply.err.is_empty(), "{} {}", reply.out, reply.err);
+    assert!(
+        reply.out.contains("largest absolute difference") && reply.err.is_empty(),
+        "{} {}",
+        reply.out,
+        reply.err
+    );
     let found = place.run("matrix diff a single --json").ends_with(5).json();
     assert_eq!((&found["command"], &found["same"]), (&json!("matrix diff"), &json!(false)));
     let (row, col) = (found["absolute"]["row"].as_u64().unwrap(), found["absolute"]["col"].as_u64().unwrap());
@@ -261,5 +269,8 @@ fn diff_says_how_many_how_far_and_where() {
     assert!((by - (at("a") - at("single")).abs()).abs() < 1e-7, "{by}");
     let within = place.json(&format!("matrix diff a single --atol {}", by * 1.001));
     assert_eq!((&within["same"], &within["different"]), (&json!(true), &json!(0)));
-    assert_eq!(within["absolute"], found["absolute"], "it is told where they are the same within the tolerance, too");
+    assert_eq!(
+        within["absolute"], found["absolute"],
+        "it is told where they are the same within the tolerance, too"
+    );
 }

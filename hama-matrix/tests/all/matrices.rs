@@ -176,7 +176,13 @@ fn a_single_other_element_is_found_wherever_it_is() {
                 let b = DenseMatrix::from_array(&hama, replace("b"), other.view()).unwrap();
                 // The same matrix in a table that has it transposed.
                 let bt = DenseMatrix::from_array(&hama, replace("bt"), other.t()).unwrap();
-                let at = Apart { by: 0.5, row: row as u64, col: col as u64, a: array[(row, col)], b: other[(row, col)] };
+                let at = Apart {
+                    by: 0.5,
+                    row: row as u64,
+                    col: col as u64,
+                    a: array[(row, col)],
+                    b: other[(row, col)],
+                };
                 for found in [diff(&a, &b, Tolerance::default()), diff(&a, &bt.t(), Tolerance::default())] {
                     let found = found.unwrap();
                     assert_eq!((found.compared, found.different), ((rows * cols) as u64, 1));
