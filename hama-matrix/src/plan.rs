@@ -175,13 +175,13 @@ impl Loops {
 
     /// Supersteps after the last step: for partial sums, and for tiles that mirror those of other peers.
     fn steps_after(&self, problem: &Problem) -> u64 {
-        let mirrored = problem.symmetric && problem.tiles().m > 1 && self.grid.peer_count() > 1;
+        let mirrored = problem.has_mirror_images() && self.grid.peer_count() > 1;
         u64::from(self.grid.k > 1) + u64::from(mirrored)
     }
 
     /// Whether pieces end with tiles of C that go to other peers.
     fn sends_results(&self, problem: &Problem) -> bool {
-        self.grid.k > 1 || (problem.symmetric && problem.tiles().m > 1)
+        self.grid.k > 1 || problem.has_mirror_images()
     }
 
     fn cuts(&self, problem: &Problem) -> Cuts {

@@ -155,6 +155,11 @@ impl Problem {
         !self.symmetric || is_computed(row, col)
     }
 
+    /// Whether there are tiles of C that are not computed, but mirror others.
+    pub(crate) fn has_mirror_images(&self) -> bool {
+        self.symmetric && self.tiles().m > 1
+    }
+
     /// Floating-point operations of one tile product that is computed.
     pub(crate) fn flop_of(&self, row: u64, col: u64, inner: u64) -> u64 {
         let tile = self.tile();

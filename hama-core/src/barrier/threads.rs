@@ -23,7 +23,9 @@ pub(crate) struct ThreadBarrier {
 
 struct Shared {
     peer_count: usize,
-    has_core_each: bool,
+    spins: u32,
+    // What a thread does between two looks.
+    pause: fn(),
     abort: Abort,
     // How many supersteps have ended.
     ended: AtomicU64,
@@ -40,10 +42,14 @@ struct Shared {
 impl ThreadBarrier {
     /// One for `peer_count` threads.
     pub(crate) fn new(peer_count: usize, abort: &Abort) -> ThreadBarrier {
+        // A spinning thread must not keep the one that it waits for from running.
         let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
+        let (spins, pause): (u32, fn()) =
+            if peer_count <= cores { (SPINS, std::hint::spin_loop) } else { (YIELDS, thread::yield_now) };
         let shared = Arc::new(Shared {
             peer_count,
-            has_core_each: peer_count <= cores,
+            spins,
+            pause,
             abort: abort.clone(),
             ended: AtomicU64::new(0),
             woken: AtomicU64::new(0),
@@ -117,16 +123,11 @@ impl Shared {
 
     fn wait_for_end_or_more(&self, superstep: u64, woken: u64) -> Result<()> {
         let is_over = || self.has_ended(superstep) || self.woken.load(Ordering::Acquire) != woken;
-        for _ in 0..if self.has_core_each { SPINS } else { YIELDS } {
+        for _ in 0..self.spins {
             if is_over() {
                 return Ok(());
             }
-            if self.has_core_each {
-                std::hint::spin_loop();
-            } else {
-                // A thread that spins must not keep the one that it waits for from running.
-                thread::yield_now();
-            }
+            (self.pause)();
         }
         let mut count = self.lock();
         while !is_over() {

@@ -118,7 +118,7 @@ fn a_peer_ends_the_superstep_as_it_said_when_it_arrived() {
     }
 }
 
-/// Peer 0 offers tasks in superstep 1; the others are done at once.
+/// Peer 0 offers tasks in superstep 1; the others are done at once, except where all offer some.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 enum Offers {
     /// As many as there are peers, each of which needs all of the others to be done at the same time.
@@ -127,6 +127,8 @@ enum Offers {
     Panicking,
     /// Four, of which it wants one.
     MoreThanItWants,
+    /// Twenty by each peer, which offers others while it makes them.
+    OfAll,
 }
 
 impl SuperstepProgram for Offers {
@@ -146,34 +148,31 @@ impl SuperstepProgram for Offers {
         _: Inbox<()>,
         outbox: &mut Outbox<()>,
     ) -> Result<Flow, BoxError> {
-        if outbox.index() > 0 {
-            return Ok(Flow::Halt);
-        }
-        let count = outbox.count();
-        let meeting = Arc::new(Barrier::new(count));
-        let task = |program: Offers| {
-            let meeting = Arc::clone(&meeting);
-            move |context: &Context| {
-                match program {
-                    Offers::Meeting => drop(meeting.wait()),
-                    Offers::Panicking => panic!("no such task"),
-                    Offers::MoreThanItWants => context.add("done", 1),
-                }
-                context.add_work(1);
-                context.index()
-            }
-        };
         match self {
+            Offers::OfAll => *done = offer_and_drop(outbox),
+            _ if outbox.index() > 0 => {}
             Offers::Meeting => {
-                let mut offer = outbox.offer((0..count).map(|_| task(*self)));
-                while let Some(by) = offer.next(outbox) {
-                    done.push(by);
-                }
+                let meeting = Arc::new(Barrier::new(outbox.count()));
+                let mut offer = outbox.offer((0..outbox.count()).map(|_| {
+                    let meeting = Arc::clone(&meeting);
+                    move |context: &Context| {
+                        meeting.wait();
+                        context.add_work(1);
+                        context.index()
+                    }
+                }));
+                done.extend(std::iter::from_fn(|| offer.next(outbox)));
             }
             Offers::Panicking => {
-                let _never = outbox.offer([task(*self)]).next(outbox);
+                let _never: Option<()> = outbox.offer([|_: &Context| panic!("no such task")]).next(outbox);
             }
-            Offers::MoreThanItWants => done.extend(outbox.offer((0..4).map(|_| task(*self))).next(outbox)),
+            Offers::MoreThanItWants => {
+                let task = |context: &Context| {
+                    context.add("done", 1);
+                    context.index()
+                };
+                done.extend(outbox.offer([task; 4]).next(outbox));
+            }
         }
         Ok(Flow::Halt)
     }
@@ -181,6 +180,21 @@ impl SuperstepProgram for Offers {
     fn finish(&self, done: Vec<usize>, _: &Context) -> Result<Vec<usize>, BoxError> {
         Ok(done)
     }
+}
+
+/// What twenty tasks of this peer give, ascending.
+fn offer_and_drop(outbox: &mut Outbox<()>) -> Vec<usize> {
+    let number = |number: usize| move |_: &Context| number;
+    // One that is dropped takes its own tasks with it, and no others.
+    let unwanted = outbox.offer((0..3).map(|_| number(usize::MAX)));
+    let mut offer = outbox.offer((0..20).map(|task| {
+        let inner = outbox.offer([number(task)]).next(outbox);
+        number(100 * outbox.index() + inner.expect("it has a result"))
+    }));
+    drop(unwanted);
+    let mut results: Vec<usize> = std::iter::from_fn(|| offer.next(outbox)).collect();
+    results.sort_unstable();
+    results
 }
 
 #[test]
@@ -220,50 +234,9 @@ fn tasks_that_nobody_has_begun_go_with_their_offer() {
     }
 }
 
-/// Every peer offers tasks while it works on them, and one offers some while it makes others.
-#[derive(Serialize, Deserialize)]
-struct AllOffer;
-
-impl SuperstepProgram for AllOffer {
-    const NAME: &'static str = "all-offer";
-    type Message = ();
-    type State = Vec<usize>;
-    type Output = Vec<usize>;
-
-    fn init(&self, _: &mut Outbox<()>) -> Result<Vec<usize>, BoxError> {
-        Ok(Vec::new())
-    }
-
-    fn superstep(
-        &self,
-        results: &mut Vec<usize>,
-        _: Inbox<()>,
-        outbox: &mut Outbox<()>,
-    ) -> Result<Flow, BoxError> {
-        let me = outbox.index();
-        let number = |number: usize| move |_: &Context| number;
-        // One that is dropped takes its own tasks with it, and no others.
-        let unwanted = outbox.offer((0..3).map(|_| number(usize::MAX)));
-        let mut offer = outbox.offer((0..20).map(|task| {
-            let inner = outbox.offer([number(task)]).next(outbox);
-            number(100 * me + inner.expect("it has a result"))
-        }));
-        drop(unwanted);
-        while let Some(result) = offer.next(outbox) {
-            results.push(result);
-        }
-        results.sort_unstable();
-        Ok(Flow::Halt)
-    }
-
-    fn finish(&self, results: Vec<usize>, _: &Context) -> Result<Vec<usize>, BoxError> {
-        Ok(results)
-    }
-}
-
 #[test]
 fn offers_of_all_peers_do_not_mix() {
-    for trial in run(&Supersteps(AllOffer), [1, 2, 3, 7]) {
+    for trial in run(&Supersteps(Offers::OfAll), [1, 2, 3, 7]) {
         for (peer, results) in trial.result.unwrap().outputs.into_iter().enumerate() {
             assert_eq!(results, (0..20).map(|task| 100 * peer + task).collect::<Vec<_>>());
         }

@@ -293,7 +293,7 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
         let (pool, cancel) = (outbox.pool().clone(), outbox.cancel().clone());
         let tables = (Table::open_ref(&self.a)?, Table::open_ref(&self.b)?);
         let mut reader = Reader::<T>::new(self.plan.problem, tables, self.plan.kernel, (pool, cancel))?;
-        let mirrors = self.plan.has_mirror_images();
+        let mirrors = self.plan.problem.has_mirror_images();
         let mirror = mirrors.then(|| outbox.pool().take(self.c.spec.tile_bytes())).transpose()?;
         let mut state = State {
             kernel: Kernel::new(self.plan.kernel)?,

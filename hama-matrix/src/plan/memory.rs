@@ -68,7 +68,7 @@ impl MemoryUse {
         let (a, b) = (a.held(cuts, by_reference), b.held(cuts, by_reference));
         let count = Tiles::of(problem, loops, cuts);
         let pieces = cuts.pieces().min(2);
-        let mirror = u64::from(problem.symmetric && problem.tiles().m > 1);
+        let mirror = u64::from(problem.has_mirror_images());
         MemoryUse {
             sums_bytes: product([count.sums, pieces, tile_c]),
             resident_bytes: a.resident.saturating_add(b.resident),

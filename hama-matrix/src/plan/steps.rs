@@ -139,15 +139,10 @@ impl Plan {
         self.writer(ShardIndex { row: row / self.shard.rows, col: col / self.shard.cols })
     }
 
-    /// Whether there are tiles of C that are not computed, but mirror others.
-    pub(crate) fn has_mirror_images(&self) -> bool {
-        self.problem.symmetric && self.problem.tiles().m > 1
-    }
-
     /// Whether peer `from` hands tile (row, col) of C to peer `to` to be mirrored.
     pub(crate) fn mirrors(&self, from: usize, (row, col): (u64, u64), to: u64) -> bool {
         let tiles = self.problem.tiles();
-        self.has_mirror_images()
+        self.problem.has_mirror_images()
             && row < tiles.m
             && col < tiles.n
             && row != col

@@ -156,7 +156,7 @@ fn check_tiles_of_c(plan: &Plan) {
     let memory = MemoryUse::of(&plan.problem, &loops, &loops.cuts(&plan.problem), plan.by_reference);
     let tile = hama_core::Pool::cost(plan.problem.tile_bytes()[2] as usize) as u64;
     // The reduction is counted for itself.
-    let transposed_into = u64::from(plan.has_mirror_images());
+    let transposed_into = u64::from(plan.problem.has_mirror_images());
     let most = (memory.sums_bytes + memory.mirror_bytes) / tile - transposed_into;
     let summed_most = memory.reduce_bytes / tile;
     let peers = plan.grid.peer_count();
@@ -172,7 +172,11 @@ fn check_tiles_of_c(plan: &Plan) {
     let sent_ahead = |index: u64, to: u64| {
         let step = plan.step(index + 1);
         let sends = index + 1 < plan.step_count() && plan.sends_results(step);
-        if !plan.has_mirror_images() || plan.grid.k > 1 || !sends || plan.sends_results(plan.step(index)) {
+        if !plan.problem.has_mirror_images()
+            || plan.grid.k > 1
+            || !sends
+            || plan.sends_results(plan.step(index))
+        {
             return 0;
         }
         let tiles = (0..peers).filter(|&peer| peer != to).flat_map(|peer| computed(peer, step));
