@@ -16,4 +16,5 @@ mod output;
 mod pages;
 mod python;
 mod verbs;
+mod versions;
 mod workspace;

@@ -30,13 +30,14 @@ const LICENCES: [&str; 11] = [
 ];
 
 /// Third-party crates, and the only file or folder of ours that may name them.
-const PLACES: [(&str, &str); 8] = [
+const PLACES: [(&str, &str); 9] = [
     ("bincode", "hama-core/src/message/codec.rs"),
     ("lz4_flex", "hama-core/src/message/compress.rs"),
     ("gemm", "hama-matrix/src/kernel/tests.rs"),
     ("clap", "src/cli"),
     ("clap_complete", "src/cli/completions.rs"),
     ("ctrlc", "src/cli/interrupt.rs"),
+    ("humantime", "src/cli/gc.rs"),
     ("indicatif", "src/cli/progress.rs"),
     ("tracing_subscriber", "src/cli/log.rs"),
 ];
