@@ -10,6 +10,7 @@ use crate::pool::Pool;
 use crate::runner::outcome::Outcome;
 use crate::runner::threads::{LocalRunner, TransportKind};
 use crate::transport::framed::faulty;
+pub use crate::transport::framed::protocol::simulation::{Simulated, simulate};
 
 /// All transports of the local runner.
 pub const TRANSPORTS: [TransportKind; 2] = [TransportKind::Memory, TransportKind::Framed];
