@@ -15,6 +15,7 @@ mod full;
 mod import;
 mod info;
 mod interrupt;
+mod limits;
 mod list;
 mod log;
 mod made;
@@ -145,6 +146,7 @@ enum Matrix {
 
 /// Reads the command line, runs what it says, and ends with its exit status.
 pub(crate) fn main() -> ExitCode {
+    limits::are_told();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     // A command line that cannot be read is answered in the form that it asks for, as far as one can tell.
     let json = arguments

@@ -1,5 +1,8 @@
 //! For tests of programs, here and in other crates: every transport, any number of peers, never a hang.
 
+mod mutate;
+pub mod parse;
+
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -11,6 +14,7 @@ use crate::runner::outcome::Outcome;
 use crate::runner::threads::{LocalRunner, TransportKind};
 use crate::transport::framed::faulty;
 pub use crate::transport::framed::protocol::simulation::{Simulated, simulate};
+pub use mutate::mutate;
 
 /// All transports of the local runner.
 pub const TRANSPORTS: [TransportKind; 2] = [TransportKind::Memory, TransportKind::Framed];

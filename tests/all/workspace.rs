@@ -30,7 +30,7 @@ const LICENCES: [&str; 11] = [
 ];
 
 /// Third-party crates, and the only file or folder of ours that may name them.
-const PLACES: [(&str, &str); 8] = [
+const PLACES: [(&str, &str); 9] = [
     ("bincode", "hama-core/src/message/codec.rs"),
     ("lz4_flex", "hama-core/src/message/compress.rs"),
     ("gemm", "hama-matrix/src/kernel/tests.rs"),
@@ -38,6 +38,7 @@ const PLACES: [(&str, &str); 8] = [
     ("clap_complete", "src/cli/completions.rs"),
     ("ctrlc", "src/cli/interrupt.rs"),
     ("indicatif", "src/cli/progress.rs"),
+    ("signal_hook", "src/cli/limits.rs"),
     ("tracing_subscriber", "src/cli/log.rs"),
 ];
 

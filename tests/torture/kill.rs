@@ -119,8 +119,9 @@ pub(crate) fn run(torture: &mut Torture) {
             Ok(Kills { seen, took }) => {
                 let tried: u64 = seen.values().sum();
                 let early = if tried < count { format!(" of {count}: out of time") } else { String::new() };
-                let seen: Vec<String> = seen.iter().map(|(state, times)| format!("{times} {state}")).collect();
-                let tried = format!("{tried} kills in {:.0} ms{early}", took.as_secs_f64() * 1e3);
+                let seen: Vec<String> =
+                    seen.iter().map(|(state, times)| format!("{times} {state}")).collect();
+                let tried = format!("{tried} kills{early}, of {:.0} ms", took.as_secs_f64() * 1e3);
                 torture.row(verb.name, &tried, &seen.join(", "));
             }
             Err(message) => torture.find(&format!("{}: {message}", verb.name)),

@@ -4,7 +4,11 @@
 //! `cargo xtask torture` runs it for minutes, on the optimised command. Under `cargo test` it runs a short set of each with
 //! a fixed seed, and the words behind it choose among the sets by name.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to the person who started it")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program that talks to the person who started it"
+)]
 
 mod fault;
 mod kill;

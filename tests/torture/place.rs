@@ -170,7 +170,8 @@ impl Reply {
 
     /// Checks that it went well or failed with a clear error of its own.
     pub(crate) fn is_clear(&self) -> Result<(), String> {
-        let is_told = self.err.starts_with("hama: ") && !self.err.contains("panicked");
+        let is_told =
+            self.err.lines().any(|line| line.starts_with("hama: ")) && !self.err.contains("panicked");
         if self.status == 0 || (1..=5).contains(&self.status) && is_told {
             return Ok(());
         }

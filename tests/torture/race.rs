@@ -48,9 +48,15 @@ pub(crate) fn run(torture: &mut Torture) {
     let time = if torture.quick { Duration::from_secs(1) } else { Duration::from_secs(60) };
     match reading(&place, end.min(Instant::now() + time)) {
         Ok((reads, writes)) if reads > 0 && writes > 1 => {
-            torture.row("readers during replacements", &format!("{reads} reads"), &format!("{writes} versions"));
+            torture.row(
+                "readers during replacements",
+                &format!("{reads} reads"),
+                &format!("{writes} versions"),
+            );
         }
-        Ok((reads, writes)) => torture.find(&format!("{reads} reads during {writes} replacements show nothing")),
+        Ok((reads, writes)) => {
+            torture.find(&format!("{reads} reads during {writes} replacements show nothing"))
+        }
         Err(message) => torture.find(&message),
     }
 }
@@ -72,7 +78,11 @@ fn race(place: &Place, number: u64, random: &mut Random) -> Result<&'static str,
     let mut pick = || WRITERS[(random.share() * WRITERS.len() as f64) as usize % WRITERS.len()];
     let writers = [pick(), pick()];
     let replace = number.is_multiple_of(2);
-    place.prepare(if replace { &["matrix random t --rows 5 --cols 5 --replace"] } else { &["-matrix remove t"] })?;
+    place.prepare(if replace {
+        &["matrix random t --rows 5 --cols 5 --replace"]
+    } else {
+        &["-matrix remove t"]
+    })?;
     let lag = Duration::from_secs_f64(0.06 * random.share() * random.share());
     let option = if replace { " --replace" } else { "" };
     let start = |line: &str| {

@@ -22,5 +22,9 @@ pub(crate) fn run(torture: &mut Torture) {
         }
         seed = seed.wrapping_add(1);
     }
-    torture.row("jobs over bad networks", &format!("{runs} seeds"), &format!("{faults} faults, {deaths} deaths"));
+    torture.row(
+        "jobs over bad networks",
+        &format!("{runs} seeds"),
+        &format!("{faults} faults, {deaths} deaths"),
+    );
 }

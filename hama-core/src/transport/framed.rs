@@ -9,7 +9,7 @@ mod fault;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod faulty;
 mod frame;
-mod header;
+pub(crate) mod header;
 mod incoming;
 mod io_thread;
 mod outgoing;

@@ -133,7 +133,8 @@ impl Simulation {
     fn node(&self, me: usize, attempt: u32) -> Node {
         let me = PeerId::from_index(me as u32);
         // A master that comes back has a later epoch, and may count attempts anew.
-        let (attempt, epoch) = if self.seed.is_multiple_of(2) { (attempt, 1) } else { (0, u64::from(attempt)) };
+        let (attempt, epoch) =
+            if self.seed.is_multiple_of(2) { (attempt, 1) } else { (0, u64::from(attempt)) };
         let job = JobId::from_bytes([9; 16]);
         let route = Route { job, attempt, epoch, sender: me, destination: me };
         Node::new(route, self.peers, program::start(self.seed, me.index()), self.pool.clone())
