@@ -39,6 +39,7 @@ mod multiply;
 pub mod npy;
 #[cfg(feature = "testing")]
 pub mod parse;
+mod placed;
 pub mod plan;
 mod problem;
 mod product;
@@ -49,6 +50,7 @@ mod scalar;
 mod symmetric;
 mod tile;
 mod transpose;
+mod update;
 mod verify;
 mod write_behind;
 
@@ -60,6 +62,7 @@ pub use grid::{Coordinates, Grid};
 pub use hama::{Hama, HamaBuilder};
 pub use host_memory::default_memory;
 pub use kernel::KernelId;
+pub use placed::Copied;
 pub use plan::Plan;
 pub use problem::{Operand, Problem};
 pub use product::{Finished, Product};

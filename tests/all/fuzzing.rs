@@ -11,11 +11,12 @@ use hama_hdfs::testing::parse as hdfs;
 use hama_matrix::parse as matrix;
 
 /// The fuzz targets.
-const PARSERS: [(&str, fn(&[u8])); 10] = [
+const PARSERS: [(&str, fn(&[u8])); 11] = [
     ("bundle", core::bundle),
     ("frames", core::frames),
     ("inbox", core::inbox),
     ("index", hdfs::index),
+    ("labels", hdfs::labels),
     ("manifest", hdfs::manifest),
     ("names", hdfs::names),
     ("npy", matrix::npy),

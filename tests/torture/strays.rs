@@ -45,6 +45,10 @@ fn named(folder: &Path) -> Result<BTreeSet<PathBuf>, String> {
             named.insert(folder.join(shard["file"].as_str().unwrap_or_default()));
         }
         named.extend([index, home.join("zarr.json"), home.join("values/zarr.json")]);
+        // Coordinate arrays: a chunk each. Those of placed copies have none.
+        for labels in ["row", "column"].map(|name| home.join(name)).iter().filter(|labels| labels.exists()) {
+            named.extend([labels.join("zarr.json"), labels.join("c.0")]);
+        }
     }
     Ok(named)
 }

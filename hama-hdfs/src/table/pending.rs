@@ -11,11 +11,12 @@ use hama_core::{Error, ErrorKind, Result};
 
 use super::files::{TRIES, read_whole, repeated, write_whole};
 use super::layout::Layout;
+use super::remove::remove_empty;
 use super::versions::Versions;
 use crate::generation::GenerationId;
 use crate::manifest::{MANIFEST_BYTES_MAX, Manifest, NUMBER_MAX};
 use crate::name::TableName;
-use crate::store::{Lock, LockGuard, Store};
+use crate::store::{Durability, Lock, LockGuard, Store};
 
 /// How often a writer begins anew because the table changed in the moments of beginning.
 const BEGIN_TRIES: usize = 100;
@@ -42,6 +43,7 @@ pub(super) struct Pending {
     bytes: Vec<u8>,
     lock: Option<Box<dyn LockGuard>>,
     state: State,
+    durability: Durability,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,15 +94,28 @@ impl Pending {
             bytes,
             lock: None,
             state: State::Waiting,
+            durability: Durability::Full,
         };
         let locked =
             write_whole(&**store, &path, &pending.bytes).and_then(|()| store.lock(&path, Lock::Shared));
         pending.lock = match locked {
             // Whoever removes the table takes its empty directory away; whoever collects takes what is not locked yet.
             Err(e) if e.kind() == ErrorKind::NotFound => None,
-            other => other?,
+            Err(e) => {
+                // Not even the directory that was made for it stays.
+                drop(pending);
+                let _ = remove_empty(&**store, layout);
+                return Err(e);
+            }
+            Ok(lock) => lock,
         };
         Ok(pending)
+    }
+
+    /// The same, whose commit survives a power loss or not.
+    pub(super) fn with_durability(mut self, durability: Durability) -> Pending {
+        self.durability = durability;
+        self
     }
 
     /// The manifest that it is to become.
@@ -140,6 +155,9 @@ impl Pending {
     /// It is the table's manifest: makes that durable.
     fn settle_durably(&mut self) -> Result<()> {
         self.state = State::Published;
+        if self.durability == Durability::None {
+            return Ok(());
+        }
         self.store.sync(self.layout.dir()).map_err(|e| {
             let (table, number) = (&self.manifest.table, self.manifest.number);
             Error::new(
@@ -186,8 +204,8 @@ impl Pending {
     }
 
     /// The lock, which from the commit on keeps the table that was written.
-    pub(super) fn take_lock(&mut self) -> Option<Box<dyn LockGuard>> {
-        self.lock.take()
+    pub(super) fn take_lock(&mut self) -> Option<Arc<dyn LockGuard>> {
+        self.lock.take().map(Arc::from)
     }
 
     /// Takes the pending file away, unless it was published. Whether what it names can go too.

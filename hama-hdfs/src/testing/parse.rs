@@ -1,12 +1,14 @@
 //! Every parser of a table's files, each as a function that takes any bytes: what it accepts it has to write again as it
 //! was, and no element is read that was not written.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hama_core::{Cancel, ErrorKind, Host};
 
 use crate::generation::GenerationId;
 use crate::index::GenerationIndex;
+use crate::labels::{LabelKind, Labels};
 use crate::manifest::Manifest;
 use crate::store::{self, CreateHint, EntryKind, Store};
 use crate::{
@@ -15,6 +17,8 @@ use crate::{
 
 /// The generation that files of the corpus name.
 const GENERATION: &str = "d0176fde-20ad-4c28-adbd-3ce6a739d208";
+/// One that it may borrow from.
+const BORROWED: &str = "0f0f9ea8-58a6-4a37-8b1f-4c3c9ab4f3a1";
 /// Larger tiles are not read: it takes long and finds nothing.
 const TILE_BYTES_MAX: usize = 1 << 20;
 
@@ -39,11 +43,28 @@ pub fn manifest(bytes: &[u8]) {
 pub fn index(bytes: &[u8]) {
     let spec = spec();
     let of = (&name(), GENERATION.parse().expect("it is one"), &spec);
+    let borrowed = BTreeSet::from([BORROWED.parse().expect("it is one")]);
     for bytes in [bytes, &sealed(bytes)] {
-        let Ok(read) = GenerationIndex::decode(bytes, of, &"g.json") else { continue };
+        let Ok(read) = GenerationIndex::decode(bytes, of, &borrowed, &"g.json") else { continue };
         let written = read.encode(&spec).expect("what was read can be written");
-        let again = GenerationIndex::decode(&written, of, &"g.json");
+        let again = GenerationIndex::decode(&written, of, &borrowed, &"g.json");
         assert!(again.is_ok_and(|again| again == read), "an index changed");
+    }
+}
+
+/// The labels of rows or columns: the first byte says of which kind, the second how many there should be.
+///
+/// # Panics
+/// When what was read is written as something else.
+pub fn labels(bytes: &[u8]) {
+    let [kind, count, bytes @ ..] = bytes else { return };
+    let kind = [LabelKind::Text, LabelKind::Integers, LabelKind::Numbers][usize::from(*kind) % 3];
+    let count = u64::from(*count);
+    let right = [bytes, &crc32c::crc32c(bytes).to_le_bytes()].concat();
+    for bytes in [bytes, &right] {
+        let Ok(read) = Labels::decode(bytes, kind, count, &"c.0") else { continue };
+        let written = read.encode().expect("what was read can be written");
+        assert!(written == bytes, "labels changed");
     }
 }
 
