@@ -62,6 +62,20 @@ impl Pending {
         base: Base,
         make: impl Fn(u64, GenerationId) -> Manifest,
     ) -> Result<Pending> {
+        let begun = Pending::try_to_begin(store, name, base, make);
+        if begun.is_err() {
+            // Not even the directory that was made for it stays.
+            let _ = remove_empty(&**store, &Layout::new(name));
+        }
+        begun
+    }
+
+    fn try_to_begin(
+        store: &Arc<dyn Store>,
+        name: &TableName,
+        base: Base,
+        make: impl Fn(u64, GenerationId) -> Manifest,
+    ) -> Result<Pending> {
         let layout = Layout::new(name);
         for _ in 0..BEGIN_TRIES {
             let latest = Versions::list(&**store, &layout)?.latest();
@@ -101,13 +115,7 @@ impl Pending {
         pending.lock = match locked {
             // Whoever removes the table takes its empty directory away; whoever collects takes what is not locked yet.
             Err(e) if e.kind() == ErrorKind::NotFound => None,
-            Err(e) => {
-                // Not even the directory that was made for it stays.
-                drop(pending);
-                let _ = remove_empty(&**store, layout);
-                return Err(e);
-            }
-            Ok(lock) => lock,
+            other => other?,
         };
         Ok(pending)
     }

@@ -10,7 +10,7 @@ use crate::generation::GenerationId;
 use crate::index::GenerationIndex;
 use crate::labels::{LabelKind, Labels};
 use crate::manifest::Manifest;
-use crate::store::{self, CreateHint, EntryKind, Store};
+use crate::store::{self, CreateHint, Durability, EntryKind, Store};
 use crate::{
     ElementType, Extent, OnExists, ShardWriter, StorePath, StoreUrl, Table, TableName, TableSpec, TableWriter,
 };
@@ -213,7 +213,8 @@ fn files_below(
 fn put(store: &Arc<dyn Store>, path: &StorePath, bytes: &[u8]) {
     let write = || {
         store.delete(path)?;
-        let mut writer = store.create(path, CreateHint { len: bytes.len() as u64, host: &Host::local() })?;
+        let (len, host) = (bytes.len() as u64, &Host::local());
+        let mut writer = store.create(path, CreateHint { len, host, durability: Durability::None })?;
         writer.write(bytes)?;
         writer.close()
     };
