@@ -1,10 +1,12 @@
 //! The command line: what may be typed, and which verb answers.
 
 mod analysis;
+mod annotate;
 mod bench;
 mod blocking;
 mod check;
 mod completions;
+mod copy;
 mod count;
 mod date;
 mod demo;
@@ -12,6 +14,8 @@ mod diff;
 mod export;
 mod failure;
 mod full;
+mod gc;
+mod history;
 mod import;
 mod info;
 mod interrupt;
@@ -33,6 +37,7 @@ mod session;
 mod show;
 mod size;
 mod span;
+mod update;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -139,9 +144,17 @@ enum Matrix {
     Path(path::Path),
     Import(import::Import),
     Export(export::Export),
+    Update(update::Update),
+    History(history::History),
+    Restore(history::Restore),
+    Annotate(annotate::Annotate),
+    Label(annotate::Label),
     Check(check::Check),
     Diff(diff::Diff),
+    Copy(copy::Copy),
+    Rename(copy::Rename),
     Remove(remove::Remove),
+    Gc(gc::Gc),
 }
 
 /// Reads the command line, runs what it says, and ends with its exit status.
@@ -185,6 +198,14 @@ impl Command {
                 Matrix::Path(_) => "matrix path",
                 Matrix::Import(_) => "matrix import",
                 Matrix::Export(_) => "matrix export",
+                Matrix::Update(_) => "matrix update",
+                Matrix::History(_) => "matrix history",
+                Matrix::Restore(_) => "matrix restore",
+                Matrix::Annotate(_) => "matrix annotate",
+                Matrix::Label(_) => "matrix label",
+                Matrix::Copy(_) => "matrix copy",
+                Matrix::Rename(_) => "matrix rename",
+                Matrix::Gc(_) => "matrix gc",
                 Matrix::Full(_) => "matrix full",
                 Matrix::Ones(_) => "matrix ones",
                 Matrix::Check(_) => "matrix check",
@@ -210,6 +231,14 @@ impl Command {
                 Matrix::Path(verb) => verb.run(global, output),
                 Matrix::Import(verb) => verb.run(global, output),
                 Matrix::Export(verb) => verb.run(global, output),
+                Matrix::Update(verb) => verb.run(global, output),
+                Matrix::History(verb) => verb.run(global, output),
+                Matrix::Restore(verb) => verb.run(global, output),
+                Matrix::Annotate(verb) => verb.run(global, output),
+                Matrix::Label(verb) => verb.run(global, output),
+                Matrix::Copy(verb) => verb.run(global, output),
+                Matrix::Rename(verb) => verb.run(global, output),
+                Matrix::Gc(verb) => verb.run(global, output),
                 Matrix::Full(verb) => verb.run(global, output),
                 Matrix::Ones(verb) => verb.run(global, output),
                 Matrix::Check(verb) => verb.run(global, output),

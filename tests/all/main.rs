@@ -17,4 +17,5 @@ mod output;
 mod pages;
 mod python;
 mod verbs;
+mod versions;
 mod workspace;

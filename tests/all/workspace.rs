@@ -37,6 +37,7 @@ const PLACES: [(&str, &str); 9] = [
     ("clap", "src/cli"),
     ("clap_complete", "src/cli/completions.rs"),
     ("ctrlc", "src/cli/interrupt.rs"),
+    ("humantime", "src/cli/gc.rs"),
     ("indicatif", "src/cli/progress.rs"),
     ("signal_hook", "src/cli/limits.rs"),
     ("tracing_subscriber", "src/cli/log.rs"),

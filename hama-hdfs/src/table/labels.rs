@@ -41,6 +41,11 @@ impl Table {
         Labels::decode(&bytes, record.kind, self.count(dimension), &path).map(Some)
     }
 
+    /// Whether there are labels along one dimension.
+    pub fn has_labels(&self, dimension: Dimension) -> bool {
+        self.inner.manifest.labels.of(dimension).is_some()
+    }
+
     /// How many rows or columns there are.
     fn count(&self, dimension: Dimension) -> u64 {
         let shape = self.spec().shape;
