@@ -19,6 +19,7 @@ mod history;
 mod import;
 mod info;
 mod interrupt;
+mod limits;
 mod list;
 mod log;
 mod made;
@@ -180,6 +181,7 @@ enum Matrix {
 
 /// Reads the command line, runs what it says, and ends with its exit status.
 pub(crate) fn main() -> ExitCode {
+    limits::are_told();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     // A command line that cannot be read is answered in the form that it asks for, as far as one can tell.
     let json = arguments

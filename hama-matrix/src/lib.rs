@@ -37,6 +37,8 @@ mod kernel;
 pub mod measure;
 mod multiply;
 pub mod npy;
+#[cfg(feature = "testing")]
+pub mod parse;
 mod placed;
 pub mod plan;
 mod problem;

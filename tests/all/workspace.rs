@@ -39,6 +39,7 @@ const PLACES: [(&str, &str); 9] = [
     ("ctrlc", "src/cli/interrupt.rs"),
     ("humantime", "src/cli/gc.rs"),
     ("indicatif", "src/cli/progress.rs"),
+    ("signal_hook", "src/cli/limits.rs"),
     ("tracing_subscriber", "src/cli/log.rs"),
 ];
 

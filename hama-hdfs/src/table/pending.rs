@@ -11,6 +11,7 @@ use hama_core::{Error, ErrorKind, Result};
 
 use super::files::{TRIES, read_whole, repeated, write_whole};
 use super::layout::Layout;
+use super::remove::remove_empty;
 use super::versions::Versions;
 use crate::generation::GenerationId;
 use crate::manifest::{MANIFEST_BYTES_MAX, Manifest, NUMBER_MAX};
@@ -60,6 +61,20 @@ impl Pending {
         name: &TableName,
         base: Base,
         durability: Durability,
+        make: impl Fn(u64, GenerationId) -> Manifest,
+    ) -> Result<Pending> {
+        let begun = Pending::try_to_begin(store, name, base, make);
+        if begun.is_err() {
+            // Not even the directory that was made for it stays.
+            let _ = remove_empty(&**store, &Layout::new(name));
+        }
+        begun
+    }
+
+    fn try_to_begin(
+        store: &Arc<dyn Store>,
+        name: &TableName,
+        base: Base,
         make: impl Fn(u64, GenerationId) -> Manifest,
     ) -> Result<Pending> {
         let layout = Layout::new(name);
