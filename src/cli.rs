@@ -32,6 +32,7 @@ mod session;
 mod show;
 mod size;
 mod span;
+mod spill;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -57,6 +58,7 @@ const MATRIX_EXAMPLES: &str = "\
 Examples:
   hama matrix random a --rows 4000 --cols 2000           make one
   hama matrix import mine.npy mine                       or bring one
+  hama matrix multiply ./a.npy ./b.npy --output ./c.npy  or use files as they are
   hama matrix multiply a mine --transpose-a --output c   multiply
   hama matrix show c --rows 0..5 --cols 0..5             look at a corner
   hama matrix export c c.npy                             take it elsewhere
@@ -96,6 +98,9 @@ pub(crate) struct Global {
         help_heading = "Options of every command"
     )]
     pub(crate) memory: Option<Size>,
+    /// Where files are converted in that cannot be read or written in place [default: $TMPDIR, else /var/tmp]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Options of every command")]
+    pub(crate) spill_dir: Option<std::path::PathBuf>,
     /// Answer with one JSON document on standard output, errors too
     #[arg(long, global = true, help_heading = "Options of every command")]
     pub(crate) json: bool,

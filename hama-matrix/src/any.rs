@@ -1,10 +1,13 @@
 //! A matrix whose element type is known only when it is opened.
 
+use std::path::Path;
+
 use hama_core::Result;
 use hama_hdfs::{ElementType, Table, TableName};
 
 use crate::dense::DenseMatrix;
 use crate::hama::Hama;
+use crate::source::Source;
 
 /// A matrix of either element type.
 #[derive(Clone, Debug)]
@@ -27,12 +30,70 @@ pub fn open_any(hama: &Hama, name: &str) -> Result<AnyMatrix> {
     })
 }
 
+/// Opens the matrix in a file or a directory that is read in place: a `.npy` file, a Zarr array. Nothing is
+/// imported; within the memory given it is read tile by tile.
+///
+/// # Cost
+/// Reads a header; of a Zarr array it looks at each chunk's file. Where those chunks are compressed and larger than
+/// tiles, they are unpacked again and again: then importing it first is faster.
+///
+/// # Errors
+/// `NotFound` where there is nothing, `Invalid` where it is of a kind that is not read in place, `Data` where it is
+/// damaged, `OutOfMemory` where a chunk needs more than the memory given.
+pub fn open_file(hama: &Hama, path: &Path) -> Result<AnyMatrix> {
+    let (source, transposed) = Source::open_file(path)?;
+    AnyMatrix::of_source(hama, source, transposed)
+}
+
 impl AnyMatrix {
+    pub(crate) fn of_source(hama: &Hama, source: Source, transposed: bool) -> Result<AnyMatrix> {
+        Ok(match source.spec().element {
+            ElementType::F64 => AnyMatrix::F64(DenseMatrix::of_source(hama, source, transposed)?),
+            ElementType::F32 => AnyMatrix::F32(DenseMatrix::of_source(hama, source, transposed)?),
+        })
+    }
+
     /// The table that it is in.
-    pub fn table(&self) -> &Table {
+    ///
+    /// # Errors
+    /// `Invalid` where it is in a file.
+    pub fn table(&self) -> Result<&Table> {
         match self {
             AnyMatrix::F64(matrix) => matrix.table(),
             AnyMatrix::F32(matrix) => matrix.table(),
+        }
+    }
+
+    /// The type of its elements.
+    pub fn element(&self) -> ElementType {
+        match self {
+            AnyMatrix::F64(_) => ElementType::F64,
+            AnyMatrix::F32(_) => ElementType::F32,
+        }
+    }
+
+    /// The name of its table, or the path of its file.
+    pub fn name(&self) -> &str {
+        match self {
+            AnyMatrix::F64(matrix) => matrix.name(),
+            AnyMatrix::F32(matrix) => matrix.name(),
+        }
+    }
+
+    /// The bytes of its files.
+    pub fn stored_bytes(&self) -> u64 {
+        match self {
+            AnyMatrix::F64(matrix) => matrix.stored_bytes(),
+            AnyMatrix::F32(matrix) => matrix.stored_bytes(),
+        }
+    }
+
+    /// The same matrix, whose products are computed in `hama` and saved there.
+    #[must_use]
+    pub fn in_hama(&self, hama: &Hama) -> AnyMatrix {
+        match self {
+            AnyMatrix::F64(matrix) => AnyMatrix::F64(matrix.in_hama(hama)),
+            AnyMatrix::F32(matrix) => AnyMatrix::F32(matrix.in_hama(hama)),
         }
     }
 

@@ -11,7 +11,7 @@ use super::count::count;
 use super::failure::Failure;
 use super::info::Summary;
 use super::output::Output;
-use super::session::{Access, Session};
+use super::session::{Access, Session, not_a_file};
 
 const EXAMPLES: &str = "\
 Example:
@@ -39,12 +39,13 @@ struct BlockingReport {
 
 impl Blocking {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
+        not_a_file(&self.name)?;
         let session = Session::open(global, Access::Existing)?;
         let blocked = match session.matrix(&self.name)? {
             AnyMatrix::F64(matrix) => AnyMatrix::F64(matrix.blocking(self.blocks)?),
             AnyMatrix::F32(matrix) => AnyMatrix::F32(matrix.blocking(self.blocks)?),
         };
-        let table = blocked.table();
+        let table = blocked.table()?;
         let blocks = table.spec().blocking.ok_or_else(|| {
             Error::internal(format!("cannot tell the blocks of {}: it has none", self.name))
         })?;
