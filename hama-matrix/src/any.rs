@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hama_core::Result;
-use hama_hdfs::{ElementType, Table, TableName};
+use hama_hdfs::{ElementType, Table};
 
 use crate::dense::DenseMatrix;
 use crate::hama::Hama;
@@ -18,16 +18,12 @@ pub enum AnyMatrix {
     F32(DenseMatrix<f32>),
 }
 
-/// Opens the matrix of that name, whatever its elements are.
+/// Opens the matrix of that name, or an older version of it (`a@3`), whatever its elements are.
 ///
 /// # Errors
 /// `NotFound` where there is none, `Data` where its files are damaged.
 pub fn open_any(hama: &Hama, name: &str) -> Result<AnyMatrix> {
-    let table = Table::open(hama.store(), &TableName::new(name)?)?;
-    Ok(match table.spec().element {
-        ElementType::F64 => AnyMatrix::F64(DenseMatrix::of_table(hama, table)?),
-        ElementType::F32 => AnyMatrix::F32(DenseMatrix::of_table(hama, table)?),
-    })
+    AnyMatrix::of_table(hama, Table::open_named(hama.store(), &name.parse()?)?)
 }
 
 /// Opens the matrix in a file or a directory that is read in place: a `.npy` file, a Zarr array. Nothing is
@@ -46,6 +42,12 @@ pub fn open_file(hama: &Hama, path: &Path) -> Result<AnyMatrix> {
 }
 
 impl AnyMatrix {
+    /// The matrix in a table.
+    pub(crate) fn of_table(hama: &Hama, table: Table) -> Result<AnyMatrix> {
+        AnyMatrix::of_source(hama, Source::Table(table), false)
+    }
+
+    /// The matrix in a table or a file, of which it may be the transpose.
     pub(crate) fn of_source(hama: &Hama, source: Source, transposed: bool) -> Result<AnyMatrix> {
         Ok(match source.spec().element {
             ElementType::F64 => AnyMatrix::F64(DenseMatrix::of_source(hama, source, transposed)?),

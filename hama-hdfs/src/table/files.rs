@@ -28,7 +28,7 @@ pub(super) fn read_whole(store: &dyn Store, path: &StorePath, len_max: u64) -> R
 /// Writes a file whole. An ambiguous reply is settled by reading it back; where it is not there, it is written again.
 pub(super) fn write_whole(store: &dyn Store, path: &StorePath, bytes: &[u8]) -> Result<()> {
     let write = || {
-        let mut writer = create(store, path, CreateHint { len: bytes.len() as u64, host: &Host::local() })?;
+        let mut writer = create(store, path, CreateHint::new(bytes.len() as u64, &Host::local()))?;
         writer.write(bytes)?;
         writer.close()
     };

@@ -15,7 +15,7 @@ use super::versions::Versions;
 use crate::generation::GenerationId;
 use crate::manifest::{MANIFEST_BYTES_MAX, Manifest, NUMBER_MAX};
 use crate::name::TableName;
-use crate::store::{Lock, LockGuard, Store};
+use crate::store::{Durability, Lock, LockGuard, Store};
 
 /// How often a writer begins anew because the table changed in the moments of beginning.
 const BEGIN_TRIES: usize = 100;
@@ -42,6 +42,7 @@ pub(super) struct Pending {
     bytes: Vec<u8>,
     lock: Option<Box<dyn LockGuard>>,
     state: State,
+    durability: Durability,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +93,7 @@ impl Pending {
             bytes,
             lock: None,
             state: State::Waiting,
+            durability: Durability::Full,
         };
         let locked =
             write_whole(&**store, &path, &pending.bytes).and_then(|()| store.lock(&path, Lock::Shared));
@@ -101,6 +103,12 @@ impl Pending {
             other => other?,
         };
         Ok(pending)
+    }
+
+    /// The same, whose commit survives a power loss or not.
+    pub(super) fn with_durability(mut self, durability: Durability) -> Pending {
+        self.durability = durability;
+        self
     }
 
     /// The manifest that it is to become.
@@ -140,6 +148,9 @@ impl Pending {
     /// It is the table's manifest: makes that durable.
     fn settle_durably(&mut self) -> Result<()> {
         self.state = State::Published;
+        if self.durability == Durability::None {
+            return Ok(());
+        }
         self.store.sync(self.layout.dir()).map_err(|e| {
             let (table, number) = (&self.manifest.table, self.manifest.number);
             Error::new(
@@ -186,8 +197,8 @@ impl Pending {
     }
 
     /// The lock, which from the commit on keeps the table that was written.
-    pub(super) fn take_lock(&mut self) -> Option<Box<dyn LockGuard>> {
-        self.lock.take()
+    pub(super) fn take_lock(&mut self) -> Option<Arc<dyn LockGuard>> {
+        self.lock.take().map(Arc::from)
     }
 
     /// Takes the pending file away, unless it was published. Whether what it names can go too.

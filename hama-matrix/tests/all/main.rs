@@ -9,4 +9,5 @@ mod npy;
 mod orders;
 mod products;
 mod symmetric;
+mod updates;
 mod verification;
