@@ -12,9 +12,12 @@ mod copy;
 mod csv;
 mod export;
 mod import;
+pub(crate) mod inflate;
 mod market;
 mod npz;
 pub(crate) mod numbers;
+#[cfg(feature = "testing")]
+pub mod parse;
 pub(crate) mod publish;
 mod rows;
 mod scatter;
@@ -31,9 +34,6 @@ use hama_hdfs::ElementType;
 
 pub use export::export;
 pub use import::{Incoming, import};
-
-#[cfg(feature = "testing")]
-pub(crate) use {csv::scan, market::scan as scan_market};
 
 /// A format of files that matrices come from and go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

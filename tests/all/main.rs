@@ -8,6 +8,7 @@ mod command;
 mod damage;
 mod demo;
 mod examples;
+mod files;
 mod interrupted;
 mod json;
 mod npy;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
 
 mod bad_input;
+mod files;
 mod fixture;
 mod matrices;
 mod npy;
