@@ -1,10 +1,12 @@
 //! The command line: what may be typed, and which verb answers.
 
 mod analysis;
+mod annotate;
 mod bench;
 mod blocking;
 mod check;
 mod completions;
+mod copy;
 mod count;
 mod date;
 mod demo;
@@ -12,9 +14,12 @@ mod diff;
 mod export;
 mod failure;
 mod full;
+mod gc;
+mod history;
 mod import;
 mod info;
 mod interrupt;
+mod limits;
 mod list;
 mod log;
 mod made;
@@ -33,11 +38,13 @@ mod show;
 mod size;
 mod span;
 mod spill;
+mod update;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use hama::table::store::Durability;
 
 use failure::Failure;
 use output::Output;
@@ -98,6 +105,9 @@ pub(crate) struct Global {
         help_heading = "Options of every command"
     )]
     pub(crate) memory: Option<Size>,
+    /// Whether what is written survives a power loss: none does not wait for the disk [default: full]
+    #[arg(long, global = true, value_name = "WHAT", value_enum, help_heading = "Options of every command")]
+    pub(crate) durability: Option<Survives>,
     /// Where files are converted in that cannot be read or written in place [default: $TMPDIR, else /var/tmp]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Options of every command")]
     pub(crate) spill_dir: Option<std::path::PathBuf>,
@@ -110,6 +120,24 @@ pub(crate) struct Global {
     /// Say on standard error what is done; twice for every superstep
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Options of every command")]
     pub(crate) verbose: u8,
+}
+
+/// What of a result survives a power loss, as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Survives {
+    /// All of it, once the command has ended
+    Full,
+    /// Perhaps nothing: for results that can be made again
+    None,
+}
+
+impl From<Survives> for Durability {
+    fn from(survives: Survives) -> Durability {
+        match survives {
+            Survives::Full => Durability::Full,
+            Survives::None => Durability::None,
+        }
+    }
 }
 
 #[derive(Subcommand)]
@@ -143,13 +171,22 @@ enum Matrix {
     Path(path::Path),
     Import(import::Import),
     Export(export::Export),
+    Update(update::Update),
+    History(history::History),
+    Restore(history::Restore),
+    Annotate(annotate::Annotate),
+    Label(annotate::Label),
     Check(check::Check),
     Diff(diff::Diff),
+    Copy(copy::Copy),
+    Rename(copy::Rename),
     Remove(remove::Remove),
+    Gc(gc::Gc),
 }
 
 /// Reads the command line, runs what it says, and ends with its exit status.
 pub(crate) fn main() -> ExitCode {
+    limits::are_told();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     // A command line that cannot be read is answered in the form that it asks for, as far as one can tell.
     let json = arguments
@@ -188,6 +225,14 @@ impl Command {
                 Matrix::Path(_) => "matrix path",
                 Matrix::Import(_) => "matrix import",
                 Matrix::Export(_) => "matrix export",
+                Matrix::Update(_) => "matrix update",
+                Matrix::History(_) => "matrix history",
+                Matrix::Restore(_) => "matrix restore",
+                Matrix::Annotate(_) => "matrix annotate",
+                Matrix::Label(_) => "matrix label",
+                Matrix::Copy(_) => "matrix copy",
+                Matrix::Rename(_) => "matrix rename",
+                Matrix::Gc(_) => "matrix gc",
                 Matrix::Full(_) => "matrix full",
                 Matrix::Ones(_) => "matrix ones",
                 Matrix::Check(_) => "matrix check",
@@ -213,6 +258,14 @@ impl Command {
                 Matrix::Path(verb) => verb.run(global, output),
                 Matrix::Import(verb) => verb.run(global, output),
                 Matrix::Export(verb) => verb.run(global, output),
+                Matrix::Update(verb) => verb.run(global, output),
+                Matrix::History(verb) => verb.run(global, output),
+                Matrix::Restore(verb) => verb.run(global, output),
+                Matrix::Annotate(verb) => verb.run(global, output),
+                Matrix::Label(verb) => verb.run(global, output),
+                Matrix::Copy(verb) => verb.run(global, output),
+                Matrix::Rename(verb) => verb.run(global, output),
+                Matrix::Gc(verb) => verb.run(global, output),
                 Matrix::Full(verb) => verb.run(global, output),
                 Matrix::Ones(verb) => verb.run(global, output),
                 Matrix::Check(verb) => verb.run(global, output),

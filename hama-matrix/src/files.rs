@@ -16,8 +16,6 @@ pub(crate) mod inflate;
 mod market;
 mod npz;
 pub(crate) mod numbers;
-#[cfg(feature = "testing")]
-pub mod parse;
 pub(crate) mod publish;
 mod rows;
 mod scatter;

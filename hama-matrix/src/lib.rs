@@ -38,6 +38,8 @@ mod kernel;
 pub mod measure;
 mod multiply;
 mod npy;
+#[cfg(feature = "testing")]
+pub mod parse;
 mod placed;
 pub mod plan;
 mod problem;

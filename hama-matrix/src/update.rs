@@ -29,8 +29,9 @@ impl<T: Scalar> DenseMatrix<T> {
     /// `Invalid` where the region is not in the matrix or not of the array's shape; `Conflict` where somebody else
     /// changed the matrix since it was opened; those of the store. In each case nothing is changed.
     pub fn update(&self, rows: Range<u64>, cols: Range<u64>, values: ArrayView2<'_, T>) -> Result<Self> {
+        self.check_inside("update", &rows, &cols)?;
         let shape = (values.nrows() as u64, values.ncols() as u64);
-        let region = (rows.end.saturating_sub(rows.start), cols.end.saturating_sub(cols.start));
+        let region = (rows.end - rows.start, cols.end - cols.start);
         if shape != region {
             return Err(Error::invalid(format!(
                 "cannot update {} x {} elements of {} with {} x {}",

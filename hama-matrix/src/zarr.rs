@@ -7,8 +7,6 @@
 mod array;
 mod codecs;
 pub(crate) mod metadata;
-#[cfg(feature = "testing")]
-pub(crate) mod parse;
 mod reader;
 mod shard;
 mod version2;

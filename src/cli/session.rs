@@ -84,6 +84,9 @@ impl<'a> Session<'a> {
         if let Some(memory) = global.memory {
             builder = builder.memory(memory.0);
         }
+        if let Some(survives) = global.durability {
+            builder = builder.durability(survives.into());
+        }
         let hama = set(builder).build().map_err(|error| {
             let missing = error.kind() == ErrorKind::NotFound;
             let failure = Failure::from(error);
@@ -159,7 +162,7 @@ impl<'a> Session<'a> {
     /// The table `name`.
     pub(crate) fn table(&self, name: &str) -> Result<Table, Failure> {
         not_a_file(name)?;
-        let table = Table::open(self.hama.store(), &TableName::new(name)?);
+        let table = Table::open_named(self.hama.store(), &name.parse()?);
         let table = table.map_err(|error| self.unknown(name, error))?;
         opened(&table);
         Ok(table)
@@ -173,6 +176,11 @@ impl<'a> Session<'a> {
             return failure;
         }
         let tables = table::list(&**self.hama.store()).unwrap_or_default();
+        if let Some((table, _)) = name.split_once('@')
+            && tables.iter().any(|there| there.as_str() == table)
+        {
+            return failure.or_try(format!("hama matrix history {table}"));
+        }
         let near = names::near(name, tables.iter().map(TableName::as_str));
         match near[..] {
             [] => failure.or_try("`hama matrix list` shows what is there"),

@@ -30,7 +30,7 @@ const LICENCES: [&str; 11] = [
 ];
 
 /// Third-party crates, and the only file or folder of ours that may name them.
-const PLACES: [(&str, &str); 11] = [
+const PLACES: [(&str, &str); 12] = [
     ("bincode", "hama-core/src/message/codec.rs"),
     ("lz4_flex", "hama-core/src/message/compress.rs"),
     ("flate2", "hama-matrix/src/files/inflate.rs"),
@@ -40,7 +40,9 @@ const PLACES: [(&str, &str); 11] = [
     ("clap", "src/cli"),
     ("clap_complete", "src/cli/completions.rs"),
     ("ctrlc", "src/cli/interrupt.rs"),
+    ("humantime", "src/cli/gc.rs"),
     ("indicatif", "src/cli/progress.rs"),
+    ("signal_hook", "src/cli/limits.rs"),
     ("tracing_subscriber", "src/cli/log.rs"),
 ];
 

@@ -41,6 +41,11 @@ impl Table {
         Labels::decode(&bytes, record.kind, self.count(dimension), &path).map(Some)
     }
 
+    /// Whether there are labels along one dimension.
+    pub fn has_labels(&self, dimension: Dimension) -> bool {
+        self.inner.manifest.labels.of(dimension).is_some()
+    }
+
     /// How many rows or columns there are.
     fn count(&self, dimension: Dimension) -> u64 {
         let shape = self.spec().shape;
@@ -92,6 +97,6 @@ pub(super) fn write_labels(
     labels: &Labels,
 ) -> Result<()> {
     let dir = Layout::new(&target.name).labels(target.generation, dimension);
-    write_whole(store, &dir.child(zarr::METADATA)?, &zarr::labels(dimension, labels)?)?;
-    write_whole(store, &dir.child(zarr::LABELS_CHUNK)?, &labels.encode()?)
+    write_whole(store, &dir.child(zarr::METADATA)?, &zarr::labels(dimension, labels)?, target.durability)?;
+    write_whole(store, &dir.child(zarr::LABELS_CHUNK)?, &labels.encode()?, target.durability)
 }

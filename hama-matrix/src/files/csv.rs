@@ -85,7 +85,7 @@ fn unquoted(field: &[u8]) -> &[u8] {
 ///
 /// # Errors
 /// `Data` where lines have different numbers of fields, a field is too long, or there is none.
-pub(crate) fn scan(
+fn scan(
     from: impl BufRead,
     delimiter: u8,
     header: bool,

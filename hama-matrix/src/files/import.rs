@@ -128,6 +128,15 @@ impl Incoming {
         Some((market.sparse_entries()?, bytes))
     }
 
+    /// Rows and columns, where the header says them.
+    #[cfg(feature = "testing")]
+    pub(crate) fn known_shape(&self) -> Option<hama_hdfs::Extent> {
+        match &self.kind {
+            Kind::InPlace(source, _) => Some(source.spec().shape),
+            Kind::Stream(stream) => stream.known_shape(),
+        }
+    }
+
     /// The matrix, where it can be read in place and its elements stay as they are.
     ///
     /// # Errors

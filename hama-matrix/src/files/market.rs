@@ -89,18 +89,6 @@ impl Market {
     }
 }
 
-/// Hands each element of a Matrix Market file to `take`, with its row and column, and returns its shape.
-///
-/// # Errors
-/// `Data` where the file is damaged, `Invalid` where it is of a kind that is not read.
-#[cfg(feature = "testing")]
-pub(crate) fn scan(from: impl BufRead, take: &mut dyn FnMut(u64, u64, f64) -> Result<()>) -> Result<Extent> {
-    let mut lines = Lines::new(from);
-    let header = Header::read(&mut lines)?;
-    header.elements(&mut lines, take)?;
-    Ok(header.shape)
-}
-
 impl Header {
     fn read<R: BufRead>(lines: &mut Lines<R>) -> Result<Header> {
         let bad = |why: &str| Error::data(format!("line 1 {why}"));

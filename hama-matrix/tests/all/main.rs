@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
 
 mod bad_input;
+mod disks;
 mod files;
 mod fixture;
 mod matrices;
