@@ -80,7 +80,13 @@ impl Cut {
 
     /// How often the file is read.
     pub(super) fn pass_count(&self) -> u64 {
-        self.passes().len() as u64
+        let (grid, window) = (self.spec.tile_grid(), self.window);
+        let (rows, cols) = (grid.rows.div_ceil(window.rows), grid.cols.div_ceil(window.cols));
+        match self.order {
+            Order::ByRows => cols,
+            Order::ByCols => rows,
+            Order::Any => rows.saturating_mul(cols),
+        }
     }
 
     /// The windows of a pass, in the order of the file.
@@ -248,6 +254,7 @@ mod tests {
                 }
             }
             prop_assert_eq!(Some(seen.len() as u64), cut.spec.tile_grid().count());
+            prop_assert_eq!(cut.passes().len() as u64, cut.pass_count());
         }
     }
 }
