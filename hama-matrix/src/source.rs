@@ -128,7 +128,7 @@ impl Source {
         Ok(match self {
             Source::Table(table) => TileReader::Table(table.clone()),
             Source::Npy(array) => TileReader::Npy(NpyReader::new(Arc::clone(array))),
-            Source::Zarr(array) => TileReader::Zarr(ZarrReader::new(Arc::clone(array), pool)?),
+            Source::Zarr(array) => TileReader::Zarr(Box::new(ZarrReader::new(Arc::clone(array), pool)?)),
         })
     }
 }
@@ -137,7 +137,7 @@ impl Source {
 pub(crate) enum TileReader {
     Table(Table),
     Npy(NpyReader),
-    Zarr(ZarrReader),
+    Zarr(Box<ZarrReader>),
 }
 
 impl TileReader {

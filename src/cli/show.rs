@@ -60,7 +60,7 @@ struct ShowReport {
 
 impl Show {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
-        let session = Session::open_for(global, [self.name.as_str()], |builder| builder)?;
+        let session = Session::open_for(global, [self.name.as_str()], None, |builder| builder)?;
         let report = match session.matrix(&self.name)? {
             AnyMatrix::F64(matrix) => self.report(&matrix)?,
             AnyMatrix::F32(matrix) => self.report(&matrix)?,

@@ -52,6 +52,8 @@ fn files_are_operands_and_results_without_a_store() {
             .fails(3, &["exists already", "--replace"]);
     }
     assert!(!place.stored("").exists(), "no store was made");
+    place.ok("matrix multiply a.npy a.npy --transpose-b --output first");
+    assert_eq!(place.names(), ["first"]);
     nothing_spilled(&place);
 }
 
