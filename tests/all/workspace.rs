@@ -30,7 +30,7 @@ const LICENCES: [&str; 11] = [
 ];
 
 /// Third-party crates, and the only file or folder of ours that may name them.
-const PLACES: [(&str, &str); 9] = [
+const PLACES: [(&str, &str); 10] = [
     ("bincode", "hama-core/src/message/codec.rs"),
     ("lz4_flex", "hama-core/src/message/compress.rs"),
     ("gemm", "hama-matrix/src/kernel/tests.rs"),
