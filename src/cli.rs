@@ -43,6 +43,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use hama::table::store::Durability;
 
 use failure::Failure;
 use output::Output;
@@ -102,6 +103,9 @@ pub(crate) struct Global {
         help_heading = "Options of every command"
     )]
     pub(crate) memory: Option<Size>,
+    /// Whether what is written survives a power loss: none does not wait for the disk [default: full]
+    #[arg(long, global = true, value_name = "WHAT", value_enum, help_heading = "Options of every command")]
+    pub(crate) durability: Option<Survives>,
     /// Answer with one JSON document on standard output, errors too
     #[arg(long, global = true, help_heading = "Options of every command")]
     pub(crate) json: bool,
@@ -111,6 +115,24 @@ pub(crate) struct Global {
     /// Say on standard error what is done; twice for every superstep
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Options of every command")]
     pub(crate) verbose: u8,
+}
+
+/// What of a result survives a power loss, as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Survives {
+    /// All of it, once the command has ended
+    Full,
+    /// Perhaps nothing: for results that can be made again
+    None,
+}
+
+impl From<Survives> for Durability {
+    fn from(survives: Survives) -> Durability {
+        match survives {
+            Survives::Full => Durability::Full,
+            Survives::None => Durability::None,
+        }
+    }
 }
 
 #[derive(Subcommand)]

@@ -76,6 +76,9 @@ impl<'a> Session<'a> {
         if let Some(memory) = global.memory {
             builder = builder.memory(memory.0);
         }
+        if let Some(survives) = global.durability {
+            builder = builder.durability(survives.into());
+        }
         let hama = set(builder).build().map_err(|error| {
             let missing = error.kind() == ErrorKind::NotFound;
             let failure = Failure::from(error);

@@ -56,6 +56,15 @@ fn updates_that_cannot_be_change_nothing() {
         place.run(&format!("matrix restore {wrong}")).fails(2, &[]);
     }
     place.run("matrix history nope").fails(1, &["nope"]);
+    for line in [
+        "ones a@2 --rows 2 --cols 2",
+        "multiply a a --transpose-b --output c@1",
+        "rename a c@1",
+        "remove a@1",
+        "gc a@1",
+    ] {
+        place.run(&format!("matrix {line}")).fails(2, &["cannot name a table"]);
+    }
     assert_eq!(place.json("matrix info a")["version"], 1);
     place.ok("matrix update a --at 0,0 --value 2");
     place.run("matrix update a@1 --at 0,0 --value 3").fails(3, &["its version is 2 now"]);
@@ -83,6 +92,18 @@ fn a_placed_copy_is_brought_up_to_date_by_what_an_update_touched() {
     assert!(!again.contains("placed copy"), "{again}");
     place.run("matrix blocking a 0 --copy").fails(2, &["0"]);
     place.run("matrix blocking a 21 --copy").fails(2, &["21"]);
+}
+
+#[test]
+fn who_does_not_wait_for_the_disk_gets_the_same() {
+    let place = Place::new();
+    for (name, durability) in [("a", "full"), ("b", "none")] {
+        place.ok(&format!("matrix random {name} --rows 40 --cols 30 --durability {durability}"));
+        place.ok(&format!("--durability {durability} matrix update {name} --at 0,0 --value 2"));
+        place.ok(&format!("matrix check {name}"));
+    }
+    place.ok("matrix diff a b");
+    place.run("matrix random c --rows 1 --cols 1 --durability some").fails(2, &["some", "full", "none"]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::extent::Extent;
 use crate::generation::GenerationId;
 use crate::index::GenerationIndex;
 use crate::manifest::Manifest;
+use crate::store::Durability;
 
 impl Table {
     /// Commits a version of this table with so many blocks along rows and columns, or without blocking, over the same
@@ -31,7 +32,7 @@ impl Table {
             Some(blocks) => format!("{blocks} blocks"),
             None => "no blocks".to_owned(),
         };
-        let pending = self.begin_next(|manifest, _| {
+        let pending = self.begin_next(Durability::Full, |manifest, _| {
             manifest.spec = spec.clone();
             manifest.change.clone_from(&change);
             manifest.copies.retain(|copy| Some(copy.blocking) == blocking);
@@ -43,7 +44,11 @@ impl Table {
     }
 
     /// Lays the pending file of the version after this one, which `change` makes of this one's manifest and the new id.
-    pub(super) fn begin_next(&self, change: impl Fn(&mut Manifest, GenerationId)) -> Result<Pending> {
+    pub(super) fn begin_next(
+        &self,
+        durability: Durability,
+        change: impl Fn(&mut Manifest, GenerationId),
+    ) -> Result<Pending> {
         if self.inner.lock.is_none() {
             // Without a lock the table may have been removed and made anew, with the same number.
             return Err(Error::invalid(format!(
@@ -53,7 +58,7 @@ impl Table {
         }
         let created_unix = unix_seconds();
         let base = Base::Version(self.version());
-        Pending::begin(&self.inner.store, self.name(), base, |number, id| {
+        Pending::begin(&self.inner.store, self.name(), base, durability, |number, id| {
             let mut manifest = self.inner.manifest.next(number, id, created_unix);
             change(&mut manifest, id);
             manifest

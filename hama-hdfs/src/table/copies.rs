@@ -69,7 +69,7 @@ impl Table {
         let mut borrowed = if store.has_links() { BTreeSet::new() } else { owners(&shared) };
         borrowed.append(&mut owners(dense.shards()));
         let all = spec.shards().count();
-        let pending = self.begin_next(|manifest, id| {
+        let pending = self.begin_next(durability, |manifest, id| {
             manifest.spec.blocking = Some(blocking);
             manifest.borrowed.clone_from(&borrowed);
             manifest.change = format!("copied {changed} of {all} shards of {blocking} placed blocks");

@@ -11,7 +11,7 @@ use super::versions::Versions;
 use crate::extent::Extent;
 use crate::manifest::Manifest;
 use crate::name::TableName;
-use crate::store::Store;
+use crate::store::{Durability, Store};
 
 /// One version of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Table {
             )));
         }
         let dense = self.dense()?;
-        let pending = latest.begin_next(|manifest, _| {
+        let pending = latest.begin_next(Durability::Full, |manifest, _| {
             let old = self.inner.manifest.clone();
             manifest.generation = old.generation;
             manifest.spec = old.spec;

@@ -97,6 +97,6 @@ pub(super) fn write_labels(
     labels: &Labels,
 ) -> Result<()> {
     let dir = Layout::new(&target.name).labels(target.generation, dimension);
-    write_whole(store, &dir.child(zarr::METADATA)?, &zarr::labels(dimension, labels)?)?;
-    write_whole(store, &dir.child(zarr::LABELS_CHUNK)?, &labels.encode()?)
+    write_whole(store, &dir.child(zarr::METADATA)?, &zarr::labels(dimension, labels)?, target.durability)?;
+    write_whole(store, &dir.child(zarr::LABELS_CHUNK)?, &labels.encode()?, target.durability)
 }

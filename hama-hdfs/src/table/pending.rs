@@ -60,6 +60,7 @@ impl Pending {
         store: &Arc<dyn Store>,
         name: &TableName,
         base: Base,
+        durability: Durability,
         make: impl Fn(u64, GenerationId) -> Manifest,
     ) -> Result<Pending> {
         let begun = Pending::try_to_begin(store, name, base, make);
@@ -82,7 +83,7 @@ impl Pending {
             check_base(name, base, latest)?;
             let id = GenerationId::random();
             let manifest = make(next_number(name, latest)?, id);
-            let pending = Pending::lay(store, &layout, base, manifest)?;
+            let pending = Pending::lay(store, &layout, base, durability, manifest)?;
             // A collector may have taken it for a dead writer's before it was locked; and whoever committed before it
             // lay there may have collected the number that it is to get.
             if pending.lock.is_some() && Versions::list(&**store, &layout)?.latest() == latest {
@@ -97,7 +98,13 @@ impl Pending {
         ))
     }
 
-    fn lay(store: &Arc<dyn Store>, layout: &Layout, base: Base, manifest: Manifest) -> Result<Pending> {
+    fn lay(
+        store: &Arc<dyn Store>,
+        layout: &Layout,
+        base: Base,
+        durability: Durability,
+        manifest: Manifest,
+    ) -> Result<Pending> {
         let bytes = manifest.encode()?;
         let path = layout.pending(manifest.id);
         let mut pending = Pending {
@@ -108,22 +115,16 @@ impl Pending {
             bytes,
             lock: None,
             state: State::Waiting,
-            durability: Durability::Full,
+            durability,
         };
-        let locked =
-            write_whole(&**store, &path, &pending.bytes).and_then(|()| store.lock(&path, Lock::Shared));
+        let locked = write_whole(&**store, &path, &pending.bytes, durability)
+            .and_then(|()| store.lock(&path, Lock::Shared));
         pending.lock = match locked {
             // Whoever removes the table takes its empty directory away; whoever collects takes what is not locked yet.
             Err(e) if e.kind() == ErrorKind::NotFound => None,
             other => other?,
         };
         Ok(pending)
-    }
-
-    /// The same, whose commit survives a power loss or not.
-    pub(super) fn with_durability(mut self, durability: Durability) -> Pending {
-        self.durability = durability;
-        self
     }
 
     /// The manifest that it is to become.

@@ -17,7 +17,7 @@ use hama_core::{Error, Host, Result};
 use super::layout::Layout;
 use super::versions::Versions;
 use crate::path::StorePath;
-use crate::store::{self, EntryKind, Store, StrictRules, StrictStore};
+use crate::store::{self, Durability, EntryKind, Store, StrictRules, StrictStore};
 use crate::{
     ElementType, Extent, OnExists, ShardIndex, ShardRecord, ShardWriter, StoreUrl, Table, TableName,
     TableSpec, TableTarget, TableWriter, TileIndex,

@@ -125,7 +125,7 @@ impl TableWriter {
             OnExists::Replace => Base::Any,
         };
         let created_unix = unix_seconds();
-        let pending = Pending::begin(store, name, base, |number, id| {
+        let pending = Pending::begin(store, name, base, durability, |number, id| {
             let ids = ManifestIds { number, id, generation: id, created_unix };
             Manifest { labels: records(&labels), ..Manifest::new(name.clone(), &spec, ids) }
         })?;
@@ -174,7 +174,7 @@ impl TableWriter {
         if let Some(copy) = table.any_copy()? {
             borrowed.append(&mut owners(copy.shards()));
         }
-        let pending = table.begin_next(|manifest, id| {
+        let pending = table.begin_next(*durability, |manifest, id| {
             manifest.generation = id;
             manifest.spec = spec.clone();
             manifest.change = described(&changes, all);
@@ -205,7 +205,7 @@ impl TableWriter {
         base: Option<Table>,
         shared: Vec<ShardRecord>,
     ) -> Result<TableWriter> {
-        let pending = Some(pending.with_durability(target.durability));
+        let pending = Some(pending);
         let mut writer = TableWriter { store: Arc::clone(store), pending, target, base, shared: Vec::new() };
         writer.unless_ended(writer.write_metadata())?;
         let name = writer.target.name.clone();
@@ -229,9 +229,14 @@ impl TableWriter {
 
     fn write_metadata(&self) -> Result<()> {
         let layout = Layout::new(&self.target.name);
-        let generation = self.target.generation;
-        write_whole(&*self.store, &layout.group_metadata(generation), &zarr::group()?)?;
-        write_whole(&*self.store, &layout.values_metadata(generation), &zarr::values(&self.target.spec)?)
+        let TableTarget { generation, durability, .. } = self.target;
+        write_whole(&*self.store, &layout.group_metadata(generation), &zarr::group()?, durability)?;
+        write_whole(
+            &*self.store,
+            &layout.values_metadata(generation),
+            &zarr::values(&self.target.spec)?,
+            durability,
+        )
     }
 
     /// Lets this generation have shards of another one, of the table `from`, too.
@@ -298,7 +303,8 @@ impl TableWriter {
         let TableTarget { name, generation, .. } = self.target.clone();
         let layout = Layout::new(&name);
         let index = GenerationIndex { table: name, generation, shards };
-        write_whole(&*self.store, &layout.index(generation), &index.encode(&self.target.spec)?)?;
+        let bytes = index.encode(&self.target.spec)?;
+        write_whole(&*self.store, &layout.index(generation), &bytes, self.target.durability)?;
         self.sync(&layout)?;
         Ok(index)
     }
