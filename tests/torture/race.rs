@@ -11,14 +11,13 @@ use crate::Torture;
 use crate::place::{Place, Reply};
 use crate::random::Random;
 
-const SETUP: [&str; 7] = [
+const SETUP: [&str; 6] = [
     "matrix random r --rows {n} --cols {n} --seed 1",
     "matrix full f --rows {n} --cols {n} --value 7",
     "matrix random a --rows {n} --cols {n} --seed 3",
     "matrix multiply a a --output p",
     "matrix random i --rows {n} --cols {n} --seed 4",
     "matrix export i i.npy",
-    "matrix random tiny --rows 5 --cols 5",
 ];
 const REFERENCES: [&str; 4] = ["r", "f", "p", "i"];
 /// What makes a table `t`, and the table that is the same. The last one needs a table that is there.

@@ -10,7 +10,7 @@ use crate::steps::{Steps, cargo};
 
 /// The sets, and which share of the time each may take at most.
 const SETS: [(&str, f64); 5] =
-    [("kill", 0.35), ("fault", 0.1), ("race", 0.15), ("simulate", 0.05), ("fuzz", 0.35)];
+    [("kill", 0.45), ("fault", 0.1), ("race", 0.15), ("simulate", 0.05), ("fuzz", 0.25)];
 const MINUTES: f64 = 20.0;
 const MINUTES_MAX: f64 = 60.0;
 
