@@ -37,6 +37,7 @@ mod session;
 mod show;
 mod size;
 mod span;
+mod spill;
 mod update;
 
 use std::ffi::OsString;
@@ -64,6 +65,7 @@ const MATRIX_EXAMPLES: &str = "\
 Examples:
   hama matrix random a --rows 4000 --cols 2000           make one
   hama matrix import mine.npy mine                       or bring one
+  hama matrix multiply ./a.npy ./b.npy --output ./c.npy  or use files as they are
   hama matrix multiply a mine --transpose-a --output c   multiply
   hama matrix show c --rows 0..5 --cols 0..5             look at a corner
   hama matrix export c c.npy                             take it elsewhere
@@ -106,6 +108,9 @@ pub(crate) struct Global {
     /// Whether what is written survives a power loss: none does not wait for the disk [default: full]
     #[arg(long, global = true, value_name = "WHAT", value_enum, help_heading = "Options of every command")]
     pub(crate) durability: Option<Survives>,
+    /// Where files are converted in that cannot be read or written in place [default: $TMPDIR, else /var/tmp]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Options of every command")]
+    pub(crate) spill_dir: Option<std::path::PathBuf>,
     /// Answer with one JSON document on standard output, errors too
     #[arg(long, global = true, help_heading = "Options of every command")]
     pub(crate) json: bool,

@@ -3,6 +3,7 @@
 
 use std::cell::OnceCell;
 use std::fs;
+use std::path::Path;
 
 use hama_core::ErrorKind;
 use hama_hdfs::{ElementType, Extent};
@@ -10,54 +11,96 @@ use tempfile::TempDir;
 
 use crate::any::AnyMatrix;
 use crate::diff::{Tolerance, diff};
+use crate::files::{self, ExportOptions, ImportOptions, Incoming};
 use crate::hama::Hama;
 use crate::plan::Plan;
 use crate::problem::Problem;
-use crate::{format_bytes, npy, parse_bytes, replace};
+use crate::{format_bytes, parse_bytes, replace};
 
 /// Steps of a plan beyond these are not looked at.
 const STEPS_MAX: u64 = 200;
 const PEERS_MAX: u64 = 16;
 const SIZE_END: u64 = 1 << 62;
 const MEMORY_BYTES: u64 = 64 << 20;
+/// Larger matrices are not imported.
+const ELEMENTS_MAX: u64 = 1 << 18;
 
-/// A `.npy` file: what was imported is exported, imported again, and the same.
+/// A file to import, of the format that `suffix` says: what was imported is exported, imported again, and the same.
 ///
 /// # Panics
 /// When it is not, or an error is of a kind that says nothing of the file.
+pub fn file(suffix: &str, bytes: &[u8]) {
+    in_a_place(|folder, hama| {
+        let (one, other) = (folder.join(format!("one{suffix}")), folder.join(format!("other{suffix}")));
+        fs::write(&one, bytes).expect("a temporary file can be written");
+        round_trip(hama, &one, &other);
+    });
+}
+
+/// A `.npy` file, as [`file`].
+///
+/// # Panics
+/// As `file`.
 pub fn npy(bytes: &[u8]) {
+    file(".npy", bytes);
+}
+
+/// The metadata of a Zarr array, version 3 or 2, whose chunks are all missing; else as [`file`].
+///
+/// # Panics
+/// As `file`.
+pub fn zarr(bytes: &[u8]) {
+    in_a_place(|folder, hama| {
+        for (name, metadata) in [("three", "zarr.json"), ("two", ".zarray")] {
+            let array = folder.join(format!("{name}.zarr"));
+            fs::create_dir_all(&array).expect("a temporary folder can be made");
+            fs::write(array.join(metadata), bytes).expect("a temporary file can be written");
+            round_trip(hama, &array, &folder.join(format!("{name}.npy")));
+        }
+    });
+}
+
+fn round_trip(hama: &Hama, one: &Path, other: &Path) {
+    let imported = Incoming::open(one, &ImportOptions::default()).and_then(|incoming| {
+        // A short file may mean a matrix of any size.
+        let small = incoming.known_shape().is_none_or(|shape| shape.count() <= Some(ELEMENTS_MAX));
+        small.then(|| incoming.save(hama, replace("one"))).transpose()
+    });
+    let matrix = match imported {
+        Ok(Some(matrix)) => matrix,
+        Ok(None) => return,
+        Err(e) => {
+            let told = [ErrorKind::Data, ErrorKind::Invalid, ErrorKind::OutOfMemory, ErrorKind::NotFound];
+            assert!(told.contains(&e.kind()), "{e}");
+            return;
+        }
+    };
+    let options = ExportOptions { replace: true, ..ExportOptions::default() };
+    files::export(&matrix, other, &options).expect("what was imported can be exported");
+    let again = ImportOptions { element: Some(matrix.element()), ..ImportOptions::default() };
+    let again = files::import(hama, other, replace("other"), &again);
+    let difference = match (&matrix, &again.expect("what was exported can be imported")) {
+        (AnyMatrix::F64(one), AnyMatrix::F64(other)) => diff(one, other, Tolerance::default()),
+        (AnyMatrix::F32(one), AnyMatrix::F32(other)) => diff(one, other, Tolerance::default()),
+        _ => unreachable!("an export has the type of the matrix"),
+    };
+    assert!(difference.is_ok_and(|difference| difference.different == 0), "elements changed");
+}
+
+/// Runs `run` with a folder and a store in memory of this thread.
+fn in_a_place(run: impl FnOnce(&Path, &Hama)) {
     thread_local! {
         static PLACE: OnceCell<(TempDir, Hama)> = const { OnceCell::new() };
     }
     PLACE.with(|place| {
-        let (folder, hama) = place.get_or_init(place_in_memory);
-        let (one, other) = (folder.path().join("one.npy"), folder.path().join("other.npy"));
-        fs::write(&one, bytes).expect("a temporary file can be written");
-        let matrix = match npy::import(hama, &one, replace("one")) {
-            Ok(matrix) => matrix,
-            Err(e) => {
-                assert!(
-                    matches!(e.kind(), ErrorKind::Data | ErrorKind::Invalid | ErrorKind::OutOfMemory),
-                    "{e}"
-                );
-                return;
-            }
-        };
-        npy::export(&matrix, &other, true).expect("what was imported can be exported");
-        let again = npy::import(hama, &other, replace("other")).expect("what was exported can be imported");
-        let difference = match (&matrix, &again) {
-            (AnyMatrix::F64(one), AnyMatrix::F64(other)) => diff(one, other, Tolerance::default()),
-            (AnyMatrix::F32(one), AnyMatrix::F32(other)) => diff(one, other, Tolerance::default()),
-            _ => unreachable!("an export has the type of the matrix"),
-        };
-        assert!(difference.is_ok_and(|difference| difference.different == 0), "elements changed");
+        let (folder, hama) = place.get_or_init(|| {
+            let folder = tempfile::tempdir().expect("there is room for temporary files");
+            let url = format!("memory:hama-testing-{}", std::process::id());
+            let hama = Hama::builder().store(url).memory(MEMORY_BYTES).peers(1).build();
+            (folder, hama.expect("a store in memory can be made"))
+        });
+        run(folder.path(), hama);
     });
-}
-
-fn place_in_memory() -> (TempDir, Hama) {
-    let folder = tempfile::tempdir().expect("there is room for temporary files");
-    let hama = Hama::builder().store("memory:hama-testing-npy").memory(MEMORY_BYTES).peers(1).build();
-    (folder, hama.expect("a store in memory can be made"))
 }
 
 /// A saved plan, as JSON: it is shown, and where it may run its steps are walked.

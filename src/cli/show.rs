@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::Global;
 use super::failure::Failure;
 use super::output::Output;
-use super::session::{Access, Session};
+use super::session::Session;
 use super::span::Span;
 
 /// More is for a file, not for eyes.
@@ -23,7 +23,8 @@ const EXAMPLES: &str = "\
 Examples:
   hama matrix show c                                the upper left corner
   hama matrix show c --rows 0..5 --cols 100..110
-  hama matrix show c --rows 7 --cols ..3";
+  hama matrix show c --rows 7 --cols ..3
+  hama matrix show ./c.npy                          that of a file";
 
 /// Show some elements of a matrix
 #[derive(clap::Args)]
@@ -59,7 +60,7 @@ struct ShowReport {
 
 impl Show {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
-        let session = Session::open(global, Access::Existing)?;
+        let session = Session::open_for(global, [self.name.as_str()], |builder| builder)?;
         let report = match session.matrix(&self.name)? {
             AnyMatrix::F64(matrix) => self.report(&matrix)?,
             AnyMatrix::F32(matrix) => self.report(&matrix)?,

@@ -63,7 +63,7 @@ impl Pending {
         durability: Durability,
         make: impl Fn(u64, GenerationId) -> Manifest,
     ) -> Result<Pending> {
-        let begun = Pending::try_to_begin(store, name, base, make);
+        let begun = Pending::try_to_begin(store, name, base, durability, make);
         if begun.is_err() {
             // Not even the directory that was made for it stays.
             let _ = remove_empty(&**store, &Layout::new(name));
@@ -75,6 +75,7 @@ impl Pending {
         store: &Arc<dyn Store>,
         name: &TableName,
         base: Base,
+        durability: Durability,
         make: impl Fn(u64, GenerationId) -> Manifest,
     ) -> Result<Pending> {
         let layout = Layout::new(name);

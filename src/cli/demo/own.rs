@@ -37,7 +37,8 @@ fn hint(name: &str) -> String {
 /// Whether a matrix is an operand of a demo of any size: its table names the seed that it was drawn from.
 pub(super) fn is_operand(matrix: &DenseMatrix<f64>, seed: Seed) -> bool {
     let (rows, cols) = matrix.shape();
-    let drawn = matrix.table().spec().attributes.get("seed").and_then(|seed| seed.as_u64());
+    let table = matrix.table().ok();
+    let drawn = table.and_then(|table| table.spec().attributes.get("seed")).and_then(|seed| seed.as_u64());
     rows == cols && drawn == Some(seed.0)
 }
 
