@@ -45,6 +45,30 @@ pub fn npy(bytes: &[u8]) {
     file(".npy", bytes);
 }
 
+/// A `.npz` archive, as [`file`].
+///
+/// # Panics
+/// As `file`.
+pub fn npz(bytes: &[u8]) {
+    file(".npz", bytes);
+}
+
+/// A Matrix Market file, as [`file`].
+///
+/// # Panics
+/// As `file`.
+pub fn market(bytes: &[u8]) {
+    file(".mtx", bytes);
+}
+
+/// Numbers as text, as [`file`].
+///
+/// # Panics
+/// As `file`.
+pub fn csv(bytes: &[u8]) {
+    file(".csv", bytes);
+}
+
 /// The metadata of a Zarr array, version 3 or 2, whose chunks are all missing; else as [`file`].
 ///
 /// # Panics
