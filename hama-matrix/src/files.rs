@@ -12,6 +12,7 @@ mod copy;
 mod csv;
 mod export;
 mod import;
+pub(crate) mod inflate;
 mod market;
 mod npz;
 pub(crate) mod numbers;

@@ -154,18 +154,11 @@ impl TileReader {
     /// # Errors
     /// `Data` where the stored bytes are damaged or changed, and those of the store or file.
     pub(crate) fn read_tile(&mut self, tile: TileIndex, into: &mut [u8]) -> Result<()> {
-        let stride = self.row_bytes();
-        match self {
-            TileReader::Table(table) => table.read_tile(tile, into),
-            TileReader::Npy(reader) => {
-                let (rows, cols) = region(reader.spec(), tile);
-                reader.read(rows, cols, into, stride)
-            }
-            TileReader::Zarr(reader) => {
-                let (rows, cols) = region(reader.spec(), tile);
-                reader.read(rows, cols, into, stride)
-            }
+        if let TileReader::Table(table) = self {
+            return table.read_tile(tile, into);
         }
+        let (rows, cols) = region(self.spec(), tile);
+        self.read_rows(rows, cols, into)
     }
 
     /// Reads a tile part by part into `part`, which has the bytes of some of its rows, and hands each to `take`
@@ -180,34 +173,37 @@ impl TileReader {
         mut take: impl FnMut(usize, &[u8]),
     ) -> Result<()> {
         let stride = self.row_bytes();
+        let (rows, cols) = region(self.spec(), tile);
+        if let TileReader::Zarr(reader) = self
+            && let Some(staged) = reader.staged(&rows, &cols, stride)?
+        {
+            let most = part.len();
+            staged.chunks(most).enumerate().for_each(|(index, rows)| take(index * most, rows));
+            return Ok(());
+        }
+        if let TileReader::Table(table) = self {
+            return table.read_tile_in_parts(tile, part, take);
+        }
+        let at_a_time = (part.len() / stride) as u64;
+        if at_a_time == 0 {
+            return Err(Error::internal("a part has to hold a row of a tile"));
+        }
+        for first in rows.clone().step_by(at_a_time as usize) {
+            let end = (first + at_a_time).min(rows.end);
+            let part = &mut part[..(end - first) as usize * stride];
+            self.read_rows(first..end, cols.clone(), part)?;
+            take((first - rows.start) as usize * stride, part);
+        }
+        Ok(())
+    }
+
+    /// Fills `into` with some rows and columns of a file.
+    fn read_rows(&mut self, rows: Range<u64>, cols: Range<u64>, into: &mut [u8]) -> Result<()> {
+        let stride = self.row_bytes();
         match self {
-            TileReader::Table(table) => table.read_tile_in_parts(tile, part, take),
-            TileReader::Npy(reader) => {
-                let (rows, cols) = region(reader.spec(), tile);
-                let at_a_time = (part.len() / stride) as u64;
-                if at_a_time == 0 {
-                    return Err(Error::internal("a part has to hold a row of a tile"));
-                }
-                let mut first = rows.start;
-                while first < rows.end {
-                    let end = (first + at_a_time).min(rows.end);
-                    let part = &mut part[..(end - first) as usize * stride];
-                    reader.read(first..end, cols.clone(), part, stride)?;
-                    take((first - rows.start) as usize * stride, part);
-                    first = end;
-                }
-                Ok(())
-            }
-            // A chunk would be decoded again for every part: the whole tile is read first.
-            TileReader::Zarr(reader) => {
-                let (rows, cols) = region(reader.spec(), tile);
-                reader.read_staged(rows, cols, stride)?;
-                let most = part.len();
-                for (index, rows) in reader.staged().chunks(most).enumerate() {
-                    take(index * most, rows);
-                }
-                Ok(())
-            }
+            TileReader::Table(_) => Err(Error::internal("a table is read in tiles")),
+            TileReader::Npy(reader) => reader.read(rows, cols, into, stride),
+            TileReader::Zarr(reader) => reader.read(rows, cols, into, stride),
         }
     }
 

@@ -75,7 +75,7 @@ impl Blocking {
         if !self.copy {
             return Ok((matrix.blocking(self.blocks)?, None));
         }
-        let total = matrix.table().bytes();
+        let total = matrix.table()?.bytes();
         let shown = session.show(Task { label: format!("copying {}", self.name), total, unit: Unit::Bytes });
         let (matrix, copied) = matrix.blocking_with_copy(self.blocks)?;
         drop(shown);

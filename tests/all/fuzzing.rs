@@ -11,8 +11,9 @@ use hama_hdfs::testing::parse as hdfs;
 use hama_matrix::parse as matrix;
 
 /// The fuzz targets.
-const PARSERS: [(&str, fn(&[u8])); 15] = [
+const PARSERS: [(&str, fn(&[u8])); 16] = [
     ("bundle", core::bundle),
+    ("chunk", matrix::chunk),
     ("csv", matrix::csv),
     ("frames", core::frames),
     ("inbox", core::inbox),

@@ -8,6 +8,7 @@ mod command;
 mod damage;
 mod demo;
 mod examples;
+mod files;
 mod fuzzing;
 mod interrupted;
 mod json;

@@ -30,9 +30,12 @@ const LICENCES: [&str; 11] = [
 ];
 
 /// Third-party crates, and the only file or folder of ours that may name them.
-const PLACES: [(&str, &str); 10] = [
+const PLACES: &[(&str, &str)] = &[
     ("bincode", "hama-core/src/message/codec.rs"),
     ("lz4_flex", "hama-core/src/message/compress.rs"),
+    ("flate2", "hama-matrix/src/files/inflate.rs"),
+    ("ruzstd", "hama-matrix/src/zarr/codecs.rs"),
+    ("zip", "hama-matrix/src/files/npz.rs"),
     ("gemm", "hama-matrix/src/kernel/tests.rs"),
     ("clap", "src/cli"),
     ("clap_complete", "src/cli/completions.rs"),

@@ -5,11 +5,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use flate2::read::MultiGzDecoder;
 use hama_core::{Error, Progress, Result};
 use hama_hdfs::{ElementType, Extent};
 
 use super::csv::Csv;
+use super::inflate::gzip;
 use super::market::Market;
 use super::npz::Packed;
 use crate::npy::regular;
@@ -134,7 +134,7 @@ impl Input {
         let file = File::open(&self.path).map_err(|e| Error::io(format!("cannot open {}", self.what), e))?;
         let metered = Metered { file, meter };
         Ok(if self.packed {
-            Box::new(BufReader::with_capacity(READ_BYTES, MultiGzDecoder::new(metered)))
+            Box::new(BufReader::with_capacity(READ_BYTES, gzip(metered)))
         } else {
             Box::new(BufReader::with_capacity(READ_BYTES, metered))
         })

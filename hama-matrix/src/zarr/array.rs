@@ -125,20 +125,30 @@ impl ZarrArray {
         self.found.map_or(0, |found| found.bytes)
     }
 
-    /// What a reader takes from the pool: a tile, a chunk packed and unpacked, what a decoder needs.
+    /// What a reader takes from the pool: a chunk packed and unpacked, what a decoder needs, a tile.
     pub(crate) fn scratch_bytes(&self) -> u64 {
-        self.scratch().iter().map(|bytes| Pool::cost(*bytes) as u64).fold(0, u64::saturating_add)
+        self.scratch()
+            .iter()
+            .filter(|bytes| **bytes > 0)
+            .map(|bytes| Pool::cost(*bytes) as u64)
+            .fold(0, u64::saturating_add)
     }
 
     /// The lengths of a reader's buffers: unpacked, packed, the decoder's, a tile.
     pub(super) fn scratch(&self) -> [usize; 4] {
         let (coding, chunk) = (&self.metadata.coding, self.metadata.chunk_bytes().unwrap_or(usize::MAX >> 8));
-        let tile = self.spec.tile_bytes();
         if self.reads_in_place() {
-            return [0, 0, 0, tile];
+            return [0; 4];
         }
         let steps = &coding.steps;
-        [steps.unpacked_bytes(chunk), *steps.packed_bytes(chunk).end(), steps.decoder_bytes(chunk), tile]
+        let packed = if steps.compress() { *steps.packed_bytes(chunk).end() } else { 0 };
+        let tile = if self.stages() { self.spec.tile_bytes() } else { 0 };
+        [steps.unpacked_bytes(chunk), packed, steps.decoder_bytes(chunk), tile]
+    }
+
+    /// Whether parts of a tile would have the same chunks unpacked again and again.
+    pub(super) fn stages(&self) -> bool {
+        !self.reads_in_place() && self.metadata.inner() != self.spec.tile
     }
 
     /// Whether parts of chunks are read from their files as they are.

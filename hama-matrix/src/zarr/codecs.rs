@@ -2,8 +2,9 @@
 
 use std::io::Read;
 
-use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use ruzstd::decoding::StreamingDecoder;
+
+use crate::files::inflate;
 
 const CHECKSUM_BYTES: usize = 4;
 /// A window of zstd that every chunk may have, however small it is.
@@ -59,6 +60,23 @@ impl Steps {
         }
     }
 
+    /// Whether chunks are compressed, and not just checked.
+    pub(crate) fn compress(&self) -> bool {
+        self.compression.is_some()
+    }
+
+    /// Compares the checksums of a chunk that is not compressed.
+    ///
+    /// # Errors
+    /// Which one is wrong.
+    pub(crate) fn check(&self, unpacked: &[u8]) -> Result<(), String> {
+        let mut unpacked = unpacked;
+        for _ in 0..self.inner_checksums {
+            unpacked = checked(unpacked)?;
+        }
+        Ok(())
+    }
+
     /// What a decoder takes beside the packed bytes and the unpacked ones: zstd looks back at what it has unpacked, in a
     /// copy of its own that grows by doubling.
     pub(crate) fn decoder_bytes(&self, chunk_bytes: usize) -> usize {
@@ -77,15 +95,11 @@ impl Steps {
         match self.compression {
             None if packed.len() == into.len() => into.copy_from_slice(packed),
             None => return Err(format!("it has {} bytes and should have {}", packed.len(), into.len())),
-            Some(Step::Gzip) => fill(MultiGzDecoder::new(packed), "gzip", into)?,
-            Some(Step::Zlib) => fill(ZlibDecoder::new(packed), "zlib", into)?,
+            Some(Step::Gzip) => fill(inflate::gzip(packed), "gzip", into)?,
+            Some(Step::Zlib) => fill(inflate::zlib(packed), "zlib", into)?,
             Some(Step::Zstd | Step::Crc32c) => unpack_zstd(packed, into)?,
         }
-        let mut unpacked = &*into;
-        for _ in 0..self.inner_checksums {
-            unpacked = checked(unpacked)?;
-        }
-        Ok(())
+        self.check(into)
     }
 }
 
@@ -125,12 +139,10 @@ pub(crate) fn checked(bytes: &[u8]) -> Result<&[u8], String> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
-    use flate2::Compression;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::files::inflate::gzipped as gzip;
 
     fn steps(list: &[Step]) -> Steps {
         let mut steps = Steps::default();
@@ -146,12 +158,6 @@ mod tests {
 
     fn with_checksum(bytes: &[u8]) -> Vec<u8> {
         [bytes, &crc32c::crc32c(bytes).to_le_bytes()].concat()
-    }
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
     }
 
     /// `printf abcabcabc | zstd`, with a checksum.

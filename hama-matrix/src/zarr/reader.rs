@@ -16,17 +16,16 @@ use crate::scalar::Scalar;
 /// Reads parts of an array.
 pub(crate) struct ZarrReader {
     chunks: Chunks,
-    staged: Buffer,
-    staged_bytes: usize,
+    staged: Option<Buffer>,
 }
 
 /// The chunks of an array. It keeps the one that it read last, unpacked.
 struct Chunks {
     array: Arc<ZarrArray>,
-    unpacked: Buffer,
-    packed: Buffer,
+    unpacked: Option<Buffer>,
+    packed: Option<Buffer>,
     // What a decoder takes by itself, so that nobody else does.
-    _decoder: Buffer,
+    _decoder: Option<Buffer>,
     // A part of a row, as the file has it.
     line: Vec<u8>,
     open: Option<OpenFile>,
@@ -49,17 +48,18 @@ struct Shared {
 
 impl ZarrReader {
     pub(crate) fn new(array: Arc<ZarrArray>, pool: &Pool) -> Result<ZarrReader> {
+        let take = |bytes: usize| if bytes > 0 { pool.take(bytes).map(Some) } else { Ok(None) };
         let [unpacked, packed, decoder, tile] = array.scratch();
         let chunks = Chunks {
-            unpacked: pool.take(unpacked)?,
-            packed: pool.take(packed)?,
-            _decoder: pool.take(decoder)?,
+            unpacked: take(unpacked)?,
+            packed: take(packed)?,
+            _decoder: take(decoder)?,
             line: Vec::new(),
             open: None,
             unpacked_is: None,
             array,
         };
-        Ok(ZarrReader { chunks, staged: pool.take(tile)?, staged_bytes: 0 })
+        Ok(ZarrReader { chunks, staged: take(tile)? })
     }
 
     pub(crate) fn spec(&self) -> &TableSpec {
@@ -77,15 +77,17 @@ impl ZarrReader {
         self.chunks.read(&rows, &cols, into, stride)
     }
 
-    /// Reads some rows and columns into [`staged`](Self::staged), a row in `stride` bytes.
-    pub(crate) fn read_staged(&mut self, rows: Range<u64>, cols: Range<u64>, stride: usize) -> Result<()> {
-        self.staged_bytes = (rows.end - rows.start) as usize * stride;
-        self.chunks.read(&rows, &cols, &mut self.staged, stride)
-    }
-
-    /// What was staged last.
-    pub(crate) fn staged(&self) -> &[u8] {
-        &self.staged[..self.staged_bytes]
+    /// Reads some rows and columns at once, a row in `stride` bytes, where that is needed so that no chunk is unpacked
+    /// for each part of them. None where parts are read as well one by one.
+    pub(crate) fn staged(
+        &mut self,
+        rows: &Range<u64>,
+        cols: &Range<u64>,
+        stride: usize,
+    ) -> Result<Option<&[u8]>> {
+        let Some(staged) = &mut self.staged else { return Ok(None) };
+        self.chunks.read(rows, cols, staged, stride)?;
+        Ok(Some(&staged[..(rows.end - rows.start) as usize * stride]))
     }
 }
 
@@ -212,14 +214,20 @@ impl Chunks {
             let (least, most) = allowed.into_inner();
             return Err(self.bad(format!("it has {bytes} bytes and should have {least} to {most}")));
         };
-        let read = match &self.open {
-            Some(OpenFile { file: Some((file, _)), .. }) => {
-                file.read_exact_at(&mut self.packed[..length], offset).map_err(|e| e.to_string())
-            }
-            _ => Err("it is not open".into()),
+        let file = match &self.open {
+            Some(OpenFile { file: Some((file, _)), .. }) => file,
+            _ => return Err(Error::internal("a chunk is unpacked that is not open")),
         };
-        read.and_then(|()| steps.unpack(&self.packed[..length], &mut self.unpacked))
-            .map_err(|why| self.bad(why))?;
+        let read = |into: &mut [u8]| file.read_exact_at(into, offset).map_err(|e| e.to_string());
+        let unpacked = match (&mut self.packed, &mut self.unpacked) {
+            (Some(packed), Some(unpacked)) => {
+                let packed = &mut packed[..length];
+                read(packed).and_then(|()| steps.unpack(packed, unpacked))
+            }
+            (None, Some(unpacked)) => read(unpacked).and_then(|()| steps.check(unpacked)),
+            _ => Err("there is no memory for it".into()),
+        };
+        unpacked.map_err(|why| self.bad(why))?;
         self.unpacked_is = Some(chunk);
         Ok(())
     }
@@ -231,6 +239,7 @@ impl Chunks {
         (first_row, first_col): (u64, u64),
         lines: impl Iterator<Item = &'a mut [u8]>,
     ) -> Result<()> {
+        let unpacked: &[u8] = self.unpacked.as_deref().unwrap_or_default();
         let coding = &self.array.metadata.coding;
         let Extent { rows: high, cols: wide } = self.array.metadata.inner();
         let size = coding.encoding.size_bytes();
@@ -241,12 +250,12 @@ impl Chunks {
                 self.line.clear();
                 for col in first_col..first_col + count as u64 {
                     let at = (col * high + row) as usize * size;
-                    self.line.extend_from_slice(&self.unpacked[at..at + size]);
+                    self.line.extend_from_slice(&unpacked[at..at + size]);
                 }
                 coding.encoding.decode(&self.line, into)
             } else {
                 let at = (row * wide + first_col) as usize * size;
-                coding.encoding.decode(&self.unpacked[at..at + count * size], into)
+                coding.encoding.decode(&unpacked[at..at + count * size], into)
             };
             decoded.map_err(|inexact| self.inexact(place, &inexact))?;
         }

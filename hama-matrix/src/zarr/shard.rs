@@ -64,3 +64,44 @@ impl Index {
         self.0.get(index).copied().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn bytes(entries: &[(u64, u64)]) -> Vec<u8> {
+        entries.iter().flat_map(|(offset, len)| [offset.to_le_bytes(), len.to_le_bytes()]).flatten().collect()
+    }
+
+    #[test]
+    fn places_are_inside_of_the_file() {
+        let index = Index::parse(&bytes(&[(0, 40), (ABSENT, ABSENT), (40, 60)]), 0, 100).unwrap();
+        let places: Vec<_> = (0..4).map(|place| index.place(place)).collect();
+        assert_eq!(places, [Some((0, 40)), None, Some((40, 60)), None]);
+        for outside in [(41, 60), (101, 0), (u64::MAX - 1, 5), (0, ABSENT), (ABSENT, 1)] {
+            assert!(
+                Index::parse(&bytes(&[outside]), 0, 100).unwrap_err().contains("ends at 100"),
+                "{outside:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_damaged_index_is_no_index() {
+        let mut with_checksum = bytes(&[(0, 40)]);
+        with_checksum.extend(crc32c::crc32c(&with_checksum).to_le_bytes());
+        assert!(Index::parse(&with_checksum, 1, 100).is_ok());
+        with_checksum[3] ^= 1;
+        assert!(Index::parse(&with_checksum, 1, 100).unwrap_err().contains("checksum"));
+        assert!(Index::parse(&[0; 3], 1, 100).unwrap_err().contains("too short"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100), checksums in 0usize..2) {
+            let _ = Index::parse(&bytes, checksums, 1 << 20);
+        }
+    }
+}

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod disks;
+mod files;
 mod fixture;
 mod matrices;
 mod npy;
