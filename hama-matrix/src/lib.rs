@@ -61,7 +61,7 @@ pub use kernel::KernelId;
 pub use plan::Plan;
 pub use problem::{Operand, Problem};
 pub use product::{Finished, Product};
-pub use random::{Seed, Uniform};
+pub use random::{Drawn, Seed};
 pub use save_as::{SaveAs, replace};
 pub use scalar::Scalar;
 pub use verify::{Verification, verify};
