@@ -27,7 +27,13 @@ pub(super) fn fill_row<T: Drawn>(how: Distribution, seed: Seed, row: u64, col: u
 
 /// The same with 512-bit vectors; does nothing and is false where the host has none.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn with_avx512<T: Drawn>(how: Distribution, seed: Seed, row: u64, col: u64, into: &mut [T]) -> bool {
+pub(super) fn with_avx512<T: Drawn>(
+    how: Distribution,
+    seed: Seed,
+    row: u64,
+    col: u64,
+    into: &mut [T],
+) -> bool {
     #[target_feature(enable = "avx512f,avx512dq")]
     fn compiled<T: Drawn>(how: Distribution, seed: Seed, row: u64, col: u64, into: &mut [T]) {
         fill(how, seed, row, col, into);
@@ -59,18 +65,19 @@ pub(super) fn with_avx2<T: Drawn>(how: Distribution, seed: Seed, row: u64, col: 
 #[inline(always)]
 pub(super) fn fill<T: Drawn>(how: Distribution, seed: Seed, row: u64, col: u64, into: &mut [T]) {
     match how {
-        Distribution::Uniform => fill_by(T::uniform, Stream::Uniform, seed, (row, col), into),
-        Distribution::Normal => fill_by(T::normal, Stream::Normal, seed, (row, col), into),
+        Distribution::Uniform => by_lots(Stream::Uniform, seed, (row, col), into, uniform::<T>),
+        Distribution::Normal => by_lots(Stream::Normal, seed, (row, col), into, normal::<T>),
     }
 }
 
+/// Draws lot after lot of blocks; `elements` gets a lot, how many of its elements to skip, and what to fill.
 #[inline(always)]
-fn fill_by<T: Drawn>(
-    element_of: impl Fn([u32; 4], usize) -> T,
+fn by_lots<T: Drawn>(
     stream: Stream,
     seed: Seed,
     (row, col): (u64, u64),
     into: &mut [T],
+    elements: impl Fn(&[[u32; 4]; LANES], usize, &mut [T]),
 ) {
     let mut group = col / T::PER_BLOCK as u64;
     let mut skip = (col % T::PER_BLOCK as u64) as usize;
@@ -80,22 +87,37 @@ fn fill_by<T: Drawn>(
         for (lane, words) in blocks.iter_mut().enumerate() {
             *words = block(seed, stream, 0, row, group + lane as u64);
         }
-        let whole = LANES * T::PER_BLOCK;
-        let count = (whole - skip).min(rest.len());
-        let (now, later) = rest.split_at_mut(count);
-        if count == whole {
-            // The same as below, in the form that is vectorised.
-            for (words, elements) in blocks.iter().zip(now.chunks_exact_mut(T::PER_BLOCK)) {
-                for (index, element) in elements.iter_mut().enumerate() {
-                    *element = element_of(*words, index);
-                }
-            }
-        } else {
-            for (index, element) in (skip..).zip(now) {
-                *element = element_of(blocks[index / T::PER_BLOCK], index % T::PER_BLOCK);
+        let (now, later) = rest.split_at_mut((LANES * T::PER_BLOCK - skip).min(rest.len()));
+        elements(&blocks, skip, now);
+        (group, skip, rest) = (group + LANES as u64, 0, later);
+    }
+}
+
+#[inline(always)]
+fn uniform<T: Drawn>(blocks: &[[u32; 4]; LANES], skip: usize, into: &mut [T]) {
+    if into.len() == LANES * T::PER_BLOCK {
+        // The same as below, in the form that is vectorised.
+        for (words, elements) in blocks.iter().zip(into.chunks_exact_mut(T::PER_BLOCK)) {
+            for (index, element) in elements.iter_mut().enumerate() {
+                *element = T::uniform(*words, index);
             }
         }
-        (group, skip, rest) = (group + LANES as u64, 0, later);
+    } else {
+        for (index, element) in (skip..).zip(into) {
+            *element = T::uniform(blocks[index / T::PER_BLOCK], index % T::PER_BLOCK);
+        }
+    }
+}
+
+#[inline(always)]
+fn normal<T: Drawn>(blocks: &[[u32; 4]; LANES], skip: usize, into: &mut [T]) {
+    let whole = LANES * T::PER_BLOCK;
+    if into.len() == whole {
+        T::normal(blocks, into);
+    } else {
+        let mut lot = [T::uniform([0; 4], 0); 4 * LANES];
+        T::normal(blocks, &mut lot[..whole]);
+        into.copy_from_slice(&lot[skip..][..into.len()]);
     }
 }
 
@@ -135,7 +157,12 @@ mod tests {
                     T::uniform(block(seed, Stream::Uniform, 0, row, col / per_block), index)
                 }
                 Distribution::Normal => {
-                    T::normal(block(seed, Stream::Normal, 0, row, col / per_block), index)
+                    let mut lot = [T::uniform([0; 4], 0); 4 * LANES];
+                    T::normal(
+                        &[block(seed, Stream::Normal, 0, row, col / per_block); LANES],
+                        &mut lot[..LANES * T::PER_BLOCK],
+                    );
+                    lot[index]
                 }
             }
         };
@@ -155,7 +182,11 @@ mod tests {
                         println!("skipped: this host has no {name}");
                         return;
                     }
-                    assert_eq!(into, all[start..][..len], "{name}, {how:?}, row {row}, group {group}, start {start}");
+                    assert_eq!(
+                        into,
+                        all[start..][..len],
+                        "{name}, {how:?}, row {row}, group {group}, start {start}"
+                    );
                 }
             }
         }
