@@ -34,6 +34,7 @@ mod host_memory;
 #[cfg(feature = "testing")]
 pub mod in_memory;
 mod kernel;
+mod magnitudes;
 pub mod measure;
 mod multiply;
 pub mod npy;
@@ -58,6 +59,7 @@ pub use grid::{Coordinates, Grid};
 pub use hama::{Hama, HamaBuilder};
 pub use host_memory::default_memory;
 pub use kernel::KernelId;
+pub use magnitudes::Magnitudes;
 pub use plan::Plan;
 pub use problem::{Operand, Problem};
 pub use product::{Finished, Product};

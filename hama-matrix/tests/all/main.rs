@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod fixture;
+mod magnitudes;
 mod matrices;
 mod npy;
 mod orders;
