@@ -1,8 +1,11 @@
 //! `hama matrix multiply`: the product of two matrices, planned, run, and verified.
 
 use std::fmt;
+use std::path::PathBuf;
 
-use hama::{AnyMatrix, DenseMatrix, Error, ErrorKind, Finished, Grid, Plan, Product, Scalar, Verification};
+use hama::{
+    AnyMatrix, DenseMatrix, Error, ErrorKind, Finished, Grid, Plan, Product, SaveAs, Scalar, Verification,
+};
 use serde::Serialize;
 
 use super::Global;
@@ -14,6 +17,7 @@ use super::output::Output;
 use super::progress::{Task, Unit};
 use super::rates::Known;
 use super::resident;
+use super::saved_plan;
 use super::session::{Access, Session, taken, target};
 use super::size::Size;
 
@@ -21,7 +25,12 @@ const EXAMPLES: &str = "\
 Examples:
   hama matrix multiply a b --output c --verify
   hama matrix multiply a a --transpose-a --output gram --peers 2 --memory 1GiB
-  hama matrix multiply a b --explain                         only say how, write nothing";
+  hama matrix multiply a b --explain                         only say how, write nothing
+  hama matrix multiply a b --explain --json > plan.json      save the plan
+  hama matrix multiply a b --output c --plan plan.json       and run just that one
+
+A saved plan runs where the product and the kernel are the same and there is memory enough. Then it
+gives the same bits.";
 
 /// Multiply two matrices
 #[derive(clap::Args)]
@@ -46,6 +55,9 @@ pub(crate) struct Multiply {
     /// The grid of peers along the product's rows, its columns and the inner dimension [default: the best one]
     #[arg(long, value_name = "MxNxK")]
     grid: Option<Grid>,
+    /// Run the plan in this file, which `--explain --json` printed, instead of the best one
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["grid", "peers"])]
+    plan: Option<PathBuf>,
     /// Print the plan and write nothing; with -v every step of it
     #[arg(long, conflicts_with_all = ["analyze", "verify", "replace"])]
     explain: bool,
@@ -89,7 +101,7 @@ struct ExplainReport {
 
 impl Multiply {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
-        let (peers, known) = (self.peers, Known::load());
+        let (peers, known) = (self.peers, Known::load(&global.settings));
         let session = Session::open_with(global, Access::Existing, |builder| {
             let builder = builder.rates(known.rates);
             match peers {
@@ -125,14 +137,17 @@ impl Multiply {
         if let Some(grid) = self.grid {
             product = product.grid(grid);
         }
+        let plan = match &self.plan {
+            Some(file) => product.plan_again(&saved_plan::read(file)?)?,
+            None => product.plan()?,
+        };
         let Some(name) = self.output.as_ref().filter(|_| !self.explain) else {
-            let (plan, steps) = (product.plan()?, global.verbose > 0);
-            return output.report(&ExplainReport { plan, rates: known, steps });
+            return output.report(&ExplainReport { plan, rates: known, steps: global.verbose > 0 });
         };
         if self.verify {
             product.check_verifiable()?;
         }
-        let finished = run(session, &product, name, self.replace)?;
+        let finished = run(session, &product, plan, target(name, self.replace))?;
         // Before the verification takes buffers of its own.
         let memory = MemoryPeak {
             buffers: session.hama.pool().usage().used_bytes_peak as u64,
@@ -143,16 +158,16 @@ impl Multiply {
     }
 }
 
-/// Runs a product with progress.
+/// Runs a plan of a product with progress.
 pub(crate) fn run<T: Scalar>(
     session: &Session,
     product: &Product<T>,
-    name: &str,
-    replace: bool,
+    plan: Plan,
+    target: SaveAs,
 ) -> Result<Finished<T>, Failure> {
-    let total = product.plan()?.flop();
-    let shown = session.show(Task { label: "multiplying".into(), total, unit: Unit::Flop });
-    let finished = product.run(target(name, replace)).map_err(taken);
+    let task = Task { label: "multiplying".into(), total: plan.flop(), unit: Unit::Flop };
+    let shown = session.show(task);
+    let finished = product.run_plan(plan, target).map_err(taken);
     drop(shown);
     finished
 }

@@ -1,5 +1,6 @@
 //! Progress on standard error: a bar on a terminal, a line every few seconds elsewhere.
 
+use std::fmt;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -15,6 +16,28 @@ use super::size::Size;
 
 const BAR_EVERY: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    // A bar on a terminal, lines elsewhere. (Documentation here would make the pages of help twice as long.)
+    Auto,
+    // A line every five seconds.
+    Plain,
+    // Nothing.
+    None,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Auto => "auto",
+            Kind::Plain => "plain",
+            Kind::None => "none",
+        })
+    }
+}
 
 /// What a meter counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,14 +62,17 @@ pub(crate) struct Shown {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Shows how far `task` is by what `meter` counts from now on; with `-q` and `--json` nothing is shown.
+/// Shows how far `task` is by what `meter` counts from now on; with `-q`, `--json` and `--progress none` nothing is
+/// shown.
 pub(crate) fn show(global: &Global, task: Task, meter: Arc<Progress>) -> Shown {
-    if global.quiet || global.json {
+    let kind = global.settings.progress.value;
+    if global.quiet || global.json || kind == Kind::None {
         return Shown { stop: None, thread: None };
     }
     let (stop, stopped) = channel();
     // Log lines and a bar would write over each other.
-    let bar = if global.verbose == 0 && std::io::stderr().is_terminal() { bar(&task) } else { None };
+    let bars = kind == Kind::Auto && global.verbose == 0 && std::io::stderr().is_terminal();
+    let bar = if bars { bar(&task) } else { None };
     let thread = std::thread::Builder::new().name("progress".into()).spawn(move || {
         let (start, before) = (Instant::now(), meter.done());
         let every = if bar.is_some() { BAR_EVERY } else { LINE_EVERY };

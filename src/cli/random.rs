@@ -15,7 +15,8 @@ Examples:
   hama matrix random b --rows 2000 --cols 3000 --seed 2 --dtype f32 --replace
   hama matrix random g --rows 2000 --cols 3000 --distribution normal
 
-An element depends on distribution, seed, row, column and type only: a seed gives the same matrix everywhere.";
+An element depends on distribution, seed, row, column and type only: a seed gives the same matrix
+everywhere.";
 
 /// Make a matrix of random elements
 #[derive(clap::Args)]

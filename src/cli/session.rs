@@ -9,10 +9,6 @@ use super::failure::Failure;
 use super::progress::{self, Shown, Task};
 use super::{Global, interrupt, names};
 
-const VARIABLE: &str = "HAMA_STORE";
-/// Where the tables lie when nothing else is said.
-const STORE: &str = "./hama-data";
-
 /// What a command does to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -30,10 +26,9 @@ pub(crate) struct Session<'a> {
     global: &'a Global,
 }
 
-/// The store that the options, else the environment name.
+/// The store that the settings name.
 pub(crate) fn store_url(global: &Global) -> String {
-    let variable = || std::env::var(VARIABLE).ok().filter(|url| !url.is_empty());
-    global.store.clone().or_else(variable).unwrap_or_else(|| STORE.to_owned())
+    global.settings.store.value.clone()
 }
 
 /// The same URL, where what is written there outlives the command.
@@ -57,7 +52,8 @@ impl<'a> Session<'a> {
         access: Access,
         set: impl FnOnce(HamaBuilder) -> HamaBuilder,
     ) -> Result<Session<'a>, Failure> {
-        Session::open_at(global, lasting(store_url(global))?, access, set)
+        let peers = global.settings.peers.value;
+        Session::open_at(global, lasting(store_url(global))?, access, |builder| set(builder.peers(peers)))
     }
 
     /// Opens the store at `url`, whatever the options say. Once a command: it catches interrupts.
@@ -68,14 +64,12 @@ impl<'a> Session<'a> {
         set: impl FnOnce(HamaBuilder) -> HamaBuilder,
     ) -> Result<Session<'a>, Failure> {
         let (meter, cancel) = (Arc::new(Progress::new()), Cancel::new());
-        let mut builder = Hama::builder()
+        let builder = Hama::builder()
             .store(url)
             .create(access == Access::Create)
             .cancel(cancel.clone())
-            .progress(Arc::clone(&meter));
-        if let Some(memory) = global.memory {
-            builder = builder.memory(memory.0);
-        }
+            .progress(Arc::clone(&meter))
+            .memory(global.settings.memory.value.0);
         let hama = set(builder).build().map_err(|error| {
             let missing = error.kind() == ErrorKind::NotFound;
             let failure = Failure::from(error);

@@ -32,7 +32,8 @@ fn random_is_uniform_or_normal() {
     assert_eq!(place.ok("matrix diff u d"), "u and d are equal: 90000 elements compared\n");
     place.run("matrix diff n u").ends_with(5);
     let values: Vec<Vec<f64>> =
-        serde_json::from_value(place.json("matrix show n --rows ..90 --cols ..90")["values"].clone()).unwrap();
+        serde_json::from_value(place.json("matrix show n --rows ..90 --cols ..90")["values"].clone())
+            .unwrap();
     let all: Vec<f64> = values.into_iter().flatten().collect();
     // 8100 numbers: the mean is within 6 / 90, about half are negative, a third is beyond 1.
     assert!(all.iter().sum::<f64>().abs() < 6.0 * 90.0);
@@ -44,7 +45,9 @@ fn random_is_uniform_or_normal() {
     assert_eq!(place.json("matrix info d")["attributes"]["distribution"], "uniform");
     place.ok("matrix random s --rows 300 --cols 3 --seed 7 --distribution normal --dtype f32");
     place.ok("matrix multiply n n --transpose-b --output c --verify");
-    place.run("matrix random x --rows 2 --cols 2 --distribution norma").fails(2, &["norma", "uniform", "normal"]);
+    place
+        .run("matrix random x --rows 2 --cols 2 --distribution norma")
+        .fails(2, &["norma", "uniform", "normal"]);
     // Nobody's normal matrix is taken for the demo's.
     place.ok("matrix random demo-a --rows 10 --cols 10 --seed 1 --distribution normal");
     place.run("demo --size 10").fails(3, &["demo-a"]);
