@@ -65,14 +65,11 @@ pub(crate) struct Shown {
 /// Shows how far `task` is by what `meter` counts from now on; with `-q`, `--json` and `--progress none` nothing is
 /// shown.
 pub(crate) fn show(global: &Global, task: Task, meter: Arc<Progress>) -> Shown {
-    let kind = global.settings.progress.value;
-    if global.quiet || global.json || kind == Kind::None {
+    let Some(style) = style(global, std::io::stderr().is_terminal()) else {
         return Shown { stop: None, thread: None };
-    }
+    };
     let (stop, stopped) = channel();
-    // Log lines and a bar would write over each other.
-    let bars = kind == Kind::Auto && global.verbose == 0 && std::io::stderr().is_terminal();
-    let bar = if bars { bar(&task) } else { None };
+    let bar = if style == Style::Bar { bar(&task) } else { None };
     let thread = std::thread::Builder::new().name("progress".into()).spawn(move || {
         let (start, before) = (Instant::now(), meter.done());
         let every = if bar.is_some() { BAR_EVERY } else { LINE_EVERY };
@@ -92,6 +89,22 @@ pub(crate) fn show(global: &Global, task: Task, meter: Arc<Progress>) -> Shown {
         }
     });
     Shown { stop: Some(stop), thread: thread.ok() }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    Bar,
+    Lines,
+}
+
+fn style(global: &Global, terminal: bool) -> Option<Style> {
+    match global.settings.progress.value {
+        _ if global.quiet || global.json => None,
+        Kind::None => None,
+        // Log lines and a bar would write over each other.
+        Kind::Auto if terminal && global.verbose == 0 => Some(Style::Bar),
+        Kind::Auto | Kind::Plain => Some(Style::Lines),
+    }
 }
 
 impl Drop for Shown {
@@ -144,6 +157,26 @@ mod tests {
 
     fn task(unit: Unit) -> Task {
         Task { label: "multiplying".into(), total: 4_000_000_000, unit }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_what_is_shown() {
+        let mut global = Global::default();
+        let mut on_a_terminal = |kind| {
+            global.settings.progress.value = kind;
+            let elsewhere = style(&global, false);
+            global.verbose = 1;
+            let verbose = style(&global, true);
+            global.verbose = 0;
+            global.quiet = true;
+            assert_eq!(style(&global, true), None);
+            global.quiet = false;
+            (style(&global, true), elsewhere, verbose)
+        };
+        let (bar, lines) = (Some(Style::Bar), Some(Style::Lines));
+        assert_eq!(on_a_terminal(Kind::Auto), (bar, lines, lines));
+        assert_eq!(on_a_terminal(Kind::Plain), (lines, lines, lines));
+        assert_eq!(on_a_terminal(Kind::None), (None, None, None));
     }
 
     #[test]
