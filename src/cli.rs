@@ -1,12 +1,14 @@
 //! The command line: what may be typed, and which verb answers.
 
 mod analysis;
+mod annotate;
 mod bench;
 mod blocking;
 mod check;
 mod colour;
 mod completions;
 mod config;
+mod copy;
 mod count;
 mod date;
 mod demo;
@@ -15,6 +17,8 @@ mod export;
 mod failure;
 mod fitted;
 mod full;
+mod gc;
+mod history;
 mod import;
 mod info;
 mod interrupt;
@@ -41,11 +45,13 @@ mod settings;
 mod show;
 mod size;
 mod span;
+mod update;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use hama::table::store::Durability;
 
 use failure::Failure;
 use output::Output;
@@ -125,6 +131,16 @@ pub(crate) struct Global {
         help_heading = "Options of every command"
     )]
     pub(crate) progress: Option<progress::Kind>,
+    /// What survives a power loss: all that is written (full), or perhaps nothing (none) [default: full]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHAT",
+        value_enum,
+        hide_possible_values = true,
+        help_heading = "Options of every command"
+    )]
+    pub(crate) durability: Option<Survives>,
     /// Answer with one JSON document on standard output, errors too
     #[arg(long, global = true, help_heading = "Options of every command")]
     pub(crate) json: bool,
@@ -137,6 +153,34 @@ pub(crate) struct Global {
     /// What these options, the environment and `hama.toml` come to. Verbs go by this, and by no variable themselves.
     #[arg(skip)]
     pub(crate) settings: Settings,
+}
+
+/// What of a result survives a power loss, as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Survives {
+    // All of it, once the command has ended.
+    Full,
+    // Perhaps nothing: for results that can be made again.
+    None,
+}
+
+impl std::fmt::Display for Survives {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Survives::Full => "full",
+            Survives::None => "none",
+        })
+    }
+}
+
+impl From<Survives> for Durability {
+    fn from(survives: Survives) -> Durability {
+        match survives {
+            Survives::Full => Durability::Full,
+            Survives::None => Durability::None,
+        }
+    }
 }
 
 #[derive(Subcommand)]
@@ -180,9 +224,17 @@ enum Matrix {
     Path(path::Path),
     Import(import::Import),
     Export(export::Export),
+    Update(update::Update),
+    History(history::History),
+    Restore(history::Restore),
+    Annotate(annotate::Annotate),
+    Label(annotate::Label),
     Check(check::Check),
     Diff(diff::Diff),
+    Copy(copy::Copy),
+    Rename(copy::Rename),
     Remove(remove::Remove),
+    Gc(gc::Gc),
 }
 
 /// Reads the command line, runs what it says, and ends with its exit status.
@@ -239,6 +291,14 @@ impl Command {
                 Matrix::Path(_) => "matrix path",
                 Matrix::Import(_) => "matrix import",
                 Matrix::Export(_) => "matrix export",
+                Matrix::Update(_) => "matrix update",
+                Matrix::History(_) => "matrix history",
+                Matrix::Restore(_) => "matrix restore",
+                Matrix::Annotate(_) => "matrix annotate",
+                Matrix::Label(_) => "matrix label",
+                Matrix::Copy(_) => "matrix copy",
+                Matrix::Rename(_) => "matrix rename",
+                Matrix::Gc(_) => "matrix gc",
                 Matrix::Full(_) => "matrix full",
                 Matrix::Ones(_) => "matrix ones",
                 Matrix::Check(_) => "matrix check",
@@ -267,6 +327,14 @@ impl Command {
                 Matrix::Path(verb) => verb.run(global, output),
                 Matrix::Import(verb) => verb.run(global, output),
                 Matrix::Export(verb) => verb.run(global, output),
+                Matrix::Update(verb) => verb.run(global, output),
+                Matrix::History(verb) => verb.run(global, output),
+                Matrix::Restore(verb) => verb.run(global, output),
+                Matrix::Annotate(verb) => verb.run(global, output),
+                Matrix::Label(verb) => verb.run(global, output),
+                Matrix::Copy(verb) => verb.run(global, output),
+                Matrix::Rename(verb) => verb.run(global, output),
+                Matrix::Gc(verb) => verb.run(global, output),
                 Matrix::Full(verb) => verb.run(global, output),
                 Matrix::Ones(verb) => verb.run(global, output),
                 Matrix::Check(verb) => verb.run(global, output),

@@ -7,7 +7,8 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-type Attributes = BTreeMap<String, Value>;
+/// What a table's user wants to know of it: JSON values by name, at most 64 KiB.
+pub type Attributes = BTreeMap<String, Value>;
 
 pub(crate) fn serialize<S: Serializer>(attributes: &Attributes, serializer: S) -> Result<S::Ok, S::Error> {
     if serializer.is_human_readable() {

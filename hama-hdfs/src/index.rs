@@ -1,5 +1,7 @@
 //! The generation index: every shard of a generation with its file, and every tile with its place and checksum.
 
+use std::collections::BTreeSet;
+
 use hama_core::{Error, Host, Result};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +13,7 @@ use crate::shard::{self, TileRecord};
 use crate::spec::TableSpec;
 use crate::zarr;
 
-const FORMAT: Format = Format { name: "hama-generation", version: 1 };
+const FORMAT: Format = Format { name: "hama-generation", version: 2 };
 /// The most bytes of an index, whatever the table: a table that needs more cannot be written.
 const INDEX_BYTES_MAX: u64 = 1 << 30;
 const HEAD_BYTES_MAX: u64 = 4096;
@@ -77,6 +79,7 @@ impl GenerationIndex {
     pub(crate) fn decode(
         bytes: &[u8],
         (table, generation, spec): (&TableName, GenerationId, &TableSpec),
+        borrowed: &BTreeSet<GenerationId>,
         shown: &dyn std::fmt::Display,
     ) -> Result<GenerationIndex> {
         let index: GenerationIndex = checked::decode(FORMAT, bytes, shown)?;
@@ -86,7 +89,7 @@ impl GenerationIndex {
                 index.generation, index.table
             )));
         }
-        check_shards(spec, generation, &index.shards).map_err(|e| {
+        check_shards(spec, generation, borrowed, &index.shards).map_err(|e| {
             Error::data(format!("cannot read {shown}: it does not fit the manifest")).with_source(e)
         })?;
         Ok(index)
@@ -104,8 +107,20 @@ pub(crate) fn shard_file(generation: GenerationId, shard: ShardIndex) -> String 
     format!("generations/{generation}/{}/{}", zarr::VALUES, shard.key())
 }
 
-/// Checks that the shards are all those of the generation, row by row, each with all of its tiles inside its file.
-pub(crate) fn check_shards(spec: &TableSpec, generation: GenerationId, shards: &[ShardRecord]) -> Result<()> {
+/// The generation in whose directory a shard's file lies; `None` where it is no file of that shard.
+pub(crate) fn generation_of_file(record: &ShardRecord) -> Option<GenerationId> {
+    let id = record.file.strip_prefix("generations/")?.get(..36)?.parse().ok()?;
+    (record.file == shard_file(id, record.shard)).then_some(id)
+}
+
+/// Checks that the shards are all those of the generation, row by row, each with all of its tiles inside its file, which
+/// is the generation's own or one of the `borrowed`.
+pub(crate) fn check_shards(
+    spec: &TableSpec,
+    generation: GenerationId,
+    borrowed: &BTreeSet<GenerationId>,
+    shards: &[ShardRecord],
+) -> Result<()> {
     let count = spec.shard_grid().count().unwrap_or(u64::MAX);
     if shards.len() as u64 != count {
         return Err(Error::invalid(format!("there are {} shards and should be {count}", shards.len())));
@@ -114,16 +129,22 @@ pub(crate) fn check_shards(spec: &TableSpec, generation: GenerationId, shards: &
         if record.shard != shard {
             return Err(Error::invalid(format!("shard {} is where {shard} should be", record.shard)));
         }
-        check_shard(spec, generation, record)?;
+        check_shard(spec, generation, borrowed, record)?;
     }
     Ok(())
 }
 
-fn check_shard(spec: &TableSpec, generation: GenerationId, record: &ShardRecord) -> Result<()> {
+fn check_shard(
+    spec: &TableSpec,
+    generation: GenerationId,
+    borrowed: &BTreeSet<GenerationId>,
+    record: &ShardRecord,
+) -> Result<()> {
     let bad = |what: String| Err(Error::invalid(format!("shard {}: {what}", record.shard)));
-    // A file of another generation would go when that does.
-    let file = shard_file(generation, record.shard);
-    if record.file != file {
+    // A file of a generation that the manifest does not name would go when that does.
+    let owner = generation_of_file(record).filter(|id| *id == generation || borrowed.contains(id));
+    if owner.is_none() {
+        let file = shard_file(generation, record.shard);
         return bad(format!("its file is {:.200?} and should be {file:?}", record.file));
     }
     check_host(record)?;

@@ -40,6 +40,7 @@ mod element;
 mod extent;
 mod generation;
 mod index;
+mod labels;
 mod manifest;
 mod name;
 mod path;
@@ -52,16 +53,19 @@ pub mod testing;
 mod url;
 mod zarr;
 
+pub use attributes::Attributes;
 pub use cut::{tile_extent, tiles_per_shard};
 pub use element::{Element, ElementType};
 pub use extent::{Extent, ShardIndex, TileIndex};
 pub use generation::GenerationId;
 pub use index::ShardRecord;
-pub use name::TableName;
+pub use labels::{Dimension, Labels};
+pub use name::{TableName, VersionName};
 pub use path::StorePath;
 pub use shard::TileRecord;
 pub use spec::TableSpec;
 pub use table::{
-    CheckReport, OnExists, Removed, ShardWriter, Table, TableRef, TableTarget, TableWriter, list, remove,
+    Changes, CheckReport, Collected, OnExists, Removed, ShardWriter, Table, TableRef, TableTarget,
+    TableWriter, Version, WriteOptions, collect, copy, list, remove, rename, versions,
 };
 pub use url::StoreUrl;

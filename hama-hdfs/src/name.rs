@@ -38,6 +38,41 @@ impl TableName {
     }
 }
 
+/// A table, or an older version of it, as it is typed: `NAME` or `NAME@VERSION`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionName {
+    /// The table.
+    pub name: TableName,
+    /// The number of the version, where it is not the latest.
+    pub version: Option<u64>,
+}
+
+impl FromStr for VersionName {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<VersionName> {
+        let Some((name, version)) = text.split_once('@') else {
+            return Ok(VersionName { name: text.parse()?, version: None });
+        };
+        let number = version.parse().ok().filter(|number: &u64| *number > 0 && number.to_string() == version);
+        let number = number.ok_or_else(|| {
+            Error::invalid(format!(
+                "cannot open {name}@{version:.40}: a version is a number, such as {name}@1"
+            ))
+        })?;
+        Ok(VersionName { name: name.parse()?, version: Some(number) })
+    }
+}
+
+impl fmt::Display for VersionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.version {
+            Some(version) => write!(f, "{}@{version}", self.name),
+            None => self.name.fmt(f),
+        }
+    }
+}
+
 /// Whether `text` is a name.
 pub(crate) fn is_name(text: &str) -> bool {
     let mut bytes = text.bytes();
@@ -113,6 +148,17 @@ mod tests {
             assert!(error.message().contains("1 to 128 of A-Z a-z 0-9 _ -"), "{error}");
             assert!(error.message().len() < 250, "{error}");
             assert!(serde_json::from_value::<TableName>(bad.into()).is_err());
+        }
+    }
+
+    #[test]
+    fn versions_are_numbers_behind_an_at() {
+        let parse = |text: &str| text.parse::<VersionName>();
+        assert_eq!(parse("a").unwrap().version, None);
+        let older = parse("a@12").unwrap();
+        assert_eq!((older.version, older.to_string().as_str()), (Some(12), "a@12"));
+        for bad in ["a@", "@1", "a@0", "a@-1", "a@+1", "a@01", "a@1@2", "a@x", "a@99999999999999999999"] {
+            assert!(parse(bad).is_err(), "{bad}");
         }
     }
 }

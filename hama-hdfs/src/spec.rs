@@ -189,6 +189,15 @@ impl TableSpec {
     pub fn stored_bytes(&self) -> u64 {
         let tiles = self.tile_grid().count().unwrap_or(u64::MAX);
         let shards = self.shard_grid().count().unwrap_or(u64::MAX);
+        self.bytes_of(tiles, shards)
+    }
+
+    /// The most bytes of the files of so many shards.
+    pub(crate) fn stored_bytes_of(&self, shards: u64) -> u64 {
+        self.bytes_of(shards.saturating_mul(shard::places(self) as u64), shards).min(self.stored_bytes())
+    }
+
+    fn bytes_of(&self, tiles: u64, shards: u64) -> u64 {
         let index = shard::index_bytes(shard::places(self)) as u64;
         tiles
             .saturating_mul(shard::slot_bytes(self.tile_bytes()))

@@ -13,6 +13,7 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 
 use hama_core::{Error, Host, Result};
+use serde::{Deserialize, Serialize};
 
 use crate::path::StorePath;
 use crate::url::StoreUrl;
@@ -54,6 +55,23 @@ pub trait Store: Send + Sync + Debug {
     /// `Exists` where something has the name `to`; `NotFound` where `from` is not there; `Invalid` where the two are in
     /// different directories; `Unavailable` where nobody can say whether it happened.
     fn publish(&self, from: &StorePath, to: &StorePath) -> Result<()>;
+
+    /// Whether [`link`](Store::link) gives a file another name without copying it. Where it does not, a version uses the
+    /// files of those before it under their own names.
+    fn has_links(&self) -> bool {
+        false
+    }
+
+    /// Gives the file `from` the further name `to`, anywhere in the store, whose directories are made where missing. It is
+    /// durable after a [`sync`](Store::sync) of the directory. Where the file system has no such names (any more for this
+    /// file), its bytes are copied.
+    ///
+    /// # Errors
+    /// `Exists` where something has the name `to`; `NotFound` where `from` is not there; `Invalid` where the store has no
+    /// links.
+    fn link(&self, from: &StorePath, to: &StorePath) -> Result<()> {
+        Err(Error::invalid(format!("cannot give {from} the name {to}: {} has no links", self.url())))
+    }
 
     /// What lies in a directory, sorted by name. A link is listed as what it leads to, or not at all.
     ///
@@ -133,6 +151,27 @@ pub struct CreateHint<'a> {
     pub len: u64,
     /// The host that writes it.
     pub host: &'a Host,
+    /// Whether its bytes have to survive a power loss once it is closed.
+    pub durability: Durability,
+}
+
+impl<'a> CreateHint<'a> {
+    /// A file of about `len` bytes that `host` writes, durable when it is closed.
+    pub fn new(len: u64, host: &'a Host) -> CreateHint<'a> {
+        CreateHint { len, host, durability: Durability::Full }
+    }
+}
+
+/// What of a new version survives a power loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Durability {
+    /// All of it, once it is committed.
+    #[default]
+    Full,
+    /// Perhaps nothing, for results that can be made again: no wait for the disk. A process that is killed loses nothing
+    /// by it.
+    None,
 }
 
 /// A file being written. Dropped unclosed, it leaves nothing.

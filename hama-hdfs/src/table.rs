@@ -7,13 +7,17 @@ mod blocking;
 mod catalog;
 mod check;
 mod collect;
+mod copies;
 mod files;
+mod history;
+mod labels;
 mod layout;
 mod open;
 mod pending;
 mod read;
 mod remove;
 mod shard_writer;
+mod transfer;
 mod versions;
 mod write;
 
@@ -34,9 +38,12 @@ use read::OpenShards;
 
 pub use catalog::list;
 pub use check::CheckReport;
+pub use collect::{Collected, collect};
+pub use history::{Version, versions};
 pub use remove::{Removed, remove};
 pub use shard_writer::ShardWriter;
-pub use write::{OnExists, TableTarget, TableWriter};
+pub use transfer::{copy, rename};
+pub use write::{Changes, OnExists, TableTarget, TableWriter, WriteOptions};
 
 /// One version of a table, open for reading. Clones share it; its bytes stay as long as one of them does.
 #[derive(Clone, Debug)]
@@ -48,10 +55,13 @@ pub struct Table {
 struct Inner {
     store: Arc<dyn Store>,
     manifest: Manifest,
+    /// What is read: the table itself, or its placed copy, which is cut otherwise.
+    generation: GenerationId,
+    spec: TableSpec,
     index: Arc<GenerationIndex>,
     open_shards: OpenShards,
     /// `None` where it was opened by a reference: then somebody else holds it.
-    lock: Option<Box<dyn LockGuard>>,
+    lock: Option<Arc<dyn LockGuard>>,
 }
 
 /// Names one version of a table: what travels to a peer.
@@ -72,10 +82,11 @@ impl Table {
         store: Arc<dyn Store>,
         manifest: Manifest,
         index: Arc<GenerationIndex>,
-        lock: Option<Box<dyn LockGuard>>,
+        lock: Option<Arc<dyn LockGuard>>,
     ) -> Table {
-        let open_shards = OpenShards::default();
-        Table { inner: Arc::new(Inner { store, manifest, index, open_shards, lock }) }
+        let (generation, spec, open_shards) =
+            (manifest.generation, manifest.spec.clone(), OpenShards::default());
+        Table { inner: Arc::new(Inner { store, manifest, generation, spec, index, open_shards, lock }) }
     }
 
     /// What names this version for a peer. It holds as long as this table is open.
@@ -100,7 +111,7 @@ impl Table {
 
     /// What it is.
     pub fn spec(&self) -> &TableSpec {
-        &self.inner.manifest.spec
+        &self.inner.spec
     }
 
     /// Which version of the table this is, counted from 1.
@@ -110,7 +121,7 @@ impl Table {
 
     /// The generation that holds its elements.
     pub fn generation(&self) -> GenerationId {
-        self.inner.manifest.generation
+        self.inner.generation
     }
 
     /// Its shards, row by row.

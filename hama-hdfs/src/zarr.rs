@@ -3,10 +3,14 @@
 use hama_core::{Error, Result};
 use serde_json::{Value, json};
 
+use crate::labels::{Dimension, Labels};
 use crate::spec::TableSpec;
 
 /// The name of a group's or an array's metadata.
 pub(crate) const METADATA: &str = "zarr.json";
+
+/// The name of the one chunk of an array of labels.
+pub(crate) const LABELS_CHUNK: &str = "c.0";
 
 /// The name of the array with the table's elements in its group.
 pub(crate) const VALUES: &str = "values";
@@ -41,6 +45,28 @@ pub(crate) fn values(spec: &TableSpec) -> Result<Vec<u8>> {
         "codecs": [sharding],
         "dimension_names": ["row", "column"],
         "attributes": spec.attributes,
+    }))
+}
+
+/// The metadata of an array of labels along one dimension, in one chunk.
+pub(crate) fn labels(dimension: Dimension, labels: &Labels) -> Result<Vec<u8>> {
+    let little_endian = json!({ "name": "bytes", "configuration": { "endian": "little" } });
+    let (data_type, fill_value, codec) = match labels {
+        Labels::Text(_) => ("string", json!(""), json!({ "name": "vlen-utf8" })),
+        Labels::Integers(_) => ("int64", json!(0), little_endian),
+        Labels::Numbers(_) => ("float64", json!("NaN"), little_endian),
+    };
+    bytes(&json!({
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [labels.len()],
+        "data_type": data_type,
+        "chunk_grid": { "name": "regular", "configuration": { "chunk_shape": [labels.len()] } },
+        "chunk_key_encoding": { "name": "default", "configuration": { "separator": "." } },
+        "fill_value": fill_value,
+        "codecs": [codec, { "name": "crc32c" }],
+        "dimension_names": [dimension.name()],
+        "attributes": {},
     }))
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use hama_core::{Error, ErrorKind, Result};
 use hama_hdfs::{
     Extent, OnExists, ShardRecord, Table, TableName, TableSpec, TableTarget, TableWriter, TileIndex,
-    tile_extent,
+    WriteOptions, tile_extent,
 };
 use ndarray::{Array2, ArrayView2, s};
 
@@ -99,13 +99,13 @@ impl<T: Scalar> DenseMatrix<T> {
         })
     }
 
-    /// Opens the matrix of that name.
+    /// Opens the matrix of that name, or an older version of it, such as `a@3`.
     ///
     /// # Errors
     /// `NotFound` where there is none, `Invalid` where its elements are of another type, `Data` where its
     /// files are damaged.
     pub fn open(hama: &Hama, name: &str) -> Result<Self> {
-        Self::of_table(hama, Table::open(hama.store(), &TableName::new(name)?)?)
+        Self::of_table(hama, Table::open_named(hama.store(), &name.parse()?)?)
     }
 
     pub(crate) fn of_table(hama: &Hama, table: Table) -> Result<Self> {
@@ -176,7 +176,7 @@ impl<T: Scalar> DenseMatrix<T> {
     ///
     /// # Errors
     /// `Invalid` for 0 blocks or more than rows or columns, `Conflict` where somebody else changed the table
-    /// meanwhile.
+    /// meanwhile. A [placed copy](Self::copy) with other blocks goes.
     pub fn blocking(&self, n: u64) -> Result<Self> {
         let table = self.table.set_blocking(Some(Extent { rows: n, cols: n }))?;
         Ok(DenseMatrix { table, ..self.clone() })
@@ -254,18 +254,24 @@ impl<T: Scalar> DenseMatrix<T> {
         self.read(0..rows, 0..cols)
     }
 
-    fn check_region(&self, rows: &Range<u64>, cols: &Range<u64>) -> Result<()> {
+    /// Fails where rows or columns are not in the matrix; `doing` says what for.
+    pub(crate) fn check_inside(&self, doing: &str, rows: &Range<u64>, cols: &Range<u64>) -> Result<()> {
         let (row_count, col_count) = self.shape();
         for (what, range, count) in [("rows", rows, row_count), ("columns", cols, col_count)] {
             if range.start > range.end || range.end > count {
                 return Err(Error::invalid(format!(
-                    "cannot read {what} {}..{} of {}: it has {count}",
+                    "cannot {doing} {what} {}..{} of {}: it has {count}",
                     range.start,
                     range.end,
                     self.name()
                 )));
             }
         }
+        Ok(())
+    }
+
+    fn check_region(&self, rows: &Range<u64>, cols: &Range<u64>) -> Result<()> {
+        self.check_inside("read", rows, cols)?;
         let elements = (rows.end - rows.start).saturating_mul(cols.end - cols.start);
         let bytes = elements.saturating_mul(T::TYPE.size_bytes() as u64);
         if bytes > self.hama.memory() {
@@ -341,7 +347,8 @@ impl<T: Scalar> DenseMatrix<T> {
     ) -> Result<Self> {
         let name = TableName::new(&save_as.name)?;
         let on_exists = if save_as.replace { OnExists::Replace } else { OnExists::Fail };
-        let writer = TableWriter::create(hama.store(), &name, spec, on_exists)?;
+        let options = WriteOptions { on_exists, durability: hama.durability() };
+        let writer = TableWriter::create(hama.store(), &name, spec, options)?;
         let shards = write(writer.target())?;
         hama.cancel().check()?;
         Self::of_table(hama, writer.commit(shards)?)
@@ -349,12 +356,12 @@ impl<T: Scalar> DenseMatrix<T> {
 }
 
 /// What a region and a tile share along one dimension.
-struct Shared {
-    of_region: Range<usize>,
-    of_tile: Range<usize>,
+pub(crate) struct Shared {
+    pub(crate) of_region: Range<usize>,
+    pub(crate) of_tile: Range<usize>,
 }
 
-fn shared(region: &Range<u64>, index: u64, extent: u64) -> Shared {
+pub(crate) fn shared(region: &Range<u64>, index: u64, extent: u64) -> Shared {
     let first = index * extent;
     let (start, end) = (region.start.max(first), region.end.min(first + extent));
     Shared {
@@ -363,7 +370,7 @@ fn shared(region: &Range<u64>, index: u64, extent: u64) -> Shared {
     }
 }
 
-fn tiles_of<'a>(
+pub(crate) fn tiles_of<'a>(
     spec: &'a TableSpec,
     rows: &'a Range<u64>,
     cols: &'a Range<u64>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hama_core::{
     Bsp, Buffer, Cancel, Error, ErrorKind, Host, LocalRunner, Pool, Progress, Result, Run, TransportKind,
 };
-use hama_hdfs::store::{self, Store};
+use hama_hdfs::store::{self, Durability, Store};
 use hama_hdfs::{StoreUrl, TableSpec};
 
 use crate::bytes::format_bytes;
@@ -29,6 +29,7 @@ pub struct Hama {
     memory: u64,
     peers: usize,
     rates: Rates,
+    durability: Durability,
     host: Host,
     cancel: Cancel,
     progress: Arc<Progress>,
@@ -67,6 +68,11 @@ impl Hama {
     /// What the machine does in a second, as plans assume it.
     pub fn rates(&self) -> &Rates {
         &self.rates
+    }
+
+    /// What of the matrices that are written survives a power loss.
+    pub fn durability(&self) -> Durability {
+        self.durability
     }
 
     /// What runs programs: its transport, its pool, its end.
@@ -143,6 +149,7 @@ pub struct HamaBuilder {
     memory: Option<u64>,
     peers: Option<usize>,
     rates: Rates,
+    durability: Durability,
     transport: TransportKind,
     host: Host,
     cancel: Cancel,
@@ -157,6 +164,7 @@ impl Default for HamaBuilder {
             memory: None,
             peers: None,
             rates: Rates::default(),
+            durability: Durability::Full,
             transport: TransportKind::Memory,
             host: Host::local(),
             cancel: Cancel::new(),
@@ -194,6 +202,12 @@ impl HamaBuilder {
     /// [`measure`](crate::measure) measures one; nothing is read from files here.
     pub fn rates(mut self, rates: Rates) -> Self {
         self.rates = rates;
+        self
+    }
+
+    /// What of the matrices that are written survives a power loss: all of it by default. `None` does not wait for the disk.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
         self
     }
 
@@ -248,6 +262,7 @@ impl HamaBuilder {
             memory,
             peers,
             rates: self.rates,
+            durability: self.durability,
             host: self.host,
             cancel: self.cancel,
             progress: self.progress,

@@ -10,6 +10,7 @@ use crate::grid::Grid;
 use crate::hama::Hama;
 use crate::kernel::KernelId;
 use crate::multiply::Multiply;
+use crate::placed::Copied;
 use crate::plan::{Plan, Resources, plan};
 use crate::problem::Problem;
 use crate::save_as::SaveAs;
@@ -35,6 +36,8 @@ pub struct Finished<T> {
     pub plan: Plan,
     /// What each peer did in each superstep.
     pub records: Vec<SuperstepRecord>,
+    /// What bringing the placed copies of the operands up to date took.
+    pub copied: [Copied; 2],
     /// Seconds from the plan to the durable result.
     pub seconds: f64,
 }
@@ -136,24 +139,22 @@ impl<T: Scalar> Product<T> {
         let start = Instant::now();
         let hama = self.a.hama();
         plan.check(&self.problem, hama.memory(), hama.hands_over_by_reference())?;
-        let _turn = hama.turn()?;
         tracing::info!(a = self.a.name(), b = self.b.name(), grid = %plan.grid, "multiplying");
         let mut spec = TableSpec::new(self.problem.shape(), T::TYPE)?.with_shard(plan.shard)?;
         if let (Some((rows, _)), Some((_, cols))) = (self.a.blocks(), self.b.blocks()) {
             spec = spec.with_blocking(Some(Extent { rows, cols }))?;
         }
+        let ((a, copied_a), (b, copied_b)) = (self.a.in_use()?, self.b.in_use()?);
         let mut records = Vec::new();
         let matrix = DenseMatrix::written(hama, name.into(), spec, |target| {
-            let program = Multiply::<T>::new(
-                plan.clone(),
-                self.a.table().to_ref(),
-                self.b.table().to_ref(),
-                target.clone(),
-            );
+            let program =
+                Multiply::<T>::new(plan.clone(), a.table().to_ref(), b.table().to_ref(), target.clone());
+            let _turn = hama.turn()?;
             let outcome = hama.run(&Supersteps(program)).peers(plan.peer_count())?;
             records = outcome.records;
             Ok(outcome.outputs.into_iter().flatten().collect())
         })?;
-        Ok(Finished { matrix, plan, records, seconds: start.elapsed().as_secs_f64() })
+        let copied = [copied_a, copied_b];
+        Ok(Finished { matrix, plan, records, copied, seconds: start.elapsed().as_secs_f64() })
     }
 }

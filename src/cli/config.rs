@@ -67,6 +67,7 @@ impl Show {
             Line::of("memory", &settings.memory, |size| (size.0.into(), size.to_string())),
             Line::of("peers", &settings.peers, |count| (Value::from(*count), count.to_string())),
             Line::of("progress", &settings.progress, |kind| text(kind)),
+            Line::of("durability", &settings.durability, |survives| text(survives)),
             Line::of("probe", &settings.probe, |path| match path {
                 Some(path) => text(&path.display()),
                 None => (Value::Null, "none".into()),
@@ -81,7 +82,7 @@ impl Display for ConfigReport {
         let width = self.settings.iter().map(|line| line.text.len()).max().unwrap_or_default();
         for line in &self.settings {
             let place = line.r#where.as_deref().unwrap_or(line.source);
-            writeln!(f, "{:9} {:width$}  {place}", line.name, line.text)?;
+            writeln!(f, "{:11} {:width$}  {place}", line.name, line.text)?;
         }
         Ok(())
     }

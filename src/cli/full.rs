@@ -48,15 +48,20 @@ impl Ones {
     }
 }
 
-fn full(making: &Making, value: f64, global: &Global, output: &mut Output) -> Result<(), Failure> {
-    let Making { name, dtype, replace, .. } = making;
+/// A number as f32, for the matrix `name`.
+pub(crate) fn single(name: &str, value: f64) -> hama::Result<f32> {
     let single = value as f32;
-    if *dtype == Dtype::F32 && value.is_finite() && !single.is_finite() {
+    if value.is_finite() && !single.is_finite() {
         return Err(Error::invalid(format!(
             "cannot make {name} of {value:e}: f32 has no number of that size"
-        ))
-        .into());
+        )));
     }
+    Ok(single)
+}
+
+fn full(making: &Making, value: f64, global: &Global, output: &mut Output) -> Result<(), Failure> {
+    let Making { name, dtype, replace, .. } = making;
+    let single = if *dtype == Dtype::F32 { single(name, value)? } else { 0.0 };
     making.run(global, output, |session, shape| {
         let (hama, target) = (&session.hama, target(name, *replace));
         let made = match dtype {

@@ -1,11 +1,11 @@
 //! `hama matrix info`: what a matrix is and where it lies.
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use hama::table::{Extent, Table};
+use hama::table::store::Store;
+use hama::table::{Attributes, Dimension, Extent, Table};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::Global;
 use super::failure::Failure;
@@ -25,7 +25,7 @@ impl Info {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
         let session = Session::open(global, Access::Existing)?;
         let table = session.table(&self.name)?;
-        output.report(&InfoReport { table: Summary::of(&session, &table), details: Details::of(&table) })
+        output.report(&InfoReport { table: Summary::of(&session, &table), details: Details::of(&table)? })
     }
 }
 
@@ -49,7 +49,11 @@ struct Details {
     shard_tiles: Extent,
     shards: usize,
     blocks: Option<Extent>,
-    attributes: BTreeMap<String, Value>,
+    /// How many shards of the placed copy are out of date, and of how many, where there is one.
+    copy_shards_stale: Option<(u64, u64)>,
+    row_labels: bool,
+    column_labels: bool,
+    attributes: Attributes,
 }
 
 #[derive(Serialize)]
@@ -62,8 +66,13 @@ struct InfoReport {
 
 impl Summary {
     pub(crate) fn of(session: &Session, table: &Table) -> Summary {
+        Summary::of_table(session.hama.store(), table)
+    }
+
+    /// The same of a table in another store.
+    pub(crate) fn of_table(store: &Arc<dyn Store>, table: &Table) -> Summary {
         let spec = table.spec();
-        let path = session.hama.store().local_path(&table.values_path());
+        let path = store.local_path(&table.values_path());
         Summary {
             name: table.name().to_string(),
             rows: spec.shape.rows,
@@ -83,17 +92,20 @@ impl fmt::Display for Summary {
 }
 
 impl Details {
-    fn of(table: &Table) -> Details {
+    fn of(table: &Table) -> hama::Result<Details> {
         let spec = table.spec();
-        Details {
+        Ok(Details {
             generation: table.generation().to_string(),
             tile: spec.tile,
             tiles: spec.tile_grid(),
             shard_tiles: spec.shard,
             shards: table.shards().len(),
             blocks: spec.blocking,
+            copy_shards_stale: table.stale_copy_shards()?,
+            row_labels: table.has_labels(Dimension::Rows),
+            column_labels: table.has_labels(Dimension::Columns),
             attributes: spec.attributes.clone(),
-        }
+        })
     }
 }
 
@@ -109,7 +121,19 @@ impl fmt::Display for InfoReport {
             Some(blocks) => writeln!(f, "blocks      {blocks}")?,
             None => writeln!(f, "blocks      none")?,
         }
+        match details.copy_shards_stale {
+            Some((0, of)) => writeln!(f, "copy        {of} shards, up to date")?,
+            Some((stale, of)) => {
+                writeln!(f, "copy        {of} shards, {stale} to be copied again before it is used")?
+            }
+            None => {}
+        }
         writeln!(f, "version     {} (generation {})", table.version, details.generation)?;
+        for (there, dimension) in [(details.row_labels, "rows"), (details.column_labels, "columns")] {
+            if there {
+                writeln!(f, "labels      of the {dimension}")?;
+            }
+        }
         for (key, value) in &details.attributes {
             writeln!(f, "attribute   {key} = {value}")?;
         }

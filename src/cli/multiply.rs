@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use hama::{
-    AnyMatrix, DenseMatrix, Error, ErrorKind, Finished, Grid, Plan, Product, SaveAs, Scalar, Verification,
+    AnyMatrix, Copied, DenseMatrix, Error, ErrorKind, Finished, Grid, Plan, Product, SaveAs, Scalar,
+    Verification,
 };
 use serde::Serialize;
 
@@ -79,6 +80,8 @@ pub(crate) struct MultiplyReport {
     pub(crate) seconds: f64,
     pub(crate) gflop_per_s: f64,
     pub(crate) memory_bytes_peak: Option<u64>,
+    /// What bringing the placed copies of A and B up to date took.
+    copied: [Copied; 2],
     pub(crate) verification: Option<Verification>,
     pub(crate) plan: Plan,
     pub(crate) analysis: Option<Analysis>,
@@ -207,6 +210,7 @@ impl MultiplyReport {
             seconds: finished.seconds,
             gflop_per_s: finished.plan.flop() as f64 / finished.seconds.max(1e-9) / 1e9,
             memory_bytes_peak: resident::bytes_peak(),
+            copied: finished.copied,
             verification,
             analysis: analyze
                 .map(|memory| Analysis::of(&finished.plan, finished.records, finished.seconds, &memory)),
@@ -223,6 +227,10 @@ impl fmt::Display for MultiplyReport {
             write!(f, ", {} of memory at most", Size(bytes))?;
         }
         writeln!(f)?;
+        for (copied, operand) in self.copied.iter().zip(["A", "B"]).filter(|(copied, _)| copied.shards > 0) {
+            let Copied { shards, of } = copied;
+            writeln!(f, "brought the placed copy of {operand} up to date: {shards} of {of} shards copied")?;
+        }
         if let Some(verification) = &self.verification {
             writeln!(f, "{verification}")?;
         }

@@ -69,7 +69,8 @@ impl<'a> Session<'a> {
             .create(access == Access::Create)
             .cancel(cancel.clone())
             .progress(Arc::clone(&meter))
-            .memory(global.settings.memory.value.0);
+            .memory(global.settings.memory.value.0)
+            .durability(global.settings.durability.value.into());
         let hama = set(builder).build().map_err(|error| {
             let missing = error.kind() == ErrorKind::NotFound;
             let failure = Failure::from(error);
@@ -95,7 +96,7 @@ impl<'a> Session<'a> {
 
     /// The table `name`.
     pub(crate) fn table(&self, name: &str) -> Result<Table, Failure> {
-        let table = Table::open(self.hama.store(), &TableName::new(name)?);
+        let table = Table::open_named(self.hama.store(), &name.parse()?);
         let table = table.map_err(|error| self.unknown(name, error))?;
         opened(&table);
         Ok(table)
@@ -109,6 +110,12 @@ impl<'a> Session<'a> {
             return failure;
         }
         let tables = table::list(&**self.hama.store()).unwrap_or_default();
+        if let Some((table, _)) = name.split_once('@')
+            && tables.iter().any(|there| there.as_str() == table)
+        {
+            return failure.or_try(format!("hama matrix history {table}"));
+        }
+        let name = name.split('@').next().unwrap_or(name);
         let near = names::near(name, tables.iter().map(TableName::as_str));
         match near[..] {
             [] => failure.or_try("`hama matrix list` shows what is there"),

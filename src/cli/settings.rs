@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use hama::{Error, Result};
 
-use super::Global;
 use super::count::count;
 use super::progress::Kind;
 use super::size::Size;
+use super::{Global, Survives};
 pub(crate) use file::ConfigFile;
 
 /// Where the tables lie when nothing else is said.
@@ -52,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) peers: Setting<usize>,
     /// How progress is shown.
     pub(crate) progress: Setting<Kind>,
+    /// What of a result survives a power loss.
+    pub(crate) durability: Setting<Survives>,
     /// The file of what `hama bench probe` has measured; none where nothing says where the user's files are.
     pub(crate) probe: Setting<Option<PathBuf>>,
     /// The files that there are.
@@ -73,6 +75,7 @@ impl Default for Settings {
             memory: Setting { value: Size(hama::default_memory()), origin: Origin::Default },
             peers: default(std::thread::available_parallelism().map_or(1, |count| count.get())),
             progress: Setting { value: Kind::Auto, origin: Origin::Default },
+            durability: Setting { value: Survives::Full, origin: Origin::Default },
             probe: Setting { value: None, origin: Origin::Default },
             files: Vec::new(),
         }
@@ -115,7 +118,20 @@ impl Settings {
                 |f| f.peers.map(|peers| peers.get()),
                 default.peers,
             )?,
-            progress: sources.find("--progress", global.progress, kind, |f| f.progress, default.progress)?,
+            progress: sources.find(
+                "--progress",
+                global.progress,
+                choice,
+                |f| f.progress,
+                default.progress,
+            )?,
+            durability: sources.find(
+                "--durability",
+                global.durability,
+                choice,
+                |f| f.durability,
+                default.durability,
+            )?,
             probe: sources.find(
                 "--probe",
                 None,
@@ -182,10 +198,13 @@ fn peers(value: OsString) -> Result<usize> {
     }
 }
 
-fn kind(value: OsString) -> Result<Kind> {
+fn choice<T: ValueEnum>(value: OsString) -> Result<T> {
     let value = text(value)?;
-    Kind::from_str(&value, false)
-        .map_err(|_| Error::invalid(format!("cannot read {value:?}: auto, plain or none is wanted")))
+    T::from_str(&value, false).map_err(|_| {
+        let possible = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let possible: Vec<String> = possible.map(|value| value.get_name().to_owned()).collect();
+        Error::invalid(format!("cannot read {value:?}: one of {} is wanted", possible.join(", ")))
+    })
 }
 
 impl Display for Origin {

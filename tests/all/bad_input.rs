@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use crate::command::{Place, Reply};
 
 /// Names that no store takes.
-const NAMES: [&str; 12] = ["a/b", "..", ".", ".a", "a@3", "a b", "", "ä", "矩阵", "-a b", "_a", "a\n"];
+const NAMES: [&str; 12] = ["a/b", "..", ".", ".a", "a@0", "a b", "", "ä", "矩阵", "-a b", "_a", "a\n"];
 
 fn place() -> Place {
     let place = Place::new();

@@ -48,7 +48,10 @@ impl Place {
             .args(line.split_whitespace())
             // Nor what this machine's user has set.
             .env("XDG_CONFIG_HOME", self.path().join("config"))
-            .envs(["STORE", "MEMORY", "PEERS", "PROGRESS"].map(|name| (format!("HAMA_{name}"), "")))
+            .envs(
+                ["STORE", "MEMORY", "PEERS", "PROGRESS", "DURABILITY"]
+                    .map(|name| (format!("HAMA_{name}"), "")),
+            )
             // Not what this machine's user has measured.
             .env("HAMA_PROBE", self.probe())
             .stdin(Stdio::null());

@@ -20,4 +20,5 @@ mod python;
 mod saved_plan;
 mod settings;
 mod verbs;
+mod versions;
 mod workspace;

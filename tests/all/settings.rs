@@ -73,6 +73,7 @@ fn what_cannot_be_is_told_with_its_place() {
         ("memory = -5", 1, "-5"),
         ("peers = 0", 1, "nonzero"),
         ("progress = 'loud'", 1, "loud"),
+        ("durability = 'half'", 1, "half"),
         ("store = ", 1, ""),
         ("[[store]]", 1, "string"),
     ] {
@@ -99,7 +100,8 @@ fn what_cannot_be_is_told_with_its_place() {
         ("HAMA_MEMORY", "much", "much"),
         ("HAMA_PEERS", "0", "0 peers"),
         ("HAMA_PEERS", "-1", "-1"),
-        ("HAMA_PROGRESS", "loud", "auto, plain or none"),
+        ("HAMA_DURABILITY", "half", "one of full, none"),
+        ("HAMA_PROGRESS", "loud", "one of auto, plain, none"),
     ] {
         let output = place.command("matrix list").env(name, value).output().unwrap();
         Reply::of(name, output).fails(2, &[&format!("in the variable {name}: "), part]);

@@ -30,7 +30,7 @@ const LICENCES: [&str; 11] = [
 ];
 
 /// Third-party crates, and the only file or folder of ours that may name them.
-const PLACES: [(&str, &str); 13] = [
+const PLACES: [(&str, &str); 14] = [
     ("bincode", "hama-core/src/message/codec.rs"),
     ("lz4_flex", "hama-core/src/message/compress.rs"),
     ("gemm", "hama-matrix/src/kernel/tests.rs"),
@@ -39,6 +39,7 @@ const PLACES: [(&str, &str); 13] = [
     ("clap_mangen", "src/cli/man.rs"),
     ("ctrlc", "src/cli/interrupt.rs"),
     ("font8x8", "src/cli/plot/canvas.rs"),
+    ("humantime", "src/cli/gc.rs"),
     ("indicatif", "src/cli/progress.rs"),
     ("png", "src/cli/plot/canvas.rs"),
     ("terminal_size", "src/cli/picture.rs"),

@@ -9,6 +9,12 @@ use hama_core::ErrorKind;
 
 const GENERATION: &str = "d0176fde-20ad-4c28-adbd-3ce6a739d208";
 
+const LENDER: &str = "a0176fde-20ad-4c28-adbd-3ce6a739d208";
+
+fn borrowed() -> BTreeSet<GenerationId> {
+    [LENDER.parse().unwrap()].into()
+}
+
 /// 5 x 3 elements in tiles of 2 x 3: shards of 2 tiles, the second with one of them outside.
 fn spec() -> TableSpec {
     let mut spec = TableSpec::new(Extent::new(5, 3), ElementType::F64).unwrap();
@@ -41,7 +47,7 @@ fn index() -> GenerationIndex {
 
 fn decode(bytes: &[u8]) -> Result<GenerationIndex> {
     let table = TableName::new("t").unwrap();
-    GenerationIndex::decode(bytes, (&table, GENERATION.parse().unwrap(), &spec()), &"i.json")
+    GenerationIndex::decode(bytes, (&table, GENERATION.parse().unwrap(), &spec()), &borrowed(), &"i.json")
 }
 
 fn sealed(body: &str) -> Vec<u8> {
@@ -56,16 +62,32 @@ fn body() -> String {
 #[test]
 fn bytes_are_these() {
     let golden = concat!(
-        r#"{"body":{"format":"hama-generation","version":1,"table":"t","#,
+        r#"{"body":{"format":"hama-generation","version":2,"table":"t","#,
         r#""generation":"d0176fde-20ad-4c28-adbd-3ce6a739d208","shards":["#,
         r#"{"shard":[0,0],"file":"generations/d0176fde-20ad-4c28-adbd-3ce6a739d208/values/c.0.0","#,
         r#""len":8228,"host":"node-1","tiles":[[4096,7],[0,4294967295]]},"#,
         r#"{"shard":[1,0],"file":"generations/d0176fde-20ad-4c28-adbd-3ce6a739d208/values/c.1.0","#,
-        r#""len":8228,"host":"node-1","tiles":[[0,9],null]}]},"crc32c":"c98805b9"}"#,
+        r#""len":8228,"host":"node-1","tiles":[[0,9],null]}]},"crc32c":"6be07743"}"#,
         "\n"
     );
     assert_eq!(String::from_utf8(index().encode(&spec()).unwrap()).unwrap(), golden);
     assert_eq!(decode(golden.as_bytes()).unwrap(), index());
+}
+
+#[test]
+fn files_may_be_borrowed_from_generations_that_the_manifest_names() {
+    let mut lent = index();
+    lent.shards[1].file = lent.shards[1].file.replace(GENERATION, LENDER);
+    assert_eq!(decode(&lent.encode(&spec()).unwrap()).unwrap(), lent);
+    assert_eq!(generation_of_file(&lent.shards[1]), Some(LENDER.parse().unwrap()));
+    lent.shards[1].file = lent.shards[0].file.replace(GENERATION, LENDER);
+    assert!(decode(&lent.encode(&spec()).unwrap()).is_err(), "it is of another shard");
+}
+
+#[test]
+fn an_index_of_version_1_is_read() {
+    let old = body().replace("\"version\":2", "\"version\":1");
+    assert_eq!(decode(&sealed(&old)).unwrap(), index());
 }
 
 #[test]
@@ -151,7 +173,7 @@ proptest! {
         if let Ok(text) = String::from_utf8(body)
             && let Ok(index) = decode(&sealed(&text))
         {
-            prop_assert!(check_shards(&spec(), index.generation, &index.shards).is_ok());
+            prop_assert!(check_shards(&spec(), index.generation, &borrowed(), &index.shards).is_ok());
         }
     }
 }

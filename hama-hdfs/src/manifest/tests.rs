@@ -39,32 +39,71 @@ fn body() -> String {
 #[test]
 fn bytes_are_these() {
     let golden = concat!(
-        r#"{"body":{"format":"hama-table","version":1,"table":"digits","number":3,"#,
+        r#"{"body":{"format":"hama-table","version":2,"table":"digits","number":3,"since":3,"#,
         r#""id":"d0176fde-20ad-4c28-adbd-3ce6a739d208","generation":"d0176fde-20ad-4c28-adbd-3ce6a739d208","#,
         r#""shape":[1797,64],"element":"float64","tile":[904,64],"shard":[2,1],"blocking":[4,2],"#,
-        r#""attributes":{"title":"8 x 8"},"copies":[],"created_unix":1700000000,"writer":"hama 0.1.0"},"#,
-        r#""crc32c":"75818754"}"#,
+        r#""attributes":{"title":"8 x 8"},"copies":[],"borrowed":[],"#,
+        r#""labels":{"row":null,"column":null},"change":"written","created_unix":1700000000,"writer":"hama 0.1.0"},"#,
+        r#""crc32c":"fd86075d"}"#,
         "\n"
     );
     assert_eq!(String::from_utf8(manifest().encode().unwrap()).unwrap(), golden);
     assert_eq!(decode(golden.as_bytes()).unwrap(), manifest());
 }
 
+/// As version 1 of the format had it.
+const VERSION_1: &str = concat!(
+    r#"{"body":{"format":"hama-table","version":1,"table":"digits","number":3,"#,
+    r#""id":"d0176fde-20ad-4c28-adbd-3ce6a739d208","generation":"d0176fde-20ad-4c28-adbd-3ce6a739d208","#,
+    r#""shape":[1797,64],"element":"float64","tile":[904,64],"shard":[2,1],"blocking":[4,2],"#,
+    r#""attributes":{"title":"8 x 8"},"copies":[],"created_unix":1700000000,"writer":"hama 0.1.0"},"#,
+    r#""crc32c":"75818754"}"#,
+    "\n"
+);
+
+#[test]
+fn version_1_is_read() {
+    let read = decode(VERSION_1.as_bytes()).unwrap();
+    assert_eq!(Manifest { change: "written".into(), ..read }, manifest());
+}
+
 #[test]
 fn placed_copies_are_read() {
-    let copy = format!(
-        r#"[{{"generation":"{GENERATION}","source":"{GENERATION}","blocking":[2,2],"shard":[1,1]}}]"#
-    );
-    let with_copy = body().replace("\"copies\":[]", &format!("\"copies\":{copy}"));
-    assert_eq!(decode(&sealed(&with_copy)).unwrap().copies[0].blocking, Extent::new(2, 2));
+    let copy = |stale: &str| {
+        let copy = format!(
+            r#"[{{"generation":"{GENERATION}","source":"{GENERATION}","blocking":[2,2],"shard":[1,1],"stale":{stale}}}]"#
+        );
+        decode(&sealed(&body().replace("\"copies\":[]", &format!("\"copies\":{copy}"))))
+    };
+    assert_eq!(copy("[]").unwrap().copies[0].blocking, Extent::new(2, 2));
+    assert!(copy("[[1,3]]").unwrap().copies[0].is_stale(2));
+    assert!(copy("[[1]]").is_err());
+}
+
+#[test]
+fn what_is_out_of_date_is_kept_as_runs() {
+    let mut copy = PlacedCopy {
+        generation: GENERATION.parse().unwrap(),
+        source: GENERATION.parse().unwrap(),
+        blocking: Extent::new(2, 2),
+        shard: Extent::new(1, 1),
+        stale: Vec::new(),
+    };
+    copy.add_stale([5, 3, 4, 9]);
+    assert_eq!(copy.stale, [(3, 6), (9, 10)]);
+    copy.add_stale([4, 8, 6]);
+    assert_eq!(copy.stale, [(3, 7), (8, 10)]);
+    assert!(copy.is_stale(6) && !copy.is_stale(7) && copy.is_stale(9));
+    copy.add_stale((0..3000).map(|number| 2 * number));
+    assert_eq!(copy.stale, [(0, 5999)], "too many runs are one");
 }
 
 #[test]
 fn a_newer_version_is_refused() {
     let newer =
-        body().replace("\"version\":1", "\"version\":2").replace("\"shape\":[1797,64]", "\"shape\":\"new\"");
+        body().replace("\"version\":2", "\"version\":3").replace("\"shape\":[1797,64]", "\"shape\":\"new\"");
     let said = decode(&sealed(&newer)).unwrap_err().to_string();
-    assert_eq!(said, "cannot read m.json: made by a newer hama, its version is 2 and this one reads up to 1");
+    assert_eq!(said, "cannot read m.json: made by a newer hama, its version is 3 and this one reads up to 2");
 }
 
 #[test]
@@ -92,6 +131,10 @@ fn hostile_values_are_refused() {
         ("\"number\":3", "\"number\":-3"),
         ("\"number\":3", "\"number\":0"),
         ("\"number\":3", "\"number\":18446744073709551615"),
+        ("\"since\":3", "\"since\":4"),
+        ("\"since\":3", "\"since\":-1"),
+        ("\"borrowed\":[]", "\"borrowed\":[\"x\"]"),
+        ("\"row\":null", "\"row\":{\"kind\":\"text\"}"),
         ("\"element\"", "\"shape\":[1,1],\"element\""),
         ("\"copies\":[]", "\"copies\":[{}]"),
         ("\"copies\":[]", "\"copies\":null"),

@@ -104,7 +104,7 @@ impl Store for DirectoryStore {
 
     fn create(&self, path: &StorePath, hint: CreateHint<'_>) -> Result<Box<dyn StoreWriter>> {
         let place = self.place(path);
-        let writer = DirectoryWriter::create(&place, hint.len)
+        let writer = DirectoryWriter::create(&place, hint)
             .map_err(|e| Error::io(format!("cannot create {}", place.display()), e))?;
         Ok(Box::new(writer))
     }
@@ -135,6 +135,16 @@ impl Store for DirectoryStore {
         let (from, to) = (self.place(from), self.place(to));
         write::rename_new(&from, &to)
             .map_err(|e| Error::io(format!("cannot rename {} to {}", from.display(), to.display()), e))
+    }
+
+    fn has_links(&self) -> bool {
+        true
+    }
+
+    fn link(&self, from: &StorePath, to: &StorePath) -> Result<()> {
+        let (from, to) = (self.place(from), self.place(to));
+        write::link(&from, &to)
+            .map_err(|e| Error::io(format!("cannot link {} as {}", from.display(), to.display()), e))
     }
 
     fn list(&self, dir: &StorePath) -> Result<Vec<Entry>> {

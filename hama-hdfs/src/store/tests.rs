@@ -23,7 +23,7 @@ fn path(text: &str) -> StorePath {
 }
 
 fn hint(host: &Host) -> CreateHint<'_> {
-    CreateHint { len: 1, host }
+    CreateHint::new(1, host)
 }
 
 /// A store in a new directory.

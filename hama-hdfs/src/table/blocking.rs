@@ -1,4 +1,4 @@
-//! Changes how a table is blocked, without touching its elements.
+//! Versions that only a manifest makes: how a table is blocked, without touching its elements.
 
 use std::sync::Arc;
 
@@ -6,14 +6,18 @@ use hama_core::{Error, Result};
 
 use super::Table;
 use super::collect::collect_quietly;
+use super::open::point_or_warn;
 use super::pending::{Base, Pending};
-use super::write::unix_seconds;
+use super::write::{owners, unix_seconds};
 use crate::extent::Extent;
+use crate::generation::GenerationId;
+use crate::index::GenerationIndex;
 use crate::manifest::Manifest;
+use crate::store::Durability;
 
 impl Table {
     /// Commits a version of this table with so many blocks along rows and columns, or without blocking, over the same
-    /// elements.
+    /// elements. A placed copy with other blocks goes.
     ///
     /// # Cost
     /// One small file; no element is moved.
@@ -22,27 +26,52 @@ impl Table {
     /// `Invalid` where there are 0 blocks or more than elements, or the table was opened by a reference; `Conflict` where this is no longer the latest
     /// version; those of the store.
     pub fn set_blocking(&self, blocking: Option<Extent>) -> Result<Table> {
-        let spec = self.spec().clone().with_blocking(blocking)?;
+        let spec = self.inner.manifest.spec.clone().with_blocking(blocking)?;
+        let dense = self.dense()?;
+        let change = match blocking {
+            Some(blocks) => format!("{blocks} blocks"),
+            None => "no blocks".to_owned(),
+        };
+        let pending = self.begin_next(Durability::Full, |manifest, _| {
+            manifest.spec = spec.clone();
+            manifest.change.clone_from(&change);
+            manifest.copies.retain(|copy| Some(copy.blocking) == blocking);
+            if manifest.copies.is_empty() {
+                manifest.borrowed = owners(dense.shards());
+            }
+        })?;
+        self.commit_next(pending, Arc::clone(&dense.inner.index))
+    }
+
+    /// Lays the pending file of the version after this one, which `change` makes of this one's manifest and the new id.
+    pub(super) fn begin_next(
+        &self,
+        durability: Durability,
+        change: impl Fn(&mut Manifest, GenerationId),
+    ) -> Result<Pending> {
         if self.inner.lock.is_none() {
             // Without a lock the table may have been removed and made anew, with the same number.
             return Err(Error::invalid(format!(
-                "cannot change the blocking of table {}: it was opened by a reference, open it by its name",
+                "cannot change table {}: it was opened by a reference, open it by its name",
                 self.name()
             )));
         }
-        let store = &self.inner.store;
         let created_unix = unix_seconds();
         let base = Base::Version(self.version());
-        let mut pending = Pending::begin(store, self.name(), base, |number, id| Manifest {
-            number,
-            id,
-            created_unix,
-            spec: spec.clone(),
-            ..self.inner.manifest.clone()
-        })?;
+        Pending::begin(&self.inner.store, self.name(), base, durability, |number, id| {
+            let mut manifest = self.inner.manifest.next(number, id, created_unix);
+            change(&mut manifest, id);
+            manifest
+        })
+    }
+
+    /// Commits a version whose generation was written before.
+    pub(super) fn commit_next(&self, mut pending: Pending, index: Arc<GenerationIndex>) -> Result<Table> {
         pending.publish()?;
         let (manifest, lock) = (pending.manifest().clone(), pending.take_lock());
+        let store = &self.inner.store;
+        point_or_warn(store, &manifest);
         collect_quietly(&**store, self.name());
-        Ok(Table::assemble(Arc::clone(store), manifest, Arc::clone(&self.inner.index), lock))
+        Ok(Table::assemble(Arc::clone(store), manifest, index, lock))
     }
 }

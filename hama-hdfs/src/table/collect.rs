@@ -1,41 +1,86 @@
-//! Clears what no manifest names and no lock covers.
+//! Clears what no manifest names and no lock covers, and the versions that have been history for long enough.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use hama_core::{ErrorKind, Result};
 
 use super::files::{TRIES, repeated};
 use super::layout::{Layout, generation_of};
+use super::remove::{has_leftovers, remove_empty};
 use super::versions::{Versions, read_manifest};
+use super::write::unix_seconds;
 use crate::generation::GenerationId;
 use crate::manifest::Manifest;
 use crate::name::TableName;
 use crate::path::StorePath;
 use crate::store::{Lock, LockGuard, Store};
 
+/// How long a version stays after the next one was committed, where nobody says otherwise.
+const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// The most versions that stay, so that a commit never has to look at more.
+const VERSIONS_MAX: usize = 256;
+
+/// What a collection deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Versions that were history.
+    pub versions: u64,
+    /// What killed writers had begun.
+    pub writers: u64,
+    /// Generations, with all of their files.
+    pub generations: u64,
+}
+
+/// Clears the directory of a table: versions that were followed by another one longer ago than `older_than` (and all but
+/// the last 256), what killed writers left, and the generations that nothing names any more. What somebody has open or is
+/// writing stays.
+///
+/// # Cost
+/// A few small files for each version.
+///
+/// # Errors
+/// `Data` where a manifest is damaged: then nothing goes that it may name; those of the store.
+pub fn collect(store: &dyn Store, name: &TableName, older_than: Duration) -> Result<Collected> {
+    let layout = Layout::new(name);
+    let versions = Versions::list(store, &layout)?;
+    if versions.latest().is_some() {
+        return collect_before(store, name, unix_seconds().saturating_sub(older_than.as_secs()));
+    }
+    if !has_leftovers(store, &layout, &versions)? {
+        return Ok(Collected::default());
+    }
+    let collected = collect_before(store, name, 0)?;
+    remove_empty(store, &layout)?;
+    Ok(collected)
+}
+
 /// Clears a table's directory as far as that goes; what stays is left to the next writing command.
 pub(super) fn collect_quietly(store: &dyn Store, name: &TableName) {
-    if let Err(error) = collect(store, name) {
+    let before = unix_seconds().saturating_sub(KEPT.as_secs());
+    if let Err(error) = collect_before(store, name, before) {
         tracing::warn!(table = %name, %error, "old generations stay until the next writing command");
     }
 }
 
-/// Deletes the pending files of dead writers, the manifests before the latest, and the generations that nothing names.
+/// Deletes the pending files of dead writers, the manifests of before the history and those that were followed by another
+/// before the second `before` of 1970, and the generations that nothing names.
 ///
 /// A generation is made after its pending file, so generations are listed first. What the latest manifest of the first
 /// look names stays, whatever the second one shows: others may replace and collect that manifest between the two.
-pub(super) fn collect(store: &dyn Store, name: &TableName) -> Result<()> {
+pub(super) fn collect_before(store: &dyn Store, name: &TableName, before: u64) -> Result<Collected> {
+    let mut collected = Collected::default();
     for _ in 0..TRIES {
-        if collect_once(store, name)? {
-            return Ok(());
+        if collect_once(store, name, before, &mut collected)? {
+            return Ok(collected);
         }
     }
     // Whoever keeps replacing the table collects too.
-    Ok(())
+    Ok(collected)
 }
 
 /// False where the latest manifest was replaced meanwhile, so that nobody knows what it named.
-fn collect_once(store: &dyn Store, name: &TableName) -> Result<bool> {
+fn collect_once(store: &dyn Store, name: &TableName, before: u64, collected: &mut Collected) -> Result<bool> {
     let layout = Layout::new(name);
     for dir in [layout.dir(), &layout.generations()] {
         repeated(|| store.sweep(dir))?;
@@ -44,15 +89,15 @@ fn collect_once(store: &dyn Store, name: &TableName) -> Result<bool> {
     let mut kept = Kept::default();
     let first = Versions::list(store, &layout)?;
     for id in &first.pendings {
-        collect_pending(store, name, &layout.pending(*id), &mut kept)?;
+        collected.writers += u64::from(collect_pending(store, name, &layout.pending(*id), &mut kept)?);
     }
-    let latest = first.latest();
-    if let Some(number) = latest {
+    if let Some(number) = first.latest() {
         let Some(manifest) = read_if_there(store, name, &layout.manifest(number))? else { return Ok(false) };
+        let since = manifest.since;
         kept.add(Some(manifest));
-    }
-    for number in first.manifests.iter().filter(|number| Some(**number) != latest) {
-        collect_manifest(store, &layout, *number, &kept)?;
+        for number in past(store, name, &first.manifests, since, before)? {
+            collected.versions += u64::from(collect_manifest(store, &layout, number, &kept)?);
+        }
     }
     let second = Versions::list(store, &layout)?;
     for id in &second.pendings {
@@ -68,8 +113,27 @@ fn collect_once(store: &dyn Store, name: &TableName) -> Result<bool> {
     }
     for id in garbage {
         delete_generation(store, &layout, *id)?;
+        collected.generations += 1;
     }
     Ok(true)
+}
+
+/// Which of the versions `numbers`, of which the last is the table, are over: those of before its history, those that were
+/// followed by another before the second `before` of 1970, and all but the last many.
+fn past(store: &dyn Store, name: &TableName, numbers: &[u64], since: u64, before: u64) -> Result<Vec<u64>> {
+    let layout = Layout::new(name);
+    let many = numbers.len().saturating_sub(VERSIONS_MAX);
+    let mut past = Vec::new();
+    for (place, pair) in numbers.windows(2).enumerate() {
+        let is_over = pair[0] < since || place < many || {
+            let follower = read_if_there(store, name, &layout.manifest(pair[1]))?;
+            follower.is_none_or(|follower| follower.created_unix <= before)
+        };
+        if is_over {
+            past.push(pair[0]);
+        }
+    }
+    Ok(past)
 }
 
 /// Deletes a generation, and its index after it.
@@ -105,30 +169,31 @@ struct Kept {
 impl Kept {
     fn add(&mut self, manifest: Option<Manifest>) {
         if let Some(manifest) = manifest {
-            self.generations.insert(manifest.generation);
-            self.generations.extend(manifest.copies.iter().map(|copy| copy.generation));
+            self.generations.extend(manifest.generations());
         }
     }
 }
 
-fn collect_pending(store: &dyn Store, name: &TableName, path: &StorePath, kept: &mut Kept) -> Result<()> {
+/// Whether it deleted the pending file.
+fn collect_pending(store: &dyn Store, name: &TableName, path: &StorePath, kept: &mut Kept) -> Result<bool> {
     if let Some(_lock) = lock_exclusively(store, path)? {
-        return repeated(|| store.delete(path));
+        return repeated(|| store.delete(path)).map(|()| true);
     }
     let manifest = read_if_there(store, name, path)?;
     kept.wanted.extend(manifest.as_ref().map(|manifest| manifest.number));
     kept.add(manifest);
-    Ok(())
+    Ok(false)
 }
 
-fn collect_manifest(store: &dyn Store, layout: &Layout, number: u64, kept: &Kept) -> Result<()> {
+/// Whether it deleted the manifest.
+fn collect_manifest(store: &dyn Store, layout: &Layout, number: u64, kept: &Kept) -> Result<bool> {
     let path = layout.manifest(number);
     if kept.wanted.contains(&number) {
-        return Ok(());
+        return Ok(false);
     }
     match lock_exclusively(store, &path)? {
-        Some(_lock) => repeated(|| store.delete(&path)),
-        None => Ok(()),
+        Some(_lock) => repeated(|| store.delete(&path)).map(|()| true),
+        None => Ok(false),
     }
 }
 

@@ -3,7 +3,7 @@
 use hama_core::{Error, ErrorKind, Host, Result};
 
 use crate::path::StorePath;
-use crate::store::{CreateHint, Store, StoreWriter};
+use crate::store::{CreateHint, Durability, Store, StoreWriter};
 
 /// How often a call that may be repeated is made.
 pub(super) const TRIES: usize = 5;
@@ -26,9 +26,15 @@ pub(super) fn read_whole(store: &dyn Store, path: &StorePath, len_max: u64) -> R
 }
 
 /// Writes a file whole. An ambiguous reply is settled by reading it back; where it is not there, it is written again.
-pub(super) fn write_whole(store: &dyn Store, path: &StorePath, bytes: &[u8]) -> Result<()> {
+pub(super) fn write_whole(
+    store: &dyn Store,
+    path: &StorePath,
+    bytes: &[u8],
+    durability: Durability,
+) -> Result<()> {
     let write = || {
-        let mut writer = create(store, path, CreateHint { len: bytes.len() as u64, host: &Host::local() })?;
+        let hint = CreateHint { len: bytes.len() as u64, host: &Host::local(), durability };
+        let mut writer = create(store, path, hint)?;
         writer.write(bytes)?;
         writer.close()
     };

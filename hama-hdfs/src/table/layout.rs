@@ -1,6 +1,7 @@
 //! Where a table's files lie in its store.
 
 use crate::generation::GenerationId;
+use crate::labels::Dimension;
 use crate::manifest::NUMBER_MAX;
 use crate::name::TableName;
 use crate::path::StorePath;
@@ -54,6 +55,10 @@ impl Layout {
 
     pub(super) fn group_metadata(&self, id: GenerationId) -> StorePath {
         inside(&self.generation(id), zarr::METADATA)
+    }
+
+    pub(super) fn labels(&self, id: GenerationId, dimension: Dimension) -> StorePath {
+        inside(&self.generation(id), dimension.name())
     }
 
     pub(super) fn values(&self, id: GenerationId) -> StorePath {

@@ -15,7 +15,7 @@ use super::versions::Versions;
 use crate::generation::GenerationId;
 use crate::manifest::{MANIFEST_BYTES_MAX, Manifest, NUMBER_MAX};
 use crate::name::TableName;
-use crate::store::{Lock, LockGuard, Store};
+use crate::store::{Durability, Lock, LockGuard, Store};
 
 /// How often a writer begins anew because the table changed in the moments of beginning.
 const BEGIN_TRIES: usize = 100;
@@ -42,6 +42,7 @@ pub(super) struct Pending {
     bytes: Vec<u8>,
     lock: Option<Box<dyn LockGuard>>,
     state: State,
+    durability: Durability,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,7 @@ impl Pending {
         store: &Arc<dyn Store>,
         name: &TableName,
         base: Base,
+        durability: Durability,
         make: impl Fn(u64, GenerationId) -> Manifest,
     ) -> Result<Pending> {
         let layout = Layout::new(name);
@@ -66,7 +68,7 @@ impl Pending {
             check_base(name, base, latest)?;
             let id = GenerationId::random();
             let manifest = make(next_number(name, latest)?, id);
-            let pending = Pending::lay(store, &layout, base, manifest)?;
+            let pending = Pending::lay(store, &layout, base, durability, manifest)?;
             // A collector may have taken it for a dead writer's before it was locked; and whoever committed before it
             // lay there may have collected the number that it is to get.
             if pending.lock.is_some() && Versions::list(&**store, &layout)?.latest() == latest {
@@ -81,7 +83,13 @@ impl Pending {
         ))
     }
 
-    fn lay(store: &Arc<dyn Store>, layout: &Layout, base: Base, manifest: Manifest) -> Result<Pending> {
+    fn lay(
+        store: &Arc<dyn Store>,
+        layout: &Layout,
+        base: Base,
+        durability: Durability,
+        manifest: Manifest,
+    ) -> Result<Pending> {
         let bytes = manifest.encode()?;
         let path = layout.pending(manifest.id);
         let mut pending = Pending {
@@ -92,9 +100,10 @@ impl Pending {
             bytes,
             lock: None,
             state: State::Waiting,
+            durability,
         };
-        let locked =
-            write_whole(&**store, &path, &pending.bytes).and_then(|()| store.lock(&path, Lock::Shared));
+        let locked = write_whole(&**store, &path, &pending.bytes, durability)
+            .and_then(|()| store.lock(&path, Lock::Shared));
         pending.lock = match locked {
             // Whoever removes the table takes its empty directory away; whoever collects takes what is not locked yet.
             Err(e) if e.kind() == ErrorKind::NotFound => None,
@@ -140,6 +149,9 @@ impl Pending {
     /// It is the table's manifest: makes that durable.
     fn settle_durably(&mut self) -> Result<()> {
         self.state = State::Published;
+        if self.durability == Durability::None {
+            return Ok(());
+        }
         self.store.sync(self.layout.dir()).map_err(|e| {
             let (table, number) = (&self.manifest.table, self.manifest.number);
             Error::new(
@@ -186,8 +198,8 @@ impl Pending {
     }
 
     /// The lock, which from the commit on keeps the table that was written.
-    pub(super) fn take_lock(&mut self) -> Option<Box<dyn LockGuard>> {
-        self.lock.take()
+    pub(super) fn take_lock(&mut self) -> Option<Arc<dyn LockGuard>> {
+        self.lock.take().map(Arc::from)
     }
 
     /// Takes the pending file away, unless it was published. Whether what it names can go too.

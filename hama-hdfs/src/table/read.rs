@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hama_core::{Error, ErrorKind, Result};
 
 use super::Table;
+use super::write::path_of;
 use crate::extent::TileIndex;
 use crate::index::ShardRecord;
 use crate::path::StorePath;
@@ -179,6 +180,6 @@ impl Table {
     }
 
     fn shard_path(&self, record: &ShardRecord) -> Result<StorePath> {
-        StorePath::new(&format!("{}/{}", self.name(), record.file))
+        path_of(self.name(), &record.file)
     }
 }

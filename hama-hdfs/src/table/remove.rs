@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hama_core::{Error, ErrorKind, Result};
 
-use super::collect::{collect, read_if_there, sync_if_there};
+use super::collect::{collect_before, read_if_there, sync_if_there};
 use super::files::repeated;
 use super::layout::{Layout, generation_of};
 use super::versions::Versions;
@@ -35,10 +35,21 @@ pub enum Removed {
 /// # Errors
 /// `NotFound`; `Conflict` where somebody reads it; those of the store.
 pub fn remove(store: &dyn Store, name: &TableName) -> Result<Removed> {
+    remove_version(store, name, None)
+}
+
+/// The same, where `version` is still the latest.
+pub(super) fn remove_version(store: &dyn Store, name: &TableName, version: Option<u64>) -> Result<Removed> {
     let layout = Layout::new(name);
     let mut held = None;
     for _ in 0..TRIES {
         let versions = Versions::list(store, &layout)?;
+        if version.is_some() && versions.latest() != version {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("cannot remove table {name}: somebody changed it meanwhile"),
+            ));
+        }
         if versions.latest().is_none() {
             return remove_leftovers(store, name, &layout, &versions);
         }
@@ -90,7 +101,7 @@ fn remove_locked(
     // Before its bytes go: a manifest that came back after a power loss would name what is not there.
     sync_if_there(store, &layout)?;
     drop(locks);
-    collect(store, name)?;
+    collect_before(store, name, 0)?;
     remove_empty(store, &layout)?;
     Ok(Removed::Table)
 }
@@ -120,7 +131,7 @@ fn remove_leftovers(
     versions: &Versions,
 ) -> Result<Removed> {
     if has_leftovers(store, layout, versions)? {
-        collect(store, name)?;
+        collect_before(store, name, 0)?;
         remove_empty(store, layout)?;
         if Versions::list(store, layout)? == Versions::default() {
             return Ok(Removed::Leftovers);
@@ -131,7 +142,7 @@ fn remove_leftovers(
 
 /// Whether a directory without a manifest holds what only a writer of a table makes. Everything else in a store is
 /// somebody else's.
-fn has_leftovers(store: &dyn Store, layout: &Layout, versions: &Versions) -> Result<bool> {
+pub(super) fn has_leftovers(store: &dyn Store, layout: &Layout, versions: &Versions) -> Result<bool> {
     if !versions.pendings.is_empty() {
         return Ok(true);
     }

@@ -39,7 +39,7 @@ impl ShardWriter {
         let tiles = target.spec.tiles_of(shard).count() as u64;
         let len = tiles * shard::slot_bytes(target.spec.tile_bytes())
             + shard::index_bytes(shard::places(&target.spec)) as u64;
-        let file = files::create(&*store, &path, CreateHint { len, host })?;
+        let file = files::create(&*store, &path, CreateHint { len, host, durability: target.durability })?;
         Ok(ShardWriter { store, target: target.clone(), shard, host: host.clone(), path, plan, file })
     }
 

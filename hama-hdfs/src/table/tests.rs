@@ -1,20 +1,26 @@
 //! Tests of tables, over all stores.
 
+mod copies;
 mod damage;
 mod faults;
 mod mounts;
 mod races;
 mod round_trip;
+mod updates;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hama_core::{Error, Host, Result};
 
-use crate::store::{self, Store, StrictRules, StrictStore};
+use super::layout::Layout;
+use super::versions::Versions;
+use crate::path::StorePath;
+use crate::store::{self, Durability, EntryKind, Store, StrictRules, StrictStore};
 use crate::{
-    ElementType, Extent, OnExists, ShardRecord, ShardWriter, StoreUrl, Table, TableName, TableSpec,
-    TableTarget, TableWriter, TileIndex,
+    ElementType, Extent, OnExists, ShardIndex, ShardRecord, ShardWriter, StoreUrl, Table, TableName,
+    TableSpec, TableTarget, TableWriter, TileIndex,
 };
 
 /// A store that goes with its test.
@@ -93,6 +99,15 @@ pub(super) fn tile_bytes(spec: &TableSpec, tile: TileIndex, seed: u64) -> Vec<u8
 }
 
 pub(super) fn write_shards(target: &TableTarget, seed: u64) -> Result<Vec<ShardRecord>> {
+    write_some(target, target.spec.shards(), seed)
+}
+
+/// Writes some shards of a table.
+pub(super) fn write_some(
+    target: &TableTarget,
+    shards: impl IntoIterator<Item = ShardIndex>,
+    seed: u64,
+) -> Result<Vec<ShardRecord>> {
     let spec = &target.spec;
     let write = |shard| {
         let mut writer = ShardWriter::create(target, shard, &Host::new(format!("host-{shard}")))?;
@@ -106,7 +121,7 @@ pub(super) fn write_shards(target: &TableTarget, seed: u64) -> Result<Vec<ShardR
         assert!(writer.is_complete());
         writer.finish()
     };
-    spec.shards().map(write).collect()
+    shards.into_iter().map(write).collect()
 }
 
 pub(super) fn write_table(
@@ -123,11 +138,48 @@ pub(super) fn write_table(
 
 /// Reads all of a table and compares it with what [`write_table`] wrote.
 pub(super) fn verify(table: &Table, seed: u64) -> Result<()> {
+    verify_by(table, |_| seed)
+}
+
+/// Every file below a table's directory, by its path in the store.
+pub(super) fn files(store: &dyn Store, table: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut dirs = vec![StorePath::new(table).unwrap()];
+    while let Some(dir) = dirs.pop() {
+        for entry in store.list(&dir).unwrap() {
+            let path = dir.child(&entry.name).unwrap();
+            match entry.kind {
+                EntryKind::Directory if entry.name == "current" => {}
+                EntryKind::Directory => dirs.push(path),
+                EntryKind::File => drop(found.insert(path.to_string())),
+            }
+        }
+    }
+    found
+}
+
+/// Fails where a file of the table belongs to nothing that a version of it names.
+pub(super) fn no_orphans(store: &Arc<dyn Store>, table: &str) {
+    let layout = Layout::new(&name(table));
+    let mut known = BTreeSet::new();
+    for number in Versions::list(&**store, &layout).unwrap().manifests {
+        let version = Table::open_version(store, &name(table), number).unwrap();
+        known.insert(layout.manifest(number).to_string());
+        known.extend(version.inner.manifest.generations().map(|id| layout.generation(id).to_string()));
+    }
+    for file in files(&**store, table) {
+        let found = known.iter().any(|path| file.starts_with(path.as_str()));
+        assert!(found, "{file} belongs to nothing in {known:?}");
+    }
+}
+
+/// The same where each shard of the table was written with a seed of its own.
+pub(super) fn verify_by(table: &Table, seed: impl Fn(TileIndex) -> u64) -> Result<()> {
     let spec = table.spec();
     let mut tile = vec![0; spec.tile_bytes()];
     for index in spec.shards().flat_map(|shard| spec.tiles_of(shard)) {
         table.read_tile(index, &mut tile)?;
-        if tile != tile_bytes(spec, index, seed) {
+        if tile != tile_bytes(spec, index, seed(index)) {
             return Err(Error::internal(format!("tile {index} differs")));
         }
     }

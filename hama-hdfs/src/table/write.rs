@@ -1,5 +1,6 @@
 //! Writes a table: the side of the one who begins and commits.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,17 +10,21 @@ use serde::{Deserialize, Serialize};
 use super::Table;
 use super::collect::{collect_quietly, delete_generation};
 use super::files::write_whole;
+use super::labels::{WrittenLabels, changed_labels, records, write_labels};
 use super::layout::Layout;
-use super::open::point_current;
+use super::open::point_or_warn;
 use super::pending::{Base, Pending, ended_or};
 use super::remove::remove_empty;
+use crate::attributes::Attributes;
+use crate::extent::ShardIndex;
 use crate::generation::GenerationId;
-use crate::index::{GenerationIndex, ShardRecord, check_shards};
+use crate::index::{GenerationIndex, ShardRecord, check_shards, generation_of_file, shard_file};
+use crate::labels::{Dimension, Labels};
 use crate::manifest::{Manifest, ManifestIds};
 use crate::name::TableName;
 use crate::path::StorePath;
 use crate::spec::TableSpec;
-use crate::store::{EntryKind, Store};
+use crate::store::{Durability, EntryKind, Store};
 use crate::url::StoreUrl;
 use crate::zarr;
 
@@ -30,6 +35,36 @@ pub enum OnExists {
     Fail,
     /// Make a new version of it.
     Replace,
+}
+
+/// How a table is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// What to do where a table has the name already.
+    pub on_exists: OnExists,
+    /// What of it survives a power loss.
+    pub durability: Durability,
+}
+
+impl From<OnExists> for WriteOptions {
+    fn from(on_exists: OnExists) -> WriteOptions {
+        WriteOptions { on_exists, durability: Durability::Full }
+    }
+}
+
+/// What a new version of a table changes; everything else is shared with the version before.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// The shards that will be written anew.
+    pub shards: BTreeSet<ShardIndex>,
+    /// The attributes, where they change.
+    pub attributes: Option<Attributes>,
+    /// The labels of rows, where they change; `Some(None)` takes them away.
+    pub row_labels: Option<Option<Labels>>,
+    /// The labels of columns, where they change; `Some(None)` takes them away.
+    pub column_labels: Option<Option<Labels>>,
+    /// What of the new version survives a power loss.
+    pub durability: Durability,
 }
 
 /// What a peer needs to write shards of a table.
@@ -43,6 +78,8 @@ pub struct TableTarget {
     pub generation: GenerationId,
     /// What the table will be.
     pub spec: TableSpec,
+    /// What of it survives a power loss.
+    pub durability: Durability,
 }
 
 /// A table that is being written. Nobody sees it before [`commit`](TableWriter::commit); dropped before that, it
@@ -52,6 +89,9 @@ pub struct TableWriter {
     store: Arc<dyn Store>,
     pending: Option<Pending>,
     target: TableTarget,
+    /// The version that this one follows, held open, and those of its shards that are shared.
+    base: Option<Table>,
+    shared: Vec<ShardRecord>,
 }
 
 impl TableWriter {
@@ -64,31 +104,154 @@ impl TableWriter {
         store: &Arc<dyn Store>,
         name: &TableName,
         spec: TableSpec,
-        on_exists: OnExists,
+        options: impl Into<WriteOptions>,
     ) -> Result<TableWriter> {
+        TableWriter::create_labelled(store, name, spec, options.into(), [None, None])
+    }
+
+    /// The same with labels.
+    pub(super) fn create_labelled(
+        store: &Arc<dyn Store>,
+        name: &TableName,
+        spec: TableSpec,
+        options: WriteOptions,
+        labels: WrittenLabels,
+    ) -> Result<TableWriter> {
+        let WriteOptions { on_exists, durability } = options;
         spec.validate()?;
-        check_room(&**store, name, &spec)?;
+        check_room(&**store, name, spec.stored_bytes())?;
         let base = match on_exists {
             OnExists::Fail => Base::Absent,
             OnExists::Replace => Base::Any,
         };
         let created_unix = unix_seconds();
-        let pending = Pending::begin(store, name, base, |number, id| {
-            Manifest::new(name.clone(), &spec, ManifestIds { number, id, generation: id, created_unix })
+        let pending = Pending::begin(store, name, base, durability, |number, id| {
+            let ids = ManifestIds { number, id, generation: id, created_unix };
+            Manifest { labels: records(&labels), ..Manifest::new(name.clone(), &spec, ids) }
         })?;
         collect_quietly(&**store, name);
         let generation = pending.manifest().generation;
-        let target = TableTarget { url: store.url().clone(), name: name.clone(), generation, spec };
-        let writer = TableWriter { store: Arc::clone(store), pending: Some(pending), target };
-        writer.write_metadata().map_err(|e| ended_or(&**store, name, generation, e))?;
+        let target =
+            TableTarget { url: store.url().clone(), name: name.clone(), generation, spec, durability };
+        let writer = TableWriter::start(store, pending, target, None, Vec::new())?;
+        writer.write_labels(&labels)?;
         Ok(writer)
+    }
+
+    /// Begins to write the next version of `table`, with some shards written anew and the others shared: under another
+    /// name where the store has links, else under their own. Its placed copies know from then on which of their shards
+    /// are out of date.
+    ///
+    /// # Cost
+    /// A link for each shard that is shared; no element is moved.
+    ///
+    /// # Errors
+    /// `Invalid` where there is no such shard, what changes is not allowed, or the table was opened by a reference;
+    /// `Conflict` where it is no longer the latest version; `OutOfSpace`, and those of the store.
+    pub fn update(table: &Table, changes: Changes) -> Result<TableWriter> {
+        let Changes { shards, attributes, durability, .. } = &changes;
+        let mut spec = table.inner.manifest.spec.clone();
+        if let Some(attributes) = attributes {
+            spec.attributes.clone_from(attributes);
+        }
+        spec.validate()?;
+        if let Some(shard) = shards.iter().find(|shard| !spec.has_shard(**shard)) {
+            return Err(Error::invalid(format!(
+                "cannot write shard {shard} of table {} anew: it has {}",
+                table.name(),
+                spec.shard_grid()
+            )));
+        }
+        let labels = changed_labels(table, &changes)?;
+        let kept = |record: &&ShardRecord| !shards.contains(&record.shard);
+        let shared: Vec<ShardRecord> = table.dense()?.shards().iter().filter(kept).cloned().collect();
+        let store = table.store();
+        check_room(&**store, table.name(), spec.stored_bytes_of(shards.len() as u64))?;
+        let width = spec.shard_grid().cols;
+        let changed: Vec<u64> = shards.iter().map(|shard| shard.row * width + shard.col).collect();
+        let all = spec.shards().count();
+        let mut borrowed = if store.has_links() { BTreeSet::new() } else { owners(&shared) };
+        if let Some(copy) = table.any_copy()? {
+            borrowed.append(&mut owners(copy.shards()));
+        }
+        let pending = table.begin_next(*durability, |manifest, id| {
+            manifest.generation = id;
+            manifest.spec = spec.clone();
+            manifest.change = described(&changes, all);
+            manifest.borrowed.clone_from(&borrowed);
+            for copy in &mut manifest.copies {
+                copy.add_stale(changed.iter().copied());
+                copy.source = id;
+            }
+            manifest.labels = records(&labels);
+        })?;
+        let target = TableTarget {
+            url: store.url().clone(),
+            name: table.name().clone(),
+            generation: pending.manifest().generation,
+            spec,
+            durability: *durability,
+        };
+        let writer = TableWriter::start(store, pending, target, Some(table.clone()), shared)?;
+        writer.write_labels(&labels)?;
+        Ok(writer)
+    }
+
+    /// Writes what comes before the shards, and shares those that are shared.
+    pub(super) fn start(
+        store: &Arc<dyn Store>,
+        pending: Pending,
+        target: TableTarget,
+        base: Option<Table>,
+        shared: Vec<ShardRecord>,
+    ) -> Result<TableWriter> {
+        let pending = Some(pending);
+        let mut writer = TableWriter { store: Arc::clone(store), pending, target, base, shared: Vec::new() };
+        writer.unless_ended(writer.write_metadata())?;
+        let name = writer.target.name.clone();
+        writer.share(&name, shared)?;
+        Ok(writer)
+    }
+
+    fn write_labels(&self, labels: &WrittenLabels) -> Result<()> {
+        for (dimension, labels) in Dimension::ALL.into_iter().zip(labels) {
+            if let Some((_, labels)) = labels {
+                self.unless_ended(write_labels(&*self.store, &self.target, dimension, labels))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The error of what failed, or that somebody ended this writer, where that is why.
+    pub(super) fn unless_ended<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|e| ended_or(&*self.store, &self.target.name, self.target.generation, e))
     }
 
     fn write_metadata(&self) -> Result<()> {
         let layout = Layout::new(&self.target.name);
-        let generation = self.target.generation;
-        write_whole(&*self.store, &layout.group_metadata(generation), &zarr::group()?)?;
-        write_whole(&*self.store, &layout.values_metadata(generation), &zarr::values(&self.target.spec)?)
+        let TableTarget { generation, durability, .. } = self.target;
+        write_whole(&*self.store, &layout.group_metadata(generation), &zarr::group()?, durability)?;
+        write_whole(
+            &*self.store,
+            &layout.values_metadata(generation),
+            &zarr::values(&self.target.spec)?,
+            durability,
+        )
+    }
+
+    /// Lets this generation have shards of another one, of the table `from`, too.
+    pub(super) fn share(&mut self, from: &TableName, records: Vec<ShardRecord>) -> Result<()> {
+        if !self.store.has_links() {
+            self.shared = records;
+            return Ok(());
+        }
+        let linked = records.into_iter().map(|record| {
+            let file = shard_file(self.target.generation, record.shard);
+            self.store.link(&path_of(from, &record.file)?, &path_of(&self.target.name, &file)?)?;
+            Ok(ShardRecord { file, ..record })
+        });
+        self.shared = self.unless_ended(linked.collect())?;
+        Ok(())
     }
 
     /// What a peer needs to write shards of it.
@@ -96,7 +259,14 @@ impl TableWriter {
         &self.target
     }
 
-    /// Makes the table visible, with all of its shards at once, and clears the version before unless somebody reads it.
+    /// The shards that are to be written: all that are not shared.
+    pub fn shards(&self) -> Vec<ShardIndex> {
+        let shared: BTreeSet<ShardIndex> = self.shared.iter().map(|record| record.shard).collect();
+        self.target.spec.shards().filter(|shard| !shared.contains(shard)).collect()
+    }
+
+    /// Makes the table visible, with all of its shards at once. A version that this one replaces goes unless somebody reads
+    /// it; one that it follows is history from then on.
     ///
     /// # Cost
     /// One file with some 20 bytes for each tile, two waits for the disk.
@@ -107,22 +277,21 @@ impl TableWriter {
     /// not to be replaced; `Unavailable` where nobody can say whether it is visible now, or whether it survives a power
     /// loss: open it and see.
     pub fn commit(mut self, mut shards: Vec<ShardRecord>) -> Result<Table> {
+        shards.append(&mut self.shared);
         shards.sort_by_key(|record| record.shard);
         let TableTarget { name, generation, spec, .. } = self.target.clone();
-        let index = self.prepare(shards).map_err(|e| ended_or(&*self.store, &name, generation, e))?;
-        let layout = Layout::new(&name);
+        let index = self.unless_ended(self.prepare(shards))?;
         let pending = self.pending();
         pending.publish()?;
         let (manifest, lock) = (pending.manifest().clone(), pending.take_lock());
         self.pending = None;
-        match point_current(&*self.store, &layout, &manifest) {
-            Ok(true) => {}
-            // Whoever opens the table lets it lead to the version that was committed meanwhile.
-            Ok(false) => drop(Table::open(&self.store, &name)),
-            Err(error) => {
-                tracing::warn!(table = %name, %error, "the link to the current generation is out of date");
-            }
+        if manifest.generation != generation {
+            collect_quietly(&*self.store, &name);
+            let base = self.base.take().ok_or_else(|| Error::internal("a placed copy has no table"))?;
+            let dense = Arc::clone(&base.dense()?.inner.index);
+            return Ok(Table::assemble(Arc::clone(&self.store), manifest, dense, lock));
         }
+        point_or_warn(&self.store, &manifest);
         collect_quietly(&*self.store, &name);
         tracing::info!(table = %name, version = manifest.number, shape = %spec.shape, "committed");
         Ok(Table::assemble(Arc::clone(&self.store), manifest, Arc::new(index), lock))
@@ -134,9 +303,17 @@ impl TableWriter {
         let TableTarget { name, generation, .. } = self.target.clone();
         let layout = Layout::new(&name);
         let index = GenerationIndex { table: name, generation, shards };
-        write_whole(&*self.store, &layout.index(generation), &index.encode(&self.target.spec)?)?;
+        let bytes = index.encode(&self.target.spec)?;
+        write_whole(&*self.store, &layout.index(generation), &bytes, self.target.durability)?;
         self.sync(&layout)?;
         Ok(index)
+    }
+
+    fn has_labels(&self, dimension: Dimension) -> bool {
+        self.pending.as_ref().is_some_and(|pending| {
+            let manifest = pending.manifest();
+            manifest.generation == self.target.generation && manifest.labels.of(dimension).is_some()
+        })
     }
 
     fn pending(&mut self) -> &mut Pending {
@@ -146,7 +323,13 @@ impl TableWriter {
     /// Makes the names on the way to every file of the generation durable. Publishing does that for the table's own
     /// directory.
     fn sync(&self, layout: &Layout) -> Result<()> {
+        if self.target.durability == Durability::None {
+            return Ok(());
+        }
         let generation = self.target.generation;
+        for dimension in Dimension::ALL.into_iter().filter(|dimension| self.has_labels(*dimension)) {
+            self.store.sync(&layout.labels(generation, dimension))?;
+        }
         for dir in [
             layout.values(generation),
             layout.generation(generation),
@@ -162,9 +345,10 @@ impl TableWriter {
     fn check(&self, shards: &[ShardRecord]) -> Result<()> {
         let TableTarget { name, generation, spec, .. } = &self.target;
         let bad = |e| Error::invalid(format!("cannot commit table {name}")).with_source(e);
-        check_shards(spec, *generation, shards).map_err(bad)?;
+        let borrowed = self.pending.as_ref().map(|pending| &pending.manifest().borrowed);
+        check_shards(spec, *generation, borrowed.unwrap_or(&BTreeSet::new()), shards).map_err(bad)?;
         let files = self.store.list(&Layout::new(name).values(*generation))?;
-        for record in shards {
+        for record in shards.iter().filter(|record| generation_of_file(record) == Some(*generation)) {
             let key = record.shard.key();
             let found =
                 files.binary_search_by(|entry| entry.name.as_str().cmp(&key)).ok().map(|at| &files[at]);
@@ -196,10 +380,43 @@ impl Drop for TableWriter {
     }
 }
 
-/// Checks that there is room for all shards, where the store knows: better before the work than after it.
-fn check_room(store: &dyn Store, name: &TableName, spec: &TableSpec) -> Result<()> {
+/// The labels of a table, to be written with another one.
+pub(super) fn same_labels(table: &Table) -> Result<WrittenLabels> {
+    changed_labels(table, &Changes::default())
+}
+
+/// The generations in whose directories the files of shards lie.
+pub(super) fn owners(shards: &[ShardRecord]) -> BTreeSet<GenerationId> {
+    shards.iter().filter_map(generation_of_file).collect()
+}
+
+/// The path of a file that a shard's record names.
+pub(super) fn path_of(name: &TableName, file: &str) -> Result<StorePath> {
+    StorePath::new(&format!("{name}/{file}"))
+}
+
+/// What a version changes, for people.
+fn described(changes: &Changes, all: usize) -> String {
+    let mut parts = Vec::new();
+    if !changes.shards.is_empty() {
+        parts.push(format!("updated {} of {all} shards", changes.shards.len()));
+    }
+    if changes.attributes.is_some() && changes.shards.is_empty() {
+        parts.push("annotated".to_owned());
+    }
+    for (dimension, labels) in Dimension::ALL.iter().zip([&changes.row_labels, &changes.column_labels]) {
+        match labels {
+            Some(Some(_)) => parts.push(format!("labelled each {}", dimension.name())),
+            Some(None) => parts.push(format!("took the labels of each {} away", dimension.name())),
+            None => {}
+        }
+    }
+    parts.join(", ")
+}
+
+/// Checks that there is room for so many bytes, where the store knows: better before the work than after it.
+pub(super) fn check_room(store: &dyn Store, name: &TableName, needed: u64) -> Result<()> {
     let Ok(Some(free)) = store.free_bytes() else { return Ok(()) };
-    let needed = spec.stored_bytes();
     if needed <= free {
         return Ok(());
     }

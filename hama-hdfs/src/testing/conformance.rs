@@ -30,7 +30,7 @@ fn path(text: &str) -> StorePath {
 }
 
 fn write(store: &dyn Store, at: &str, bytes: &[u8]) -> Result<()> {
-    let mut writer = store.create(&path(at), CreateHint { len: bytes.len() as u64, host: &Host::local() })?;
+    let mut writer = store.create(&path(at), CreateHint::new(bytes.len() as u64, &Host::local()))?;
     for part in bytes.chunks(3) {
         writer.write(part)?;
     }
@@ -59,8 +59,7 @@ fn refused<T>(result: Result<T>) -> ErrorKind {
 
 fn files_appear_whole_when_closed(store: &dyn Store) {
     let at = path("whole/a/b");
-    let mut writer =
-        store.create(&at, CreateHint { len: 3, host: &Host::local() }).expect("nothing is there");
+    let mut writer = store.create(&at, CreateHint::new(3, &Host::local())).expect("nothing is there");
     writer.write(b"abc").expect("it takes bytes");
     assert_eq!(refused(store.open(&at)), ErrorKind::NotFound, "a file is not seen before it is closed");
     assert_eq!(names(store, "whole/a"), [""; 0], "nor listed");
@@ -69,13 +68,14 @@ fn files_appear_whole_when_closed(store: &dyn Store) {
     write(store, "whole/empty", b"").expect("a file may be empty");
     assert!(store.open(&path("whole/empty")).expect("it is there").is_empty());
     let large = vec![7; 3 << 20];
-    let mut writer = store.create(&path("whole/large"), CreateHint { len: 1 << 20, host: &Host::local() });
+    let mut writer = store.create(&path("whole/large"), CreateHint::new(1 << 20, &Host::local()));
     let writer = writer.as_mut().expect("nothing is there");
     writer.write(&large).expect("the length is a hint only");
 }
 
 fn unfinished_files_leave_nothing(store: &dyn Store) {
-    let hint = CreateHint { len: 5 << 20, host: &Host::local() };
+    let host = Host::local();
+    let hint = CreateHint::new(5 << 20, &host);
     let mut writer = store.create(&path("unfinished/a"), hint).expect("nothing is there");
     writer.write(b"abc").expect("it takes bytes");
     drop(writer);
@@ -86,7 +86,8 @@ fn unfinished_files_leave_nothing(store: &dyn Store) {
 }
 
 fn names_are_taken_once(store: &dyn Store) {
-    let hint = CreateHint { len: 1, host: &Host::local() };
+    let host = Host::local();
+    let hint = CreateHint::new(1, &host);
     let first = store.create(&path("once/a"), hint).expect("nothing is there");
     let mut second = store.create(&path("once/a"), hint).expect("nothing is there yet");
     second.write(b"2").expect("it takes bytes");
@@ -237,10 +238,7 @@ fn directories_are_no_files(store: &dyn Store) {
     assert_eq!(refused(write(store, "kind/dir", b"1")), ErrorKind::Exists);
     assert_eq!(refused(store.list(&path("kind/dir/file"))), ErrorKind::Invalid);
     assert_ne!(refused(write(store, "kind/dir/file/below", b"1")), ErrorKind::Internal);
-    assert_ne!(
-        refused(store.create(&path(""), CreateHint { len: 0, host: &Host::local() })),
-        ErrorKind::Internal
-    );
+    assert_ne!(refused(store.create(&path(""), CreateHint::new(0, &Host::local()))), ErrorKind::Internal);
 }
 
 fn the_rest_is_told(store: &dyn Store) {

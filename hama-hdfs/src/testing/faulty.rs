@@ -149,6 +149,14 @@ impl Store for FaultyStore {
         self.state.call(Call::Commits, || self.inner.delete(path))
     }
 
+    fn has_links(&self) -> bool {
+        self.inner.has_links()
+    }
+
+    fn link(&self, from: &StorePath, to: &StorePath) -> Result<()> {
+        self.state.call(Call::Changes, || self.inner.link(from, to))
+    }
+
     fn delete_all(&self, dir: &StorePath) -> Result<()> {
         self.state.call(Call::Commits, || self.inner.delete_all(dir))
     }

@@ -10,4 +10,5 @@ mod npy;
 mod orders;
 mod products;
 mod symmetric;
+mod updates;
 mod verification;

@@ -10,6 +10,7 @@ use hama::{Error, Result};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::cli::Survives;
 use crate::cli::progress::Kind;
 use crate::cli::size::Size;
 
@@ -32,6 +33,7 @@ pub(super) struct Values {
     pub(super) memory: Option<Size>,
     pub(super) peers: Option<NonZeroUsize>,
     pub(super) progress: Option<Kind>,
+    pub(super) durability: Option<Survives>,
     pub(super) probe: Option<PathBuf>,
 }
 
@@ -115,13 +117,14 @@ mod tests {
 
     #[test]
     fn everything_that_may_be_said() {
-        let content = "# mine\nstore = 'file:/data'\nmemory = \"1.5GiB\"\npeers = 3\nprogress = 'plain'\nprobe = 'p.json'\n";
+        let content = "# mine\nstore = 'file:/data'\nmemory = \"1.5GiB\"\npeers = 3\nprogress = 'plain'\ndurability = 'none'\nprobe = 'p.json'\n";
         let values = parse(Path::new("hama.toml"), content).unwrap();
         let expected = Values {
             store: Some("file:/data".into()),
             memory: Some(Size(3 << 29)),
             peers: NonZeroUsize::new(3),
             progress: Some(Kind::Plain),
+            durability: Some(Survives::None),
             probe: Some("p.json".into()),
         };
         assert_eq!(values, expected);

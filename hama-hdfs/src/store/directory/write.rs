@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 use super::direct::Output;
 use super::unfinished::Temporary;
-use crate::store::StoreWriter;
+use crate::store::{CreateHint, Durability, StoreWriter};
 
 /// A file that is being written.
 #[derive(Debug)]
@@ -26,6 +26,7 @@ pub(super) struct DirectoryWriter {
     /// How much was written, and how much of that is on its way to the disk.
     written: u64,
     started: u64,
+    durability: Durability,
 }
 
 /// How much is written before the system is asked to start with it. Otherwise it starts when the file is closed, and
@@ -39,17 +40,24 @@ const DESCRIPTORS: &str = "/proc/self/fd";
 const OPEN_TRIES: usize = 20;
 
 impl DirectoryWriter {
-    pub(super) fn create(place: &Path, len_hint: u64) -> io::Result<DirectoryWriter> {
+    pub(super) fn create(place: &Path, hint: CreateHint<'_>) -> io::Result<DirectoryWriter> {
         let directory = place.parent().ok_or(io::ErrorKind::InvalidFilename)?;
         if fs::symlink_metadata(place).is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         let (file, temporary) = open_new(directory)?;
-        if len_hint >= RESERVED_BYTES_MIN {
-            reserve(&file, len_hint)?;
+        if hint.len >= RESERVED_BYTES_MIN {
+            reserve(&file, hint.len)?;
         }
-        let output = Output::new(file, len_hint);
-        Ok(DirectoryWriter { output, place: place.to_owned(), temporary, written: 0, started: 0 })
+        let output = Output::new(file, hint.len);
+        Ok(DirectoryWriter {
+            output,
+            place: place.to_owned(),
+            temporary,
+            written: 0,
+            started: 0,
+            durability: hint.durability,
+        })
     }
 
     /// Lets the system write what it has, without waiting. The pages stay in memory, since none of them is clean yet.
@@ -62,7 +70,9 @@ impl DirectoryWriter {
 
     fn finish(&mut self) -> io::Result<()> {
         self.output.end_pages()?;
-        self.output.file().sync_data()?;
+        if self.durability == Durability::Full {
+            self.output.file().sync_data()?;
+        }
         match self.temporary.take() {
             Some(temporary) => rename_new(&temporary.0, &self.place),
             None => link_new(self.output.file(), &self.place),
@@ -154,6 +164,41 @@ pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
+/// Gives a file another name, which must be free; copies it where the file system cannot.
+pub(super) fn link(from: &Path, to: &Path) -> io::Result<()> {
+    let directory = to.parent().ok_or(io::ErrorKind::InvalidFilename)?;
+    for _ in 1..OPEN_TRIES {
+        fs::create_dir_all(directory)?;
+        match fs::hard_link(from, to) {
+            // Somebody deletes empty directories.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && from.exists() => {}
+            Err(e) if cannot_link(&e) => return copy(from, to),
+            other => return other,
+        }
+    }
+    fs::hard_link(from, to)
+}
+
+/// Whether another name is not to be had: the file has as many as it may, or the file system knows only one.
+fn cannot_link(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MLINK | Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::XDEV)
+    )
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let mut source = File::open(from)?;
+    let directory = to.parent().ok_or(io::ErrorKind::InvalidFilename)?;
+    let (mut file, temporary) = open_new(directory)?;
+    io::copy(&mut source, &mut file)?;
+    file.sync_data()?;
+    match temporary {
+        Some(temporary) => rename_new(&temporary.0, to),
+        None => link_new(&file, to),
+    }
+}
+
 /// Lets the link at `link` lead to `target`, in one step. Whether it did not before.
 pub(super) fn point(link: &Path, target: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(link) {
@@ -178,7 +223,15 @@ mod tests {
         let (file, temporary) = make_and_open(place.parent().unwrap(), "/nowhere/fd".as_ref()).unwrap();
         assert!(temporary.is_some());
         let output = Output::new(file, 0);
-        Box::new(DirectoryWriter { output, place: place.to_owned(), temporary, written: 0, started: 0 })
+        let durability = Durability::Full;
+        Box::new(DirectoryWriter {
+            output,
+            place: place.to_owned(),
+            temporary,
+            written: 0,
+            started: 0,
+            durability,
+        })
     }
 
     fn names(directory: &Path) -> Vec<String> {
@@ -205,9 +258,22 @@ mod tests {
     }
 
     #[test]
+    fn a_file_without_another_name_is_copied() {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (directory.path().join("a"), directory.path().join("b"));
+        fs::write(&from, b"abc").unwrap();
+        copy(&from, &to).unwrap();
+        assert_eq!(fs::read(&to).unwrap(), b"abc");
+        assert_eq!(copy(&from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert!(cannot_link(&Errno::MLINK.into()) && !cannot_link(&Errno::NOENT.into()));
+    }
+
+    #[test]
     fn a_file_that_does_not_fit_is_refused_before_it_is_written() {
         let directory = tempfile::tempdir().unwrap();
-        let error = DirectoryWriter::create(&directory.path().join("a"), 1 << 50).unwrap_err();
+        let host = hama_core::Host::local();
+        let hint = CreateHint { len: 1 << 50, host: &host, durability: Durability::Full };
+        let error = DirectoryWriter::create(&directory.path().join("a"), hint).unwrap_err();
         let kind = hama_core::ErrorKind::of_io(&error);
         assert_eq!(kind, hama_core::ErrorKind::OutOfSpace, "{error}");
         assert_eq!(names(directory.path()), [""; 0]);

@@ -28,7 +28,7 @@ fn bytes(store: &Arc<dyn Store>, path: &StorePath) -> Vec<u8> {
 fn put(store: &Arc<dyn Store>, path: &StorePath, bytes: Option<&[u8]>) {
     while store.delete(path).is_err() {}
     if let Some(bytes) = bytes {
-        let mut writer = files::create(&**store, path, CreateHint { len: 0, host: &Host::local() }).unwrap();
+        let mut writer = files::create(&**store, path, CreateHint::new(0, &Host::local())).unwrap();
         writer.write(bytes).unwrap();
         // On the strict store the reply may be lost.
         let _ = writer.close();

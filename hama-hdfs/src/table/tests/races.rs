@@ -299,7 +299,13 @@ fn what_is_no_table_is_not_removed() {
     for test in stores() {
         let put = |at: &str| {
             let bytes = b"mine, hama-generation or not";
-            crate::table::files::write_whole(&*test.store, &StorePath::new(at).unwrap(), bytes).unwrap();
+            crate::table::files::write_whole(
+                &*test.store,
+                &StorePath::new(at).unwrap(),
+                bytes,
+                Durability::Full,
+            )
+            .unwrap();
             StorePath::new(at).unwrap()
         };
         let id = crate::GenerationId::random();
@@ -338,11 +344,11 @@ fn a_link_to_elsewhere_is_somebody_elses() {
 fn the_last_number_has_no_next() {
     for test in stores() {
         let last = Layout::new(&name("t")).manifest(crate::manifest::NUMBER_MAX);
-        crate::table::files::write_whole(&*test.store, &last, b"{}").unwrap();
+        crate::table::files::write_whole(&*test.store, &last, b"{}", Durability::Full).unwrap();
         let error = TableWriter::create(&test.store, &name("t"), small(), OnExists::Replace).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Data, "{error}");
         let more = StorePath::new("u/manifest-18446744073709551615.json").unwrap();
-        crate::table::files::write_whole(&*test.store, &more, b"{}").unwrap();
+        crate::table::files::write_whole(&*test.store, &more, b"{}", Durability::Full).unwrap();
         TableWriter::create(&test.store, &name("u"), small(), OnExists::Fail).unwrap();
     }
 }
@@ -379,7 +385,7 @@ fn somebody_elses_files_in_a_table_are_left_alone() {
     for test in stores() {
         write_table(&test.store, "t", small(), 1, OnExists::Fail).unwrap();
         let notes = StorePath::new("t/notes.txt").unwrap();
-        crate::table::files::write_whole(&*test.store, &notes, b"mine").unwrap();
+        crate::table::files::write_whole(&*test.store, &notes, b"mine", Durability::Full).unwrap();
         write_table(&test.store, "t", small(), 2, OnExists::Replace).unwrap();
         remove(&*test.store, &name("t")).unwrap();
         assert!(test.store.open(&notes).is_ok());

@@ -78,8 +78,13 @@ fn wrong_calls_are_refused() {
         let missing = Table::open(&test.store, &name("t")).unwrap_err();
         assert_eq!(missing.kind(), ErrorKind::NotFound);
         assert!(missing.message().starts_with("no table t in the store "), "{missing}");
-        crate::table::files::write_whole(&*test.store, &crate::StorePath::new("plain").unwrap(), b"x")
-            .unwrap();
+        crate::table::files::write_whole(
+            &*test.store,
+            &crate::StorePath::new("plain").unwrap(),
+            b"x",
+            Durability::Full,
+        )
+        .unwrap();
         for error in [
             Table::open(&test.store, &name("plain")).unwrap_err(),
             remove(&*test.store, &name("plain")).map(drop).unwrap_err(),

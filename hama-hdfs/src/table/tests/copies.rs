@@ -1,0 +1,182 @@
+//! Placed copies, and tables under other names and in other stores.
+
+use hama_core::{Cancel, ErrorKind};
+
+use super::*;
+use crate::{Changes, collect, copy, rename, versions};
+
+/// 4 x 4 tiles in shards of 2 x 2.
+fn grid_of_4_shards() -> TableSpec {
+    spec(4096, 4096, ElementType::F32).with_shard(Extent::new(2, 2)).unwrap()
+}
+
+/// Makes the placed copy with so many blocks, or brings it up to date; how many shards were copied.
+fn refresh(table: &Table, blocks: Extent) -> Result<(Table, usize)> {
+    let Some(writer) = table.begin_copy(blocks, crate::store::Durability::Full)? else {
+        return Ok((table.clone(), 0));
+    };
+    let (target, shards) = (writer.target().clone(), writer.shards());
+    let mut buffer = vec![0; target.spec.tile_bytes()];
+    let mut records = Vec::new();
+    for shard in &shards {
+        let mut to = ShardWriter::create(&target, *shard, &Host::local())?;
+        for tile in target.spec.tiles_of(*shard) {
+            table.read_tile(tile, &mut buffer)?;
+            to.write_tile(tile, &buffer)?;
+        }
+        records.push(to.finish()?);
+    }
+    Ok((writer.commit(records)?, shards.len()))
+}
+
+fn update(table: &Table, row: u64, col: u64, seed: u64) -> Table {
+    let shards = [ShardIndex::new(row, col)].into();
+    let writer = TableWriter::update(table, Changes { shards, ..Changes::default() }).unwrap();
+    let records = write_some(writer.target(), writer.shards(), seed).unwrap();
+    writer.commit(records).unwrap()
+}
+
+#[test]
+fn only_what_an_update_touched_is_copied_again() {
+    for test in stores() {
+        let table = write_table(&test.store, "t", grid_of_4_shards(), 1, OnExists::Fail).unwrap();
+        assert_eq!(
+            (table.stale_copy_shards().unwrap(), table.through_copy().unwrap().is_none()),
+            (None, true)
+        );
+        let blocks = Extent::new(4, 4);
+        let (table, copied) = refresh(&table, blocks).unwrap();
+        assert_eq!((copied, table.spec().blocking), (16, Some(blocks)));
+        assert_eq!(refresh(&table, blocks).unwrap().1, 0, "it is up to date");
+        let through = table.through_copy().unwrap().unwrap();
+        assert_eq!((through.spec().shard, through.version()), (Extent::new(1, 1), 2));
+        verify(&through, 1).unwrap();
+        verify(&Table::open_ref(&through.to_ref()).unwrap(), 1).unwrap();
+        let table = update(&table, 1, 0, 2);
+        let now = |tile: TileIndex| if tile.row > 1 && tile.col < 2 { 2 } else { 1 };
+        assert_eq!(table.stale_copy_shards().unwrap(), Some((4, 16)));
+        assert!(table.through_copy().unwrap().is_none(), "it is out of date");
+        assert!(Table::open_ref(&crate::TableRef { version: 3, ..through.to_ref() }).is_err());
+        // Another version between changes nothing about that.
+        let annotated =
+            Changes { attributes: Some([("a".to_owned(), 1.into())].into()), ..Changes::default() };
+        let table = TableWriter::update(&table, annotated).unwrap().commit(Vec::new()).unwrap();
+        assert_eq!(table.stale_copy_shards().unwrap(), Some((4, 16)));
+        let (table, copied) = refresh(&table, blocks).unwrap();
+        assert_eq!(copied, 4);
+        verify_by(&table.through_copy().unwrap().unwrap(), now).unwrap();
+        verify_by(&table, now).unwrap();
+        let told = &versions(&test.store, &name("t")).unwrap()[0].change;
+        assert_eq!(told, "copied 4 of 16 shards of 4 x 4 placed blocks");
+        drop(through);
+        while collect(&*test.store, &name("t"), Duration::ZERO).is_err() {}
+        no_orphans(&test.store, "t");
+        let table = Table::open(&test.store, &name("t")).unwrap();
+        verify_by(&table.through_copy().unwrap().unwrap(), now).unwrap();
+        // Other blocks end the copy.
+        let table = table.set_blocking(Some(Extent::new(2, 2))).unwrap();
+        assert!(table.through_copy().unwrap().is_none());
+        drop(table);
+        while collect(&*test.store, &name("t"), Duration::ZERO).is_err() {}
+        no_orphans(&test.store, "t");
+        verify_by(&Table::open(&test.store, &name("t")).unwrap(), now).unwrap();
+    }
+}
+
+#[test]
+fn an_older_version_has_the_copy_of_its_time() {
+    for test in stores() {
+        let table = write_table(&test.store, "t", grid_of_4_shards(), 1, OnExists::Fail).unwrap();
+        let blocks = Extent::new(2, 1);
+        let second = refresh(&table, blocks).unwrap().0;
+        let third = update(&second, 0, 0, 2);
+        drop(refresh(&third, blocks).unwrap());
+        let old = Table::open_version(&test.store, &name("t"), 2).unwrap();
+        verify(&old.through_copy().unwrap().unwrap(), 1).unwrap();
+        let fifth = old.restore().unwrap();
+        verify(&fifth.through_copy().unwrap().unwrap(), 1).unwrap();
+        no_orphans(&test.store, "t");
+    }
+}
+
+#[test]
+fn a_copy_with_impossible_blocks_is_refused() {
+    for test in stores() {
+        let table = write_table(&test.store, "t", spec(5, 5, ElementType::F32), 1, OnExists::Fail).unwrap();
+        for blocks in [Extent::new(0, 1), Extent::new(6, 1)] {
+            let error = refresh(&table, blocks).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+        }
+        assert_eq!(refresh(&table, Extent::new(5, 5)).unwrap().1, 1, "blocks within a tile share a shard");
+        assert_eq!(versions(&test.store, &name("t")).unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn tables_are_copied_within_a_store_and_to_others() {
+    let all = stores();
+    for from in &all {
+        let table = write_table(&from.store, "t", grid_of_4_shards(), 1, OnExists::Fail).unwrap();
+        let rows = crate::Labels::Integers((0..4096).collect());
+        let labelled = Changes { row_labels: Some(Some(rows.clone())), ..Changes::default() };
+        let labelled = TableWriter::update(&table, labelled).unwrap().commit(Vec::new()).unwrap();
+        drop(table);
+        let table = update(&labelled, 0, 0, 2);
+        drop(labelled);
+        let now = |tile: TileIndex| if tile.row < 2 && tile.col < 2 { 2 } else { 1 };
+        for to in &all {
+            let told = std::cell::Cell::new(0);
+            let copied = copy(
+                &table,
+                &to.store,
+                &name("c"),
+                OnExists::Replace,
+                &|bytes| told.set(bytes),
+                &Cancel::new(),
+            );
+            let copied = copied.unwrap();
+            verify_by(&copied, now).unwrap();
+            assert_eq!(copied.labels(crate::Dimension::Rows).unwrap(), Some(rows.clone()));
+            let linked = to.store.has_links() && to.store.url() == from.store.url();
+            assert_eq!(told.get(), if linked { 0 } else { 64 << 20 });
+            no_orphans(&to.store, "c");
+            let again = copy(&table, &to.store, &name("c"), OnExists::Fail, &|_| {}, &Cancel::new());
+            assert_eq!(again.unwrap_err().kind(), ErrorKind::Exists);
+        }
+        // What was copied outlives what it was copied from.
+        drop(table);
+        crate::remove(&*from.store, &name("t")).unwrap();
+        verify_by(&Table::open(&from.store, &name("c")).unwrap(), now).unwrap();
+        let cancel = Cancel::new();
+        cancel.cancel();
+        let source = Table::open(&from.store, &name("c")).unwrap();
+        let other = all.iter().find(|other| other.store.url() != from.store.url()).unwrap();
+        let ended = copy(&source, &other.store, &name("d"), OnExists::Fail, &|_| {}, &cancel);
+        assert_eq!(ended.unwrap_err().kind(), ErrorKind::Cancelled);
+        assert!(!crate::list(&*other.store).unwrap().contains(&name("d")));
+    }
+}
+
+#[test]
+fn a_table_gets_another_name_unless_somebody_uses_it() {
+    for test in stores() {
+        let again =
+            |from: &str, to: &str| rename(&test.store, &name(from), &name(to), &|_| {}, &Cancel::new());
+        let table = write_table(&test.store, "t", grid_of_4_shards(), 1, OnExists::Fail).unwrap();
+        let in_use = again("t", "u").unwrap_err();
+        assert_eq!(in_use.kind(), ErrorKind::Conflict, "{in_use}");
+        assert_eq!(crate::list(&*test.store).unwrap(), [name("t")]);
+        verify(&table, 1).unwrap();
+        drop(table);
+        verify(&again("t", "u").unwrap(), 1).unwrap();
+        assert_eq!(crate::list(&*test.store).unwrap(), [name("u")]);
+        drop(write_table(&test.store, "t", spec(2, 2, ElementType::F64), 2, OnExists::Fail).unwrap());
+        for (from, to, kind) in
+            [("t", "u", ErrorKind::Exists), ("t", "t", ErrorKind::Exists), ("x", "y", ErrorKind::NotFound)]
+        {
+            assert_eq!(again(from, to).unwrap_err().kind(), kind, "{from} to {to}");
+        }
+        no_orphans(&test.store, "u");
+        verify(&Table::open(&test.store, &name("u")).unwrap(), 1).unwrap();
+    }
+}

@@ -1,0 +1,184 @@
+//! `hama matrix copy` and `hama matrix rename`: a matrix in another store, or under another name.
+
+use std::fmt;
+use std::sync::Arc;
+
+use hama::Error;
+use hama::table::store::{self, Store};
+use hama::table::{self, OnExists, StoreUrl, Table, TableName, VersionName, WriteOptions};
+use serde::Serialize;
+
+use super::Global;
+use super::failure::Failure;
+use super::info::Summary;
+use super::output::Output;
+use super::progress::{Task, Unit};
+use super::session::{Access, Session, lasting, taken};
+
+const EXAMPLES: &str = "\
+Examples:
+  hama matrix copy a b                           within the store: no element moves
+  hama matrix copy a@3 a-as-it-was               an older version
+  hama matrix copy a /backup/matrices/a          to another store, the folder /backup/matrices
+  hama matrix copy file:/backup/matrices/a a --replace
+
+Elements, blocks, attributes and labels are copied; history and a placed copy are not. What goes from store to store is
+checked against its checksums on the way.";
+
+const RENAME_EXAMPLES: &str = "\
+Example:
+  hama matrix rename a b
+
+Its history goes. A matrix that somebody reads keeps its name.";
+
+/// Copy a matrix: to another name, or to another store
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Copy {
+    /// What is copied: NAME, NAME@VERSION, or a store's path or URL that ends in /NAME
+    #[arg(value_name = "SRC")]
+    from: String,
+    /// Where to: NAME, or a store's path or URL that ends in /NAME
+    #[arg(value_name = "DST")]
+    to: String,
+    /// Replace the matrix that is there
+    #[arg(long)]
+    replace: bool,
+}
+
+/// Give a matrix another name
+#[derive(clap::Args)]
+#[command(after_help = RENAME_EXAMPLES)]
+pub(crate) struct Rename {
+    /// The matrix
+    name: String,
+    /// Its new name
+    #[arg(value_name = "NEW")]
+    to: String,
+}
+
+#[derive(Serialize)]
+struct CopyReport {
+    #[serde(flatten)]
+    table: Summary,
+    from: String,
+    store: String,
+}
+
+/// A matrix in the session's store or in another one.
+struct Place {
+    /// The URL of another store.
+    store: Option<StoreUrl>,
+    name: VersionName,
+}
+
+impl Place {
+    fn of(text: &str) -> hama::Result<Place> {
+        let Some((store, name)) = text.rsplit_once('/') else {
+            return Ok(Place { store: None, name: text.parse()? });
+        };
+        let name = name.parse()?;
+        // The folder above /a is /.
+        let store =
+            if store.is_empty() || store.ends_with(':') { format!("{store}/") } else { store.to_owned() };
+        Ok(Place { store: Some(lasting(store)?.parse()?), name })
+    }
+}
+
+impl Copy {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
+        let (from, to) = (Place::of(&self.from)?, Place::of(&self.to)?);
+        if to.name.version.is_some() {
+            return Err(Error::invalid(format!(
+                "cannot copy to {}: an older version cannot be written",
+                self.to
+            ))
+            .into());
+        }
+        let access =
+            if to.store.is_none() && from.store.is_some() { Access::Create } else { Access::Existing };
+        let elsewhere = from.store.is_some() && to.store.is_some();
+        // Where both are elsewhere, the store of this command need not be there.
+        let session = match &from.store {
+            Some(url) if elsewhere => {
+                Session::open_at(global, url.to_string(), Access::Existing, |builder| builder)?
+            }
+            _ => Session::open(global, access)?,
+        };
+        let table = match &from.store {
+            Some(url) => Table::open_named(&store::open(url)?, &from.name)?,
+            None => session.table(&self.from)?,
+        };
+        let target = match &to.store {
+            Some(url) => store::create(url)?,
+            None => Arc::clone(session.hama.store()),
+        };
+        let on_exists = if self.replace { OnExists::Replace } else { OnExists::Fail };
+        let options = WriteOptions { on_exists, durability: session.hama.durability() };
+        let copied = copied(&session, &table, &target, &to.name.name, options)?;
+        output.report(&CopyReport {
+            table: Summary::of_table(&target, &copied),
+            from: self.from,
+            store: target.url().to_string(),
+        })
+    }
+}
+
+fn copied(
+    session: &Session,
+    table: &Table,
+    store: &Arc<dyn Store>,
+    name: &TableName,
+    options: WriteOptions,
+) -> Result<Table, Failure> {
+    let task = Task { label: format!("copying {}", table.name()), total: table.bytes(), unit: Unit::Bytes };
+    let shown = session.show(task);
+    let before = std::cell::Cell::new(0);
+    let progress = |done: u64| {
+        session.meter.add(done - before.replace(done));
+    };
+    let copied = table::copy(table, store, name, options, &progress, &session.cancel).map_err(taken)?;
+    drop(shown);
+    tracing::info!(from = %table.name(), to = %name, store = %store.url(), "copied");
+    Ok(copied)
+}
+
+impl Rename {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
+        let (from, to) = (TableName::new(&self.name)?, TableName::new(&self.to)?);
+        let session = Session::open(global, Access::Existing)?;
+        let store = session.hama.store();
+        let renamed = table::rename(store, &from, &to, &|_| {}, &session.cancel)
+            .map_err(|error| session.unknown(&self.name, error))?;
+        tracing::info!(from = %from, to = %to, "renamed");
+        let (table, store) = (Summary::of(&session, &renamed), store.url().to_string());
+        output.report(&CopyReport { table, from: self.name, store })
+    }
+}
+
+impl fmt::Display for CopyReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.table)?;
+        writeln!(f, "from {}, in {}", self.from, self.store)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_names_or_stores_with_names() {
+        let place = |text: &str| {
+            let Place { store, name } = Place::of(text).unwrap();
+            (store.map(|url| url.to_string()), name.to_string())
+        };
+        assert_eq!(place("a@3"), (None, "a@3".into()));
+        assert_eq!(place("/backup/m/a"), (Some("file:/backup/m".into()), "a".into()));
+        assert_eq!(place("file:/backup/a@2"), (Some("file:/backup".into()), "a@2".into()));
+        assert_eq!(place("./x/a"), (Some("file:./x".into()), "a".into()));
+        for bad in ["/backup/", "memory:x/a", "a/", "x/a@0", "http://h/a"] {
+            assert!(Place::of(bad).is_err(), "{bad}");
+        }
+    }
+}
