@@ -8,16 +8,21 @@
 use std::io::Write;
 use std::path::Path;
 
+use hama::files::{self, ImportOptions};
 use hama::ndarray::Array2;
-use hama::{AnyMatrix, DenseMatrix, Error, Hama, Result, npy, replace};
+use hama::{AnyMatrix, DenseMatrix, Error, Hama, Result, replace};
 
 fn main() -> Result<()> {
     let hama = Hama::local()?;
     let measured = match std::env::args_os().nth(1) {
-        Some(file) => match npy::import(&hama, Path::new(&file), replace("measured"))? {
-            AnyMatrix::F64(matrix) => matrix,
-            AnyMatrix::F32(_) => return Err(Error::invalid("cannot take f32: save the array as float64")),
-        },
+        Some(file) => {
+            match files::import(&hama, Path::new(&file), replace("measured"), &ImportOptions::default())? {
+                AnyMatrix::F64(matrix) => matrix,
+                AnyMatrix::F32(_) => {
+                    return Err(Error::invalid("cannot take f32: save the array as float64"));
+                }
+            }
+        }
         None => DenseMatrix::from_array(&hama, replace("measured"), whole_numbers().view())?,
     };
 

@@ -22,6 +22,7 @@ mod history;
 mod import;
 mod info;
 mod interrupt;
+mod limits;
 mod list;
 mod log;
 mod made;
@@ -45,6 +46,7 @@ mod settings;
 mod show;
 mod size;
 mod span;
+mod spill;
 mod update;
 
 use std::ffi::OsString;
@@ -74,6 +76,7 @@ const MATRIX_EXAMPLES: &str = "\
 Examples:
   hama matrix random a --rows 4000 --cols 2000           make one
   hama matrix import mine.npy mine                       or bring one
+  hama matrix multiply ./a.npy ./b.npy --output ./c.npy  or use files as they are
   hama matrix multiply a mine --transpose-a --output c   multiply
   hama matrix show c --rows 0..5 --cols 0..5             look at a corner
   hama matrix export c c.npy                             take it elsewhere
@@ -141,6 +144,9 @@ pub(crate) struct Global {
         help_heading = "Options of every command"
     )]
     pub(crate) durability: Option<Survives>,
+    /// Where files are converted in that cannot be read or written in place [default: $TMPDIR, else /var/tmp]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Options of every command")]
+    pub(crate) spill_dir: Option<std::path::PathBuf>,
     /// Answer with one JSON document on standard output, errors too
     #[arg(long, global = true, help_heading = "Options of every command")]
     pub(crate) json: bool,
@@ -239,6 +245,7 @@ enum Matrix {
 
 /// Reads the command line, runs what it says, and ends with its exit status.
 pub(crate) fn main() -> ExitCode {
+    limits::are_told();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     // A command line that cannot be read is answered in the form that it asks for, as far as one can tell.
     let json = arguments
@@ -370,7 +377,8 @@ mod tests {
             assert!(text.starts_with("Example"), "hama help of {name} has no examples: {text:?}");
             let words = name.replace('-', " ");
             assert!(name == "hama" || text.contains(&words) || text.contains(&name), "{name}: {text}");
-            let long = text.lines().find(|line| line.chars().count() > WIDTH_MAX);
+            let examples = text.lines().skip(1).take_while(|line| !line.is_empty());
+            let long = examples.into_iter().find(|line| line.chars().count() > WIDTH_MAX);
             assert!(long.is_none(), "{name}: {long:?}");
         }
     }

@@ -20,7 +20,7 @@
 //! ```
 //!
 //! # What is here
-//! - Matrices: [`Hama`], [`DenseMatrix`], [`Product`], [`Plan`], [`verify`], [`npy`].
+//! - Matrices: [`Hama`], [`DenseMatrix`], [`Product`], [`Plan`], [`verify`], [`files`].
 //! - Programs of your own: [`Bsp`], [`SuperstepProgram`], [`Peer`], run by [`Hama::run`].
 //! - Tables and stores: [`mod@table`].
 //! - The command `hama`, behind the feature `cli` (on by default): libraries turn it off with

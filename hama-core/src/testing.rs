@@ -1,5 +1,8 @@
 //! For tests of programs, here and in other crates: every transport, any number of peers, never a hang.
 
+mod mutate;
+pub mod parse;
+
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -10,6 +13,8 @@ use crate::pool::Pool;
 use crate::runner::outcome::Outcome;
 use crate::runner::threads::{LocalRunner, TransportKind};
 use crate::transport::framed::faulty;
+pub use crate::transport::framed::protocol::simulation::{Simulated, simulate};
+pub use mutate::mutate;
 
 /// All transports of the local runner.
 pub const TRANSPORTS: [TransportKind; 2] = [TransportKind::Memory, TransportKind::Framed];

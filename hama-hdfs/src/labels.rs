@@ -166,6 +166,9 @@ impl Labels {
         if crc32c::crc32c(body) != u32::from_le_bytes(*checksum) {
             return Err(bad("it is damaged, its checksum is another"));
         }
+        if kind != LabelKind::Text && !body.len().is_multiple_of(8) {
+            return Err(bad("it ends inside of a number"));
+        }
         let labels = match kind {
             LabelKind::Integers => Labels::Integers(numbers(body).map(i64::from_le_bytes).collect()),
             LabelKind::Numbers => Labels::Numbers(numbers(body).map(f64::from_le_bytes).collect()),

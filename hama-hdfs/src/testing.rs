@@ -2,6 +2,7 @@
 
 mod conformance;
 mod faulty;
+pub mod parse;
 
 pub use conformance::conformance;
 pub use faulty::{Fault, FaultyStore};

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::path::Path;
 
 use hama_core::{Error, ErrorKind, Result};
 use hama_hdfs::{
@@ -10,6 +11,8 @@ use hama_hdfs::{
 };
 use ndarray::{Array2, ArrayView2, s};
 
+use crate::any::AnyMatrix;
+use crate::bytes::format_bytes;
 use crate::fill::{Fill, Filling, HELD_TILES};
 use crate::grid::block;
 use crate::hama::Hama;
@@ -17,17 +20,18 @@ use crate::product::Product;
 use crate::random::{Distribution, Seed};
 use crate::save_as::SaveAs;
 use crate::scalar::Scalar;
+use crate::source::Source;
 use crate::tile;
 use crate::write_behind::WriteBehind;
 
-/// A matrix of `T` (f64 or f32) in a table of a store, rows x cols. It holds no elements in memory; clones
-/// share the table.
+/// A matrix of `T` (f64 or f32) in a table of a store, or in a file that is read in place, rows x cols. It holds
+/// no elements in memory; clones share the table.
 ///
 /// While one exists, its generation of the table stays, even where the table is replaced.
 #[derive(Clone, Debug)]
 pub struct DenseMatrix<T> {
     hama: Hama,
-    table: Table,
+    source: Source,
     transposed: bool,
     element: PhantomData<T>,
 }
@@ -108,38 +112,89 @@ impl<T: Scalar> DenseMatrix<T> {
         Self::of_table(hama, Table::open_named(hama.store(), &name.parse()?)?)
     }
 
+    /// Opens the matrix in a file or a directory that is read in place: see [`open_file`](crate::open_file).
+    ///
+    /// # Errors
+    /// Those of [`open_file`](crate::open_file); `Invalid` where its elements are of another type.
+    pub fn open_file(hama: &Hama, path: &Path) -> Result<Self> {
+        let (source, transposed) = Source::open_file(path)?;
+        Self::of_source(hama, source, transposed)
+    }
+
     pub(crate) fn of_table(hama: &Hama, table: Table) -> Result<Self> {
-        let element = table.spec().element;
+        Self::of_source(hama, Source::Table(table), false)
+    }
+
+    pub(crate) fn of_source(hama: &Hama, source: Source, transposed: bool) -> Result<Self> {
+        let element = source.spec().element;
         if element != T::TYPE {
             return Err(Error::invalid(format!(
                 "cannot open {} as {}: its elements are {}",
-                table.name(),
+                source.name(),
                 T::TYPE.name(),
                 element.name()
             )));
         }
-        Ok(DenseMatrix { hama: hama.clone(), table, transposed: false, element: PhantomData })
+        check_scratch(hama, &source)?;
+        Ok(DenseMatrix { hama: hama.clone(), source, transposed, element: PhantomData })
     }
 
     /// Rows and columns.
     pub fn shape(&self) -> (u64, u64) {
-        let Extent { rows, cols } = self.table.spec().shape;
+        let Extent { rows, cols } = self.spec().shape;
         if self.transposed { (cols, rows) } else { (rows, cols) }
     }
 
-    /// The name of its table.
+    /// The name of its table, or the path of its file.
     pub fn name(&self) -> &str {
-        self.table.name().as_str()
+        self.source.name()
     }
 
     /// The table that it is in.
-    pub fn table(&self) -> &Table {
-        &self.table
+    ///
+    /// # Errors
+    /// `Invalid` where it is in a file.
+    pub fn table(&self) -> Result<&Table> {
+        match &self.source {
+            Source::Table(table) => Ok(table),
+            _ => Err(Error::invalid(format!(
+                "cannot do that with {}: it is a file, and a matrix of the store is wanted; import it first",
+                self.name()
+            ))),
+        }
+    }
+
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The shape of what is stored, its elements, and how it is read in tiles.
+    pub(crate) fn spec(&self) -> &TableSpec {
+        self.source.spec()
+    }
+
+    /// The same matrix, for those who take either type.
+    ///
+    /// # Errors
+    /// `OutOfMemory` where a chunk of its file needs more than the memory given.
+    pub fn any(&self) -> Result<AnyMatrix> {
+        AnyMatrix::of_source(&self.hama, self.source.clone(), self.transposed)
+    }
+
+    /// The bytes of its files.
+    pub fn stored_bytes(&self) -> u64 {
+        self.source.stored_bytes()
+    }
+
+    /// The same matrix, whose products are computed in `hama` and saved there.
+    #[must_use]
+    pub fn in_hama(&self, hama: &Hama) -> Self {
+        DenseMatrix { hama: hama.clone(), ..self.clone() }
     }
 
     /// Fails where the table's tiles are not those of its shape, by which tiles of two matrices match.
     pub(crate) fn check_tiles(&self) -> Result<()> {
-        let TableSpec { shape, tile, .. } = self.table.spec();
+        let TableSpec { shape, tile, .. } = self.spec();
         let wanted = Extent { rows: tile_extent(shape.rows), cols: tile_extent(shape.cols) };
         if *tile == wanted {
             return Ok(());
@@ -150,10 +205,9 @@ impl<T: Scalar> DenseMatrix<T> {
         )))
     }
 
-    /// Whether both are of one version of one table's elements.
+    /// Whether both are of one version of one table's elements, or of one file.
     pub(crate) fn has_elements_of(&self, other: &DenseMatrix<T>) -> bool {
-        let (a, b) = (self.table.to_ref(), other.table.to_ref());
-        (a.url, a.name, a.generation) == (b.url, b.name, b.generation)
+        self.source.is_same(&other.source)
     }
 
     /// What it lives in.
@@ -161,7 +215,7 @@ impl<T: Scalar> DenseMatrix<T> {
         &self.hama
     }
 
-    /// Whether it is the transpose of its table.
+    /// Whether it is the transpose of its table, or of its file as that lies there row by row.
     pub fn is_transposed(&self) -> bool {
         self.transposed
     }
@@ -178,13 +232,13 @@ impl<T: Scalar> DenseMatrix<T> {
     /// `Invalid` for 0 blocks or more than rows or columns, `Conflict` where somebody else changed the table
     /// meanwhile. A [placed copy](Self::copy) with other blocks goes.
     pub fn blocking(&self, n: u64) -> Result<Self> {
-        let table = self.table.set_blocking(Some(Extent { rows: n, cols: n }))?;
-        Ok(DenseMatrix { table, ..self.clone() })
+        let table = self.table()?.set_blocking(Some(Extent { rows: n, cols: n }))?;
+        Ok(DenseMatrix { source: Source::Table(table), ..self.clone() })
     }
 
     /// How many blocks it is cut into along rows and columns, where it is.
     pub fn blocks(&self) -> Option<(u64, u64)> {
-        let Extent { rows, cols } = self.table.spec().blocking?;
+        let Extent { rows, cols } = self.spec().blocking?;
         Some(if self.transposed { (cols, rows) } else { (rows, cols) })
     }
 
@@ -227,13 +281,14 @@ impl<T: Scalar> DenseMatrix<T> {
         if self.transposed {
             return Ok(self.t().read(cols, rows)?.reversed_axes());
         }
-        let spec = self.table.spec();
+        let spec = self.spec();
         let (row_count, col_count) = ((rows.end - rows.start) as usize, (cols.end - cols.start) as usize);
         let mut array = Array2::from_elem((row_count, col_count), T::ZERO);
         let mut buffer = self.hama.tile_buffer(self.name(), spec, 1)?;
+        let mut reader = self.source.reader(self.hama.pool())?;
         for tile in tiles_of(spec, &rows, &cols) {
             self.hama.cancel().check()?;
-            self.table.read_tile(tile, &mut buffer)?;
+            reader.read_tile(tile, &mut buffer)?;
             let (r, c) = (shared(&rows, tile.row, spec.tile.rows), shared(&cols, tile.col, spec.tile.cols));
             let from =
                 ArrayView2::from_shape((spec.tile.rows as usize, spec.tile.cols as usize), buffer.elements())
@@ -353,6 +408,23 @@ impl<T: Scalar> DenseMatrix<T> {
         hama.cancel().check()?;
         Self::of_table(hama, writer.commit(shards)?)
     }
+}
+
+/// Fails where what a source needs to be read exceeds the memory given.
+fn check_scratch(hama: &Hama, source: &Source) -> Result<()> {
+    let tile = hama_core::Pool::cost(source.spec().tile_bytes()) as u64;
+    let needed = source.scratch_bytes().saturating_add(tile);
+    if source.scratch_bytes() == 0 || needed <= hama.memory() {
+        return Ok(());
+    }
+    let (given, needed) = (format_bytes(hama.memory()), format_bytes(needed));
+    Err(Error::new(
+        ErrorKind::OutOfMemory,
+        format!(
+            "--memory {given} is too small for the chunks of {}: reading one needs {needed}; try --memory {needed}",
+            source.name()
+        ),
+    ))
 }
 
 /// What a region and a tile share along one dimension.

@@ -3,13 +3,14 @@
 use std::marker::PhantomData;
 
 use hama_core::{BoxError, Bsp, Buffer, Error, ErrorKind, Peer, Pool, Result};
-use hama_hdfs::{Table, TableRef, TileIndex};
+use hama_hdfs::{TableSpec, TileIndex};
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::format_bytes;
 use crate::dense::DenseMatrix;
 use crate::hama::Hama;
 use crate::scalar::Scalar;
+use crate::source::{Source, SourceRef};
 
 /// How far apart a and b may be and count as the same: |a - b| <= absolute + relative |b|.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -84,22 +85,25 @@ pub fn diff<A: Scalar, B: Scalar>(
     b.check_tiles()?;
     let hama = a.hama();
     let program = Compare::<A, B> {
-        tables: [a.table().to_ref(), b.table().to_ref()],
+        sources: [a.source().to_ref(), b.source().to_ref()],
         transposed: [a.is_transposed(), b.is_transposed()],
         tolerance,
         elements: PhantomData,
     };
-    let tiles = a.table().spec().tile_grid();
+    let tiles = a.spec().tile_grid();
     let useful = usize::try_from(tiles.rows.saturating_mul(tiles.cols)).unwrap_or(usize::MAX);
-    let peers = fitting_peers(hama, [a.table(), b.table()])?.min(hama.peers()).min(useful);
+    let peers = fitting_peers(hama, [a.source(), b.source()])?.min(hama.peers()).min(useful);
     let _turn = hama.turn()?;
     let outcome = hama.run(&program).peers(peers)?;
+    a.source().check_unchanged()?;
+    b.source().check_unchanged()?;
     Ok(outcome.outputs.into_iter().fold(Difference::default(), Difference::and))
 }
 
-/// How many peers can hold a tile of each table.
-fn fitting_peers(hama: &Hama, tables: [&Table; 2]) -> Result<usize> {
-    let needed: u64 = tables.map(|table| Pool::cost(table.spec().tile_bytes()) as u64).into_iter().sum();
+/// How many peers can hold a tile of each matrix.
+fn fitting_peers(hama: &Hama, sources: [&Source; 2]) -> Result<usize> {
+    let needed = sources.map(|source| Pool::cost(source.spec().tile_bytes()) as u64 + source.scratch_bytes());
+    let needed: u64 = needed.into_iter().sum();
     match hama.memory() / needed {
         0 => {
             let (given, needed) = (format_bytes(hama.memory()), format_bytes(needed));
@@ -114,7 +118,7 @@ fn fitting_peers(hama: &Hama, tables: [&Table; 2]) -> Result<usize> {
 /// The program: the peers take turns at tiles.
 #[derive(Serialize, Deserialize)]
 struct Compare<A, B> {
-    tables: [TableRef; 2],
+    sources: [SourceRef; 2],
     transposed: [bool; 2],
     tolerance: Tolerance,
     elements: PhantomData<(A, B)>,
@@ -126,18 +130,20 @@ impl<A: Scalar, B: Scalar> Bsp for Compare<A, B> {
     type Output = Difference;
 
     fn bsp(&self, peer: &mut Peer<()>) -> Result<Difference, BoxError> {
-        let [a, b] = [Table::open_ref(&self.tables[0])?, Table::open_ref(&self.tables[1])?];
+        let [a, b] = [Source::open_ref(&self.sources[0])?, Source::open_ref(&self.sources[1])?];
+        let mut readers = [a.reader(peer.pool())?, b.reader(peer.pool())?];
         let mut buffers =
             [peer.pool().take(a.spec().tile_bytes())?, peer.pool().take(b.spec().tile_bytes())?];
-        let [in_a, in_b] = [Stored::of(&a, self.transposed[0]), Stored::of(&b, self.transposed[1])];
+        let [in_a, in_b] =
+            [Stored::of(a.spec(), self.transposed[0]), Stored::of(b.spec(), self.transposed[1])];
         let mut found = Difference::default();
         let spec = a.spec();
         let tiles = spec.shards().flat_map(|shard| spec.tiles_of(shard));
         for stored in tiles.skip(peer.index()).step_by(peer.count()) {
             peer.cancel().check()?;
             let tile = in_a.swapped(stored);
-            a.read_tile(stored, &mut buffers[0])?;
-            b.read_tile(in_b.swapped(tile), &mut buffers[1])?;
+            readers[0].read_tile(stored, &mut buffers[0])?;
+            readers[1].read_tile(in_b.swapped(tile), &mut buffers[1])?;
             let valid = a.spec().tile_valid(stored);
             let (rows, cols) =
                 if in_a.transposed { (valid.cols, valid.rows) } else { (valid.rows, valid.cols) };
@@ -163,8 +169,8 @@ struct Stored {
 }
 
 impl Stored {
-    fn of(table: &Table, transposed: bool) -> Stored {
-        let tile = table.spec().tile;
+    fn of(spec: &TableSpec, transposed: bool) -> Stored {
+        let tile = spec.tile;
         Stored { transposed, tile: (tile.rows, tile.cols) }
     }
 

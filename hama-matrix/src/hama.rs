@@ -50,6 +50,15 @@ impl Hama {
         Hama::builder().build()
     }
 
+    /// The same memory and peers with another store, which is made where it is missing.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn with_store(&self, url: &str) -> Result<Hama> {
+        let url: StoreUrl = url.parse()?;
+        Ok(Hama { store: store::create(&url)?, ..self.clone() })
+    }
+
     /// Where the tables are.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store

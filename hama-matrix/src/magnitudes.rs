@@ -41,13 +41,14 @@ impl Magnitudes {
         if rows == 0 || cols == 0 {
             return Err(Error::invalid(format!("cannot cut {} into {rows} x {cols} cells", matrix.name())));
         }
-        let (hama, table) = (matrix.hama(), matrix.table());
-        let (spec, transposed) = (table.spec(), matrix.is_transposed());
+        let (hama, source) = (matrix.hama(), matrix.source());
+        let (spec, transposed) = (source.spec(), matrix.is_transposed());
         let (rows, cols) = if transposed { (cols, rows) } else { (rows, cols) };
         let shape = Extent { rows: rows.min(spec.shape.rows), cols: cols.min(spec.shape.cols) };
         let bytes = shape.rows.saturating_mul(shape.cols).saturating_mul(8);
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        let needed = (Pool::cost(bytes) as u64).saturating_add(Pool::cost(spec.tile_bytes()) as u64);
+        let tile = Pool::cost(spec.tile_bytes()) as u64 + source.scratch_bytes();
+        let needed = (Pool::cost(bytes) as u64).saturating_add(tile);
         if needed > hama.memory() {
             let (given, needed) = (format_bytes(hama.memory()), format_bytes(needed));
             let message = format!(
@@ -61,9 +62,10 @@ impl Magnitudes {
         let cells = Cells { shape, values };
         let mut found = Magnitudes { cells, transposed, largest: 0.0, nans: 0, infinities: 0 };
         let mut buffer = hama.tile_buffer(matrix.name(), spec, 1)?;
+        let mut reader = source.reader(hama.pool())?;
         for tile in spec.shards().flat_map(|shard| spec.tiles_of(shard)) {
             hama.cancel().check()?;
-            table.read_tile(tile, &mut buffer)?;
+            reader.read_tile(tile, &mut buffer)?;
             let valid = spec.tile_valid(tile);
             found.add(buffer.elements::<T>(), tile, (spec.shape, spec.tile, valid));
             hama.progress().add(valid.rows * valid.cols * T::TYPE.size_bytes() as u64);

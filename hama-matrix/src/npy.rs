@@ -1,11 +1,11 @@
-//! NumPy's file format, read and written tile by tile.
+//! NumPy's file format, read in place and written tile by tile.
 //!
 //! The header is read here, strictly and bounded, rather than by a parser of Python literals: it is one
 //! dictionary of three known keys.
 
+mod array;
 mod export;
-mod header;
-mod import;
+pub(crate) mod header;
 
-pub use export::export;
-pub use import::{check, import};
+pub(crate) use array::{NpyArray, NpyReader, NpyRef, regular};
+pub(crate) use export::export;

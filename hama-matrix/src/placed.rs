@@ -8,6 +8,7 @@ use crate::dense::DenseMatrix;
 use crate::fill::HELD_TILES;
 use crate::hama::Hama;
 use crate::scalar::Scalar;
+use crate::source::Source;
 use crate::write_behind::WriteBehind;
 
 /// What bringing a placed copy up to date took.
@@ -30,7 +31,7 @@ impl<T: Scalar> DenseMatrix<T> {
     /// `Invalid` where the matrix has no blocks; `Conflict` where somebody else changed it since it was opened;
     /// `OutOfSpace`, and those of the store.
     pub fn copy(&self) -> Result<(Self, Copied)> {
-        let blocks = self.table().spec().blocking.ok_or_else(|| {
+        let blocks = self.table()?.spec().blocking.ok_or_else(|| {
             Error::invalid(format!("cannot place blocks of {}: call blocking(n) first", self.name()))
         })?;
         self.copy_blocks(blocks)
@@ -46,12 +47,12 @@ impl<T: Scalar> DenseMatrix<T> {
 
     fn copy_blocks(&self, blocks: Extent) -> Result<(Self, Copied)> {
         let hama = self.hama();
-        let Some(writer) = self.table().begin_copy(blocks, hama.durability())? else {
-            let of = self.table().stale_copy_shards()?.map_or(0, |(_, of)| of);
+        let Some(writer) = self.table()?.begin_copy(blocks, hama.durability())? else {
+            let of = self.table()?.stale_copy_shards()?.map_or(0, |(_, of)| of);
             return Ok((self.clone(), Copied { shards: 0, of }));
         };
         let of = writer.target().spec.shards().count() as u64;
-        let (shards, records) = copied(hama, self.table(), &writer)?;
+        let (shards, records) = copied(hama, self.table()?, &writer)?;
         hama.cancel().check()?;
         let matrix = Self::of_table(hama, writer.commit(records)?)?;
         let matrix = if self.is_transposed() { matrix.t() } else { matrix };
@@ -61,7 +62,9 @@ impl<T: Scalar> DenseMatrix<T> {
     /// This matrix as a product reads it: through its placed copy, which is brought up to date before, where there is one.
     pub(crate) fn in_use(&self) -> Result<(Self, Copied)> {
         let nothing = Copied { shards: 0, of: 0 };
-        let (matrix, copied) = match self.table().stale_copy_shards()? {
+        // A file has no copies.
+        let Source::Table(table) = self.source() else { return Ok((self.clone(), nothing)) };
+        let (matrix, copied) = match table.stale_copy_shards()? {
             None => return Ok((self.clone(), nothing)),
             Some((0, of)) => (self.clone(), Copied { shards: 0, of }),
             Some(_) => match self.copy() {
@@ -70,7 +73,7 @@ impl<T: Scalar> DenseMatrix<T> {
                 other => other?,
             },
         };
-        let Some(table) = matrix.table().through_copy()? else { return Ok((matrix, copied)) };
+        let Some(table) = matrix.table()?.through_copy()? else { return Ok((matrix, copied)) };
         let through = Self::of_table(self.hama(), table)?;
         Ok((if self.is_transposed() { through.t() } else { through }, copied))
     }

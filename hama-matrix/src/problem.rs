@@ -64,7 +64,7 @@ impl Problem {
                 t(b)
             )));
         }
-        let side = |matrix: &DenseMatrix<T>| (matrix.table().spec().shape, matrix.is_transposed());
+        let side = |matrix: &DenseMatrix<T>| (matrix.spec().shape, matrix.is_transposed());
         let symmetric = a.is_transposed() != b.is_transposed() && a.has_elements_of(b);
         Ok(Problem { symmetric, ..Problem::new(T::TYPE, side(a), side(b))? })
     }

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use hama_core::{Error, PEERS_MAX, Result, SuperstepRecord, Supersteps};
+use hama_core::{Error, ErrorKind, PEERS_MAX, Result, SuperstepRecord, Supersteps};
 use hama_hdfs::{Extent, TableSpec};
 
+use crate::bytes::format_bytes;
 use crate::dense::DenseMatrix;
 use crate::grid::Grid;
 use crate::hama::Hama;
@@ -78,7 +79,7 @@ impl<T: Scalar> Product<T> {
     /// `OutOfMemory` where no plan fits into the memory given: the message says how much is needed.
     /// `Invalid` for a grid that cannot be filled.
     pub fn plan(&self) -> Result<Plan> {
-        plan(self.problem, &self.resources())
+        plan(self.problem, &self.resources()?)
     }
 
     /// A plan that was made before, with what it costs here and now. Nothing is run.
@@ -87,20 +88,38 @@ impl<T: Scalar> Product<T> {
     /// `Invalid` where it is no plan of this product or not for this host, `OutOfMemory` where it needs more memory than is
     /// given.
     pub fn plan_again(&self, saved: &Plan) -> Result<Plan> {
-        saved.again(&self.problem, &self.resources())
+        saved.again(&self.problem, &self.resources()?)
     }
 
-    fn resources(&self) -> Resources {
+    fn resources(&self) -> Result<Resources> {
         let hama = self.a.hama();
-        Resources {
+        Ok(Resources {
             peers: self.peers.min(PEERS_MAX) as u64,
             hosts: 1,
-            memory_bytes: hama.memory(),
+            memory_bytes: self.memory_bytes()?,
             by_reference: hama.hands_over_by_reference(),
             rates: *hama.rates(),
             kernel: KernelId::of_this_host(),
             grid: self.grid,
-        }
+        })
+    }
+
+    /// The memory given without what peers need to read chunks of operands that are files.
+    fn memory_bytes(&self) -> Result<u64> {
+        let given = self.a.hama().memory();
+        let peer: u64 = [&self.a, &self.b].map(|matrix| matrix.source().scratch_bytes()).into_iter().sum();
+        let scratch = peer.saturating_mul(self.peers.min(PEERS_MAX) as u64);
+        given.checked_sub(scratch).ok_or_else(|| {
+            let (given, scratch) = (format_bytes(given), format_bytes(scratch));
+            let message = format!(
+                "--memory {given} is too small: {} peers need {scratch} to read the chunks of {} and {}; try fewer \
+                 peers, or import them first",
+                self.peers,
+                self.a.name(),
+                self.b.name()
+            );
+            Error::new(ErrorKind::OutOfMemory, message)
+        })
     }
 
     /// Whether the memory given suffices to [`verify`](crate::verify) it, which is known before it is computed.
@@ -108,7 +127,8 @@ impl<T: Scalar> Product<T> {
     /// # Errors
     /// `OutOfMemory`, with the memory that is needed.
     pub fn check_verifiable(&self) -> Result<()> {
-        fitting_peers::<T>(&self.problem, self.a.hama().memory()).map(drop)
+        let scratch = [&self.a, &self.b].map(|matrix| matrix.source().scratch_bytes()).into_iter().sum();
+        fitting_peers::<T>(&self.problem, self.a.hama().memory(), scratch).map(drop)
     }
 
     /// Computes it into a table.
@@ -138,7 +158,7 @@ impl<T: Scalar> Product<T> {
     pub fn run_plan(&self, plan: Plan, name: impl Into<SaveAs>) -> Result<Finished<T>> {
         let start = Instant::now();
         let hama = self.a.hama();
-        plan.check(&self.problem, hama.memory(), hama.hands_over_by_reference())?;
+        plan.check(&self.problem, self.memory_bytes()?, hama.hands_over_by_reference())?;
         tracing::info!(a = self.a.name(), b = self.b.name(), grid = %plan.grid, "multiplying");
         let mut spec = TableSpec::new(self.problem.shape(), T::TYPE)?.with_shard(plan.shard)?;
         if let (Some((rows, _)), Some((_, cols))) = (self.a.blocks(), self.b.blocks()) {
@@ -147,11 +167,13 @@ impl<T: Scalar> Product<T> {
         let ((a, copied_a), (b, copied_b)) = (self.a.in_use()?, self.b.in_use()?);
         let mut records = Vec::new();
         let matrix = DenseMatrix::written(hama, name.into(), spec, |target| {
-            let program =
-                Multiply::<T>::new(plan.clone(), a.table().to_ref(), b.table().to_ref(), target.clone());
+            let (a, b) = (a.source(), b.source());
+            let program = Multiply::<T>::new(plan.clone(), a.to_ref(), b.to_ref(), target.clone());
             let _turn = hama.turn()?;
             let outcome = hama.run(&Supersteps(program)).peers(plan.peer_count())?;
             records = outcome.records;
+            a.check_unchanged()?;
+            b.check_unchanged()?;
             Ok(outcome.outputs.into_iter().flatten().collect())
         })?;
         let copied = [copied_a, copied_b];

@@ -89,7 +89,7 @@ impl<T: Scalar> DenseMatrix<T> {
                 .update_with(cols, rows, &mut |cols, rows, into| fill(rows, cols, into.reversed_axes()))?;
             return Ok(updated.t());
         }
-        let (hama, table) = (self.hama(), self.table());
+        let (hama, table) = (self.hama(), self.table()?);
         let spec = table.spec().clone();
         let shards = tiles_of(&spec, &rows, &cols).map(|tile| spec.shard_of(tile)).collect();
         let changes = Changes {
@@ -141,7 +141,7 @@ impl<T: Scalar> DenseMatrix<T> {
 
     /// What its user wants to know of it.
     pub fn attributes(&self) -> &Attributes {
-        &self.table().spec().attributes
+        &self.spec().attributes
     }
 
     /// Commits a version with a label for each row or column of the matrix, or with none, and opens it. They lie beside
@@ -166,7 +166,7 @@ impl<T: Scalar> DenseMatrix<T> {
     /// # Errors
     /// `Data` where they are damaged; those of the store.
     pub fn labels(&self, dimension: Dimension) -> Result<Option<Labels>> {
-        self.table().labels(self.of_table_dimension(dimension))
+        self.table()?.labels(self.of_table_dimension(dimension))
     }
 
     /// Which dimension of the table is that of this matrix.
@@ -180,7 +180,7 @@ impl<T: Scalar> DenseMatrix<T> {
 
     fn changed(&self, changes: Changes) -> Result<Self> {
         let changes = Changes { durability: self.hama().durability(), ..changes };
-        let writer = TableWriter::update(self.table(), changes)?;
+        let writer = TableWriter::update(self.table()?, changes)?;
         let changed = Self::of_table(self.hama(), writer.commit(Vec::new())?)?;
         Ok(if self.is_transposed() { changed.t() } else { changed })
     }
@@ -193,7 +193,7 @@ impl<T: Scalar> DenseMatrix<T> {
     /// # Errors
     /// `Invalid` where this is the latest version; `Conflict` where somebody commits another meanwhile; those of the store.
     pub fn restore(&self) -> Result<Self> {
-        let restored = Self::of_table(self.hama(), self.table().restore()?)?;
+        let restored = Self::of_table(self.hama(), self.table()?.restore()?)?;
         Ok(if self.is_transposed() { restored.t() } else { restored })
     }
 }

@@ -126,23 +126,27 @@ pub fn verify<T: Scalar>(a: &DenseMatrix<T>, b: &DenseMatrix<T>, c: &DenseMatrix
     }
     c.check_tiles()?;
     let hama = a.hama();
-    let fitting = fitting_peers::<T>(&problem, hama.memory())?;
-    let tables = [a, b, c].map(|matrix| matrix.table().to_ref());
+    let scratch = [a, b, c].map(|matrix| matrix.source().scratch_bytes()).into_iter().sum();
+    let fitting = fitting_peers::<T>(&problem, hama.memory(), scratch)?;
+    let sources = [a, b, c].map(|matrix| matrix.source().to_ref());
     // Every run draws the same signs: its verdict can be had again, and no input was made to fit them.
-    let program = Freivalds::<T>::new(problem, tables, c.is_transposed(), Seed(0x0046_7265_6976_616c));
+    let program = Freivalds::<T>::new(problem, sources, c.is_transposed(), Seed(0x0046_7265_6976_616c));
     let useful = problem.tiles().m.max(problem.tiles().k);
     let peers = fitting.min(useful).min(hama.peers() as u64);
     let _turn = hama.turn()?;
     let outcome = hama.run(&program).peers(peers as usize)?;
+    for matrix in [a, b, c] {
+        matrix.source().check_unchanged()?;
+    }
     Ok(outcome.outputs.into_iter().fold(Verification::none(), Verification::and))
 }
 
-/// How many peers can verify a product within the memory given.
+/// How many peers can verify a product within the memory given, each with `scratch` bytes for reading.
 ///
 /// # Errors
 /// `OutOfMemory` where none can.
-pub(crate) fn fitting_peers<T: Scalar>(problem: &Problem, memory_bytes: u64) -> Result<u64> {
-    let peer_bytes = Freivalds::<T>::peer_bytes(problem);
+pub(crate) fn fitting_peers<T: Scalar>(problem: &Problem, memory_bytes: u64, scratch: u64) -> Result<u64> {
+    let peer_bytes = Freivalds::<T>::peer_bytes(problem).saturating_add(scratch);
     if memory_bytes >= peer_bytes {
         return Ok(memory_bytes / peer_bytes);
     }

@@ -98,7 +98,7 @@ impl Annotate {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
         let session = Session::open(global, Access::Existing)?;
         let matrix = session.matrix(&self.name)?;
-        let mut attributes = matrix.table().spec().attributes.clone();
+        let mut attributes = matrix.table()?.spec().attributes.clone();
         for key in &self.remove {
             attributes.remove(key).ok_or_else(|| {
                 Error::invalid(format!("cannot forget {key} of {}: it is not known", self.name))
@@ -109,7 +109,7 @@ impl Annotate {
             AnyMatrix::F64(matrix) => AnyMatrix::F64(matrix.annotate(attributes)?),
             AnyMatrix::F32(matrix) => AnyMatrix::F32(matrix.annotate(attributes)?),
         };
-        let table = annotated.table();
+        let table = annotated.table()?;
         tracing::info!(table = self.name, "annotated");
         let attributes = table.spec().attributes.clone();
         output.report(&AnnotateReport { table: Summary::of(&session, table), attributes })
@@ -139,7 +139,7 @@ impl Label {
                 };
             }
         }
-        let table = matrix.table();
+        let table = matrix.table()?;
         tracing::info!(table = self.name, "labelled");
         output.report(&LabelReport {
             table: Summary::of(&session, table),

@@ -2,7 +2,7 @@
 
 pub(crate) mod multiply;
 pub(crate) mod probe;
-mod scratch;
+pub(crate) mod scratch;
 
 use hama::Scalar;
 use hama::measure::peak_flop_per_s;

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::info::Summary;
 use super::output::Output;
 use super::progress::{Task, Unit};
-use super::session::{Access, Session};
+use super::session::{Access, Session, not_a_file};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,6 +47,7 @@ struct BlockingReport {
 
 impl Blocking {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
+        not_a_file(&self.name)?;
         let session = Session::open(global, Access::Existing)?;
         let (blocked, copied) = match session.matrix(&self.name)? {
             AnyMatrix::F64(matrix) => {
@@ -58,7 +59,7 @@ impl Blocking {
                 (AnyMatrix::F32(matrix), copied)
             }
         };
-        let table = blocked.table();
+        let table = blocked.table()?;
         let blocks = table.spec().blocking.ok_or_else(|| {
             Error::internal(format!("cannot tell the blocks of {}: it has none", self.name))
         })?;
@@ -74,7 +75,7 @@ impl Blocking {
         if !self.copy {
             return Ok((matrix.blocking(self.blocks)?, None));
         }
-        let total = matrix.table().bytes();
+        let total = matrix.table()?.bytes();
         let shown = session.show(Task { label: format!("copying {}", self.name), total, unit: Unit::Bytes });
         let (matrix, copied) = matrix.blocking_with_copy(self.blocks)?;
         drop(shown);

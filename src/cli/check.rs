@@ -11,7 +11,7 @@ use super::count::counted;
 use super::failure::Failure;
 use super::output::Output;
 use super::progress::{Task, Unit};
-use super::session::{Access, Session};
+use super::session::{Access, Session, not_a_file};
 use super::size::Size;
 
 const EXAMPLES: &str = "\
@@ -39,6 +39,7 @@ struct CheckReport {
 
 impl Check {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
+        not_a_file(&self.name)?;
         let session = Session::open(global, Access::Existing)?;
         let table = session.table(&self.name)?;
         let task = Task { label: format!("checking {}", self.name), total: table.bytes(), unit: Unit::Bytes };

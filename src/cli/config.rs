@@ -1,6 +1,7 @@
 //! `hama config`: the settings, and where each is from.
 
 use std::fmt::{self, Display};
+use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -62,16 +63,18 @@ impl Show {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
         let settings = &global.settings;
         let text = |text: &dyn Display| (text.to_string().into(), text.to_string());
+        let file = |path: &Option<PathBuf>| match path {
+            Some(path) => text(&path.display()),
+            None => (Value::Null, "-".into()),
+        };
         let lines = vec![
             Line::of("store", &settings.store, |url| text(url)),
             Line::of("memory", &settings.memory, |size| (size.0.into(), size.to_string())),
             Line::of("peers", &settings.peers, |count| (Value::from(*count), count.to_string())),
             Line::of("progress", &settings.progress, |kind| text(kind)),
             Line::of("durability", &settings.durability, |survives| text(survives)),
-            Line::of("probe", &settings.probe, |path| match path {
-                Some(path) => text(&path.display()),
-                None => (Value::Null, "none".into()),
-            }),
+            Line::of("spill-dir", &settings.spill_dir, file),
+            Line::of("probe", &settings.probe, file),
         ];
         output.report(&ConfigReport { settings: lines, files: settings.files.clone() })
     }

@@ -73,8 +73,13 @@ impl Demo {
         output.tell(format!("{plan}\n\n"))?;
         let finished = multiply::run(&session, &product, plan, target(C, c.is_some()))?;
         let verification = multiply::verify(&session, &a, &b, &finished)?;
-        let operands = [&a, &b].map(|matrix| Summary::of(&session, matrix.table()));
-        let product = MultiplyReport::of(&session, finished, Some(verification), None);
+        let operands = [Summary::of(&session, a.table()?), Summary::of(&session, b.table()?)];
+        let product = MultiplyReport::of(
+            Summary::of(&session, finished.matrix.table()?),
+            finished,
+            Some(verification),
+            None,
+        );
         let folders = [A, B, C].map(|name| folder(&session, name));
         let (remove, next) = lines(global, self.size, folders[2].as_deref());
         output.report(&DemoReport { product, operands, folders, remove, next })

@@ -10,13 +10,14 @@ use super::count::counted;
 use super::failure::Failure;
 use super::output::Output;
 use super::progress::{Task, Unit};
-use super::session::{Access, Session};
+use super::session::Session;
 use super::show::Number;
 
 const EXAMPLES: &str = "\
 Examples:
   hama matrix diff c d && echo the same
   hama matrix diff c d --rtol 1e-12 --atol 1e-9
+  hama matrix diff c ./c.npy                         with a file
 
 Elements are the same where |a - b| <= atol + rtol |b|, and NaN is the same as NaN. Ends with 0
 where all are the same, and with 5 where some are not; the answer says how many, how far apart, and
@@ -63,9 +64,9 @@ struct Largest {
 
 impl Diff {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
-        let session = Session::open(global, Access::Existing)?;
+        let session = Session::open_for(global, [self.a.as_str(), &self.b], |builder| builder)?;
         let (a, b) = (session.matrix(&self.a)?, session.matrix(&self.b)?);
-        let total = a.table().bytes() + b.table().bytes();
+        let total = a.stored_bytes().saturating_add(b.stored_bytes());
         let label = format!("comparing {} and {}", self.a, self.b);
         let shown = session.show(Task { label, total, unit: Unit::Bytes });
         let tolerance = Tolerance { absolute: self.atol, relative: self.rtol };

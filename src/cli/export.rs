@@ -1,34 +1,48 @@
-//! `hama matrix export`: a matrix as a NumPy file.
+//! `hama matrix export`: a matrix as a file.
 
 use std::fmt;
 use std::path::PathBuf;
 
-use hama::{Error, npy};
+use hama::files::{self, ExportOptions};
 use serde::Serialize;
 
 use super::Global;
 use super::failure::Failure;
+use super::import::Form;
 use super::output::Output;
 use super::progress::{Task, Unit};
-use super::session::{Access, Session, taken};
+use super::session::{Session, taken};
 use super::size::Size;
 
 const EXAMPLES: &str = "\
-Example:
+Examples:
   hama matrix export c c.npy
-  python3 -c \"import numpy; print(numpy.load('c.npy', mmap_mode='r')[:2, :2])\"";
+  python3 -c \"import numpy; print(numpy.load('c.npy', mmap_mode='r')[:2, :2])\"
+  hama matrix export c c.csv --header             numbers as text, below names c0, c1 ..
+  hama matrix export c c.mtx                      Matrix Market
+  hama matrix export c c.npz --array weights      an archive with one array
+  hama matrix export c c.zarr                     a Zarr array, a folder
+  hama matrix export ./c.npy c.zarr               a file to another";
 
-/// Write a matrix as a NumPy .npy file
+/// Write a matrix as a file: .npy, .npz, .mtx, .csv, .tsv or Zarr
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Export {
-    /// The matrix
+    /// The matrix, or a file
     name: String,
-    /// The .npy file
+    /// The file
     file: PathBuf,
     /// Replace the file
     #[arg(long)]
     replace: bool,
+    #[command(flatten)]
+    form: Form,
+    /// The name of the array in an archive (.npz) [default: that of the matrix]
+    #[arg(long, value_name = "NAME")]
+    array: Option<String>,
+    /// Begin with a line of names (.csv, .tsv)
+    #[arg(long)]
+    header: bool,
 }
 
 #[derive(Serialize)]
@@ -39,18 +53,27 @@ struct ExportReport {
 
 impl Export {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
+        let options = ExportOptions {
+            format: self.form.format,
+            replace: self.replace,
+            array: self.array,
+            header: self.header,
+            delimiter: self.form.delimiter,
+        };
         if self.file.as_os_str() == "-" {
             let why = "standard output is no file that can be written twice, name one";
-            return Err(Error::invalid(format!("cannot export {} to -: {why}", self.name)).into());
+            return Err(hama::Error::invalid(format!("cannot export {} to -: {why}", self.name)).into());
         }
-        let session = Session::open(global, Access::Existing)?;
+        options.check(&self.file).map_err(taken)?;
+        let session = Session::open_for(global, [self.name.as_str()], |builder| builder)?;
         let matrix = session.matrix(&self.name)?;
-        let bytes = matrix.table().bytes();
+        let bytes = matrix.stored_bytes();
         let shown =
             session.show(Task { label: format!("exporting {}", self.name), total: bytes, unit: Unit::Bytes });
-        npy::export(&matrix, &self.file, self.replace).map_err(taken)?;
+        files::export(&matrix, &self.file, &options).map_err(taken)?;
         drop(shown);
-        let bytes = std::fs::metadata(&self.file).map_or(bytes, |file| file.len());
+        let written = std::fs::metadata(&self.file).ok().filter(|meta| meta.is_file()).map(|meta| meta.len());
+        let bytes = written.unwrap_or(bytes);
         tracing::info!(table = self.name, file = %self.file.display(), bytes, "exported");
         output.report(&ExportReport { file: self.file.display().to_string(), bytes })
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hama::table::store::Store;
 use hama::table::{Attributes, Dimension, Extent, Table};
+use hama::{AnyMatrix, files};
 use serde::Serialize;
 
 use super::Global;
@@ -15,7 +16,7 @@ use super::size::Size;
 
 /// Say what a matrix is: shape, element type, tiles, shards, blocks, version, and where it lies
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  hama matrix info demo-c")]
+#[command(after_help = "Examples:\n  hama matrix info demo-c\n  hama matrix info ./a.npy")]
 pub(crate) struct Info {
     /// The matrix
     name: String,
@@ -23,6 +24,11 @@ pub(crate) struct Info {
 
 impl Info {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
+        if files::is_path(&self.name) {
+            let session = Session::open_for(global, [self.name.as_str()], |builder| builder)?;
+            let matrix = session.matrix(&self.name)?;
+            return output.report(&FileReport(Summary::of_file(&self.name, &matrix)));
+        }
         let session = Session::open(global, Access::Existing)?;
         let table = session.table(&self.name)?;
         output.report(&InfoReport { table: Summary::of(&session, &table), details: Details::of(&table)? })
@@ -37,7 +43,8 @@ pub(crate) struct Summary {
     pub(crate) cols: u64,
     pub(crate) dtype: &'static str,
     pub(crate) bytes: u64,
-    pub(crate) version: u64,
+    /// None of a file.
+    pub(crate) version: Option<u64>,
     pub(crate) path: Option<String>,
 }
 
@@ -79,9 +86,41 @@ impl Summary {
             cols: spec.shape.cols,
             dtype: spec.element.name(),
             bytes: table.bytes(),
-            version: table.version(),
+            version: Some(table.version()),
             path: path.map(|path| path.display().to_string()),
         }
+    }
+}
+
+impl Summary {
+    /// Of a file, whose size is that of the file or of all files of an array.
+    pub(crate) fn of_file(path: &str, matrix: &AnyMatrix) -> Summary {
+        let (rows, cols) = matrix.shape();
+        let absolute = std::path::absolute(path).ok();
+        let bytes = std::fs::metadata(path).ok().filter(|meta| meta.is_file()).map(|meta| meta.len());
+        Summary {
+            name: path.to_owned(),
+            rows,
+            cols,
+            dtype: matrix.element().name(),
+            bytes: bytes.unwrap_or_else(|| matrix.stored_bytes()),
+            version: None,
+            path: absolute.map(|path| path.display().to_string()),
+        }
+    }
+}
+
+/// What `info` says of a file.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct FileReport(Summary);
+
+impl fmt::Display for FileReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FileReport(file) = self;
+        writeln!(f, "file        {}", file.name)?;
+        writeln!(f, "shape       {} x {} {}", file.rows, file.cols, file.dtype)?;
+        writeln!(f, "size        {} ({} bytes)", Size(file.bytes), file.bytes)
     }
 }
 
@@ -128,7 +167,7 @@ impl fmt::Display for InfoReport {
             }
             None => {}
         }
-        writeln!(f, "version     {} (generation {})", table.version, details.generation)?;
+        writeln!(f, "version     {} (generation {})", table.version.unwrap_or_default(), details.generation)?;
         for (there, dimension) in [(details.row_labels, "rows"), (details.column_labels, "columns")] {
             if there {
                 writeln!(f, "labels      of the {dimension}")?;

@@ -22,8 +22,8 @@ pub(crate) struct Made {
 }
 
 impl Made {
-    pub(crate) fn of(session: &Session, matrix: &AnyMatrix) -> Made {
-        Made { table: Summary::of(session, matrix.table()) }
+    pub(crate) fn of(session: &Session, matrix: &AnyMatrix) -> hama::Result<Made> {
+        Ok(Made { table: Summary::of(session, matrix.table()?) })
     }
 }
 
@@ -68,7 +68,7 @@ impl Making {
         let shown = session.show(task);
         let matrix = make(&session, shape)?;
         drop(shown);
-        output.report(&Made::of(&session, &matrix))
+        output.report(&Made::of(&session, &matrix)?)
     }
 }
 
@@ -80,12 +80,17 @@ pub(crate) enum Dtype {
 }
 
 impl Dtype {
-    /// The bytes of a matrix of this shape, where that and its name are possible at all.
-    pub(crate) fn check(self, name: &str, (rows, cols): (u64, u64)) -> hama::Result<u64> {
-        let element = match self {
+    /// The same for the library.
+    pub(crate) fn element(self) -> ElementType {
+        match self {
             Dtype::F64 => ElementType::F64,
             Dtype::F32 => ElementType::F32,
-        };
+        }
+    }
+
+    /// The bytes of a matrix of this shape, where that and its name are possible at all.
+    pub(crate) fn check(self, name: &str, (rows, cols): (u64, u64)) -> hama::Result<u64> {
+        let element = self.element();
         TableName::new(name)?;
         TableSpec::new(Extent { rows, cols }, element)?;
         Ok(rows.saturating_mul(cols).saturating_mul(element.size_bytes() as u64))

@@ -1,8 +1,9 @@
 //! `hama matrix multiply`: the product of two matrices, planned, run, and verified.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use hama::files::{self, ExportOptions};
 use hama::{
     AnyMatrix, Copied, DenseMatrix, Error, ErrorKind, Finished, Grid, Plan, Product, SaveAs, Scalar,
     Verification,
@@ -19,16 +20,20 @@ use super::progress::{Task, Unit};
 use super::rates::Known;
 use super::resident;
 use super::saved_plan;
-use super::session::{Access, Session, taken, target};
+use super::session::{Session, taken, target};
 use super::size::Size;
 
 const EXAMPLES: &str = "\
 Examples:
   hama matrix multiply a b --output c --verify
   hama matrix multiply a a --transpose-a --output gram --peers 2 --memory 1GiB
+  hama matrix multiply ./a.npy ./b.npy --output ./c.npy     files, without a store
   hama matrix multiply a b --explain                         only say how, write nothing
   hama matrix multiply a b --explain --json > plan.json      save the plan
   hama matrix multiply a b --output c --plan plan.json       and run just that one
+
+What has a / or ends with .npy, .npz, .mtx, .csv, .tsv or .zarr is a file. Operands that are .npy files and
+Zarr arrays are read in place; others, and results that are files, take a table in --spill-dir meanwhile.
 
 A saved plan runs where the product and the kernel are the same and there is memory enough. Then it
 gives the same bits.";
@@ -37,11 +42,11 @@ gives the same bits.";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Multiply {
-    /// The left matrix
+    /// The left matrix, or a file
     a: String,
-    /// The right matrix
+    /// The right matrix, or a file
     b: String,
-    /// The name of the product
+    /// The name of the product, or the file that it becomes
     #[arg(short, long, value_name = "NAME", required_unless_present = "explain")]
     output: Option<String>,
     /// Take the left matrix transposed
@@ -68,7 +73,7 @@ pub(crate) struct Multiply {
     /// Verify the product (Freivalds' test) when it is done
     #[arg(long)]
     verify: bool,
-    /// Replace the matrix that has the product's name
+    /// Replace the matrix or the file that has the product's name
     #[arg(long)]
     replace: bool,
 }
@@ -105,7 +110,12 @@ struct ExplainReport {
 impl Multiply {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
         let (peers, known) = (self.peers, Known::load(&global.settings));
-        let session = Session::open_with(global, Access::Existing, |builder| {
+        let file = self.output.as_deref().filter(|name| files::is_path(name));
+        if let Some(file) = file {
+            self.export_options().check(Path::new(file)).map_err(taken)?;
+        }
+        let names = [Some(self.a.as_str()), Some(&self.b), self.output.as_deref()];
+        let session = Session::open_for(global, names.into_iter().flatten(), |builder| {
             let builder = builder.rates(known.rates);
             match peers {
                 Some(peers) => builder.peers(peers),
@@ -119,9 +129,9 @@ impl Multiply {
             (a, b) => Err(Error::invalid(format!(
                 "cannot multiply {} ({}) by {} ({}): their elements differ in type",
                 self.a,
-                a.table().spec().element,
+                a.element(),
                 self.b,
-                b.table().spec().element
+                b.element()
             ))
             .into()),
         }
@@ -134,6 +144,15 @@ impl Multiply {
         b: DenseMatrix<T>,
         output: &mut Output,
     ) -> Result<(), Failure> {
+        let file = self.output.as_deref().filter(|name| files::is_path(name) && !self.explain);
+        // A result that is a file is a table first.
+        let (a, b) = match file {
+            Some(_) => {
+                let spill = session.spill_hama()?;
+                (a.in_hama(&spill), b.in_hama(&spill))
+            }
+            None => (a, b),
+        };
         let a = if self.transpose_a { a.t() } else { a };
         let b = if self.transpose_b { b.t() } else { b };
         let mut product = a.mult(&b)?;
@@ -150,14 +169,36 @@ impl Multiply {
         if self.verify {
             product.check_verifiable()?;
         }
-        let finished = run(session, &product, plan, target(name, self.replace))?;
+        let target = match file {
+            Some(_) => "product".into(),
+            None => target(name, self.replace),
+        };
+        let finished = run(session, &product, plan, target)?;
         // Before the verification takes buffers of its own.
         let memory = MemoryPeak {
             buffers: session.hama.pool().usage().used_bytes_peak as u64,
             process: resident::bytes_peak(),
         };
         let verification = if self.verify { Some(verify(session, &a, &b, &finished)?) } else { None };
-        output.report(&MultiplyReport::of(session, finished, verification, self.analyze.then_some(memory)))
+        let summary = match file {
+            Some(file) => self.export(session, &finished.matrix.any()?, file)?,
+            None => Summary::of(session, finished.matrix.table()?),
+        };
+        output.report(&MultiplyReport::of(summary, finished, verification, self.analyze.then_some(memory)))
+    }
+
+    fn export_options(&self) -> ExportOptions {
+        ExportOptions { replace: self.replace, ..ExportOptions::default() }
+    }
+
+    /// Writes the product into a file.
+    fn export(&self, session: &Session, product: &AnyMatrix, file: &str) -> Result<Summary, Failure> {
+        let (rows, cols) = product.shape();
+        let total = rows * cols * product.element().size_bytes() as u64;
+        let shown = session.show(Task { label: format!("writing {file}"), total, unit: Unit::Bytes });
+        files::export(product, Path::new(file), &self.export_options()).map_err(taken)?;
+        drop(shown);
+        Ok(Summary::of_file(file, product))
     }
 }
 
@@ -186,7 +227,7 @@ pub(crate) fn verify<T: Scalar>(
     finished: &Finished<T>,
 ) -> Result<Verification, Failure> {
     let c = &finished.matrix;
-    let total = [a, b, c].map(|matrix| matrix.table().bytes()).iter().sum();
+    let total = [a, b, c].map(|matrix| matrix.stored_bytes()).iter().sum();
     let shown = session.show(Task { label: "verifying".into(), total, unit: Unit::Bytes });
     let verification = hama::verify(a, b, c)?;
     drop(shown);
@@ -200,13 +241,13 @@ pub(crate) fn verify<T: Scalar>(
 
 impl MultiplyReport {
     pub(crate) fn of<T: Scalar>(
-        session: &Session,
+        output: Summary,
         finished: Finished<T>,
         verification: Option<Verification>,
         analyze: Option<MemoryPeak>,
     ) -> MultiplyReport {
         MultiplyReport {
-            output: Summary::of(session, finished.matrix.table()),
+            output,
             seconds: finished.seconds,
             gflop_per_s: finished.plan.flop() as f64 / finished.seconds.max(1e-9) / 1e9,
             memory_bytes_peak: resident::bytes_peak(),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Global;
 use super::failure::Failure;
 use super::output::Output;
-use super::session::{Access, Session};
+use super::session::{Access, Session, not_a_file};
 
 const EXAMPLES: &str = "\
 Example:
@@ -31,6 +31,7 @@ struct PathReport {
 
 impl Path {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
+        not_a_file(&self.name)?;
         let session = Session::open(global, Access::Existing)?;
         let table = session.table(&self.name)?;
         let store = session.hama.store();

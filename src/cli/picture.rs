@@ -57,10 +57,9 @@ impl PictureReport {
                 (high.div_ceil(2), wide)
             }
         };
-        let table = matrix.table();
-        let total = table.bytes();
-        let shown =
-            session.show(Task { label: format!("reading {}", table.name()), total, unit: Unit::Bytes });
+        let total = matrix.stored_bytes();
+        let label = format!("reading {}", matrix.name());
+        let shown = session.show(Task { label, total, unit: Unit::Bytes });
         let found = match matrix {
             AnyMatrix::F64(matrix) => Magnitudes::of(matrix, drawn),
             AnyMatrix::F32(matrix) => Magnitudes::of(matrix, drawn),
@@ -69,10 +68,10 @@ impl PictureReport {
         let (high, wide) = found.shape();
         let cells = (0..high).map(|row| (0..wide).map(|col| found.cell(row, col).into()).collect()).collect();
         Ok(PictureReport {
-            name: table.name().to_string(),
+            name: matrix.name().to_owned(),
             rows,
             cols,
-            dtype: table.spec().element.name(),
+            dtype: matrix.element().name(),
             cells,
             largest: found.largest,
             nans: found.nans,

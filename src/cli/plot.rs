@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::new_file::{self, NewFile};
 use super::output::Output;
 use super::progress::{Task, Unit};
-use super::session::{Access, Session, taken};
+use super::session::{Session, taken};
 use super::size::Size;
 use canvas::Canvas;
 use drawing::{Drawing, Layout};
@@ -75,27 +75,21 @@ fn side(text: &str) -> hama::Result<u64> {
 impl Plot {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
         check_name(&self.output)?;
-        let session = Session::open(global, Access::Existing)?;
+        let session = Session::open_for(global, [self.name.as_str()], |builder| builder)?;
         let matrix = session.matrix(&self.name)?;
         // Before the matrix is read.
         let file = NewFile::beside(&self.output, self.replace).map_err(taken)?;
-        let table = matrix.table();
         let layout = Layout::of(matrix.shape(), (self.height, self.width));
         let label = format!("reading {}", self.name);
-        let shown = session.show(Task { label, total: table.bytes(), unit: Unit::Bytes });
+        let shown = session.show(Task { label, total: matrix.stored_bytes(), unit: Unit::Bytes });
         let found = match &matrix {
             AnyMatrix::F64(matrix) => Magnitudes::of(matrix, layout.box_size()),
             AnyMatrix::F32(matrix) => Magnitudes::of(matrix, layout.box_size()),
         }?;
         drop(shown);
         let mut canvas = Canvas::new(session.hama.pool(), self.width as usize, self.height as usize)?;
-        let title = format!(
-            "{}: {} x {} {}",
-            self.name,
-            matrix.shape().0,
-            matrix.shape().1,
-            table.spec().element.name()
-        );
+        let title =
+            format!("{}: {} x {} {}", self.name, matrix.shape().0, matrix.shape().1, matrix.element().name());
         Drawing { layout: &layout, found: &found, shape: matrix.shape(), title }.draw(&mut canvas);
         canvas
             .write_png(file.file())

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Global;
 use super::failure::Failure;
 use super::output::Output;
-use super::session::{Access, Session};
+use super::session::{Access, Session, not_a_file};
 
 /// Remove matrices, without asking
 #[derive(clap::Args)]
@@ -27,6 +27,7 @@ struct RemoveReport {
 
 impl Remove {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
+        self.names.iter().try_for_each(|name| not_a_file(name))?;
         let session = Session::open(global, Access::Existing)?;
         let mut names: Vec<TableName> = Vec::new();
         for name in &self.names {

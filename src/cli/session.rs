@@ -1,13 +1,20 @@
 //! The store of a command, opened with the options of every command.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use hama::files::{self, ImportOptions, Incoming};
 use hama::table::{self, StoreUrl, Table, TableName};
 use hama::{AnyMatrix, Cancel, Error, ErrorKind, Hama, HamaBuilder, Progress, SaveAs};
 
 use super::failure::Failure;
-use super::progress::{self, Shown, Task};
+use super::output::warn;
+use super::progress::{self, Shown, Task, Unit};
+use super::spill::Spill;
 use super::{Global, interrupt, names};
+
+/// The store of a command that names files only: nothing is in it.
+const NO_STORE: &str = "memory:files-only";
 
 /// What a command does to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +31,7 @@ pub(crate) struct Session<'a> {
     pub(crate) meter: Arc<Progress>,
     pub(crate) cancel: Cancel,
     global: &'a Global,
+    spill: Spill,
 }
 
 /// The store that the settings name.
@@ -79,7 +87,7 @@ impl<'a> Session<'a> {
         interrupt::ends(global, cancel.clone());
         let memory = hama::format_bytes(hama.memory());
         tracing::info!(store = %hama.store().url(), memory, peers = hama.peers(), "opened the store");
-        Ok(Session { hama, meter, cancel, global })
+        Ok(Session { hama, meter, cancel, global, spill: Spill::default() })
     }
 
     /// Opens the store.
@@ -87,15 +95,67 @@ impl<'a> Session<'a> {
         Session::open_with(global, access, |builder| builder)
     }
 
-    /// The matrix `name`.
+    /// Opens the store where one of `names` is of a matrix there; files need none.
+    pub(crate) fn open_for<'n>(
+        global: &'a Global,
+        names: impl IntoIterator<Item = &'n str>,
+        set: impl FnOnce(HamaBuilder) -> HamaBuilder,
+    ) -> Result<Session<'a>, Failure> {
+        if names.into_iter().all(files::is_path) {
+            let peers = global.settings.peers.value;
+            let set = |builder: HamaBuilder| set(builder.peers(peers));
+            return Session::open_at(global, NO_STORE.to_owned(), Access::Create, set);
+        }
+        Session::open_with(global, Access::Existing, set)
+    }
+
+    /// The matrix `name`, or the one in the file of that path.
     pub(crate) fn matrix(&self, name: &str) -> Result<AnyMatrix, Failure> {
+        if files::is_path(name) {
+            return self.file(name);
+        }
         let matrix = hama::open_any(&self.hama, name).map_err(|error| self.unknown(name, error))?;
-        opened(matrix.table());
+        opened(matrix.table()?);
         Ok(matrix)
+    }
+
+    /// The matrix in a file: as it is where it can be read in place, else converted into a table that goes with this
+    /// session.
+    fn file(&self, path: &str) -> Result<AnyMatrix, Failure> {
+        if let Some(matrix) = self.spill.converted(path) {
+            return Ok(matrix);
+        }
+        let incoming = Incoming::open(Path::new(path), &ImportOptions::default())?;
+        if let Some(matrix) = incoming.in_place(&self.hama)? {
+            let (rows, cols) = matrix.shape();
+            tracing::info!(file = path, rows, cols, dtype = %matrix.element(), "opened in place");
+            return Ok(matrix);
+        }
+        let spill = self.spill_hama()?;
+        self.say(&format!("{path} is converted first, in {}", self.spill.folder()));
+        let total = incoming.work_bytes(&self.hama);
+        let shown = self.show(Task { label: format!("converting {path}"), total, unit: Unit::Bytes });
+        let matrix = incoming.save(&spill, self.spill.name(path))?.in_hama(&self.hama);
+        drop(shown);
+        self.spill.keep(path, &matrix);
+        Ok(matrix)
+    }
+
+    /// The same memory and peers with a store that goes with this session.
+    pub(crate) fn spill_hama(&self) -> Result<Hama, Failure> {
+        Ok(self.spill.hama(&self.hama, self.global.settings.spill_dir.value.as_deref())?)
+    }
+
+    /// Says something to people on standard error, unless they asked for silence.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.global.quiet && !self.global.json {
+            warn(&format!("{text}\n"));
+        }
     }
 
     /// The table `name`.
     pub(crate) fn table(&self, name: &str) -> Result<Table, Failure> {
+        not_a_file(name)?;
         let table = Table::open_named(self.hama.store(), &name.parse()?);
         let table = table.map_err(|error| self.unknown(name, error))?;
         opened(&table);
@@ -127,6 +187,16 @@ impl<'a> Session<'a> {
     pub(crate) fn show(&self, task: Task) -> Shown {
         progress::show(self.global, task, Arc::clone(&self.meter))
     }
+}
+
+/// Fails where a path stands where only a matrix of the store can.
+pub(crate) fn not_a_file(name: &str) -> hama::Result<()> {
+    if !files::is_path(name) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "cannot do that with {name}: it is a file, and a matrix of the store is wanted; `hama matrix import` makes one"
+    )))
 }
 
 fn opened(table: &Table) {

@@ -1,7 +1,7 @@
 //! What holds for every command unless it is told otherwise: each setting from its option, else its variable, else
 //! `hama.toml`, else a default.
 //!
-//! One rule names them: the option `--spill-dir` would be `HAMA_SPILL_DIR` and `spill-dir = ".."`.
+//! One rule names them: the option `--spill-dir` is `HAMA_SPILL_DIR` and `spill-dir = ".."`.
 
 mod file;
 
@@ -54,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) progress: Setting<Kind>,
     /// What of a result survives a power loss.
     pub(crate) durability: Setting<Survives>,
+    /// Where files are converted in; none is where the system has large temporary files.
+    pub(crate) spill_dir: Setting<Option<PathBuf>>,
     /// The file of what `hama bench probe` has measured; none where nothing says where the user's files are.
     pub(crate) probe: Setting<Option<PathBuf>>,
     /// The files that there are.
@@ -76,6 +78,7 @@ impl Default for Settings {
             peers: default(std::thread::available_parallelism().map_or(1, |count| count.get())),
             progress: Setting { value: Kind::Auto, origin: Origin::Default },
             durability: Setting { value: Survives::Full, origin: Origin::Default },
+            spill_dir: Setting { value: None, origin: Origin::Default },
             probe: Setting { value: None, origin: Origin::Default },
             files: Vec::new(),
         }
@@ -131,6 +134,13 @@ impl Settings {
                 choice,
                 |f| f.durability,
                 default.durability,
+            )?,
+            spill_dir: sources.find(
+                "--spill-dir",
+                global.spill_dir.clone().map(Some),
+                |value| Ok(Some(value.into())),
+                |f| f.spill_dir.clone().map(Some),
+                default.spill_dir,
             )?,
             probe: sources.find(
                 "--probe",

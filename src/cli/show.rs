@@ -10,7 +10,7 @@ use super::Global;
 use super::failure::Failure;
 use super::output::Output;
 use super::picture::PictureReport;
-use super::session::{Access, Session};
+use super::session::Session;
 use super::span::Span;
 
 /// More is for a file, not for eyes.
@@ -25,6 +25,7 @@ Examples:
   hama matrix show c                                the upper left corner
   hama matrix show c --rows 0..5 --cols 100..110
   hama matrix show c --rows 7 --cols ..3
+  hama matrix show ./c.npy                          that of a file
   hama matrix show c --picture                      all of it, small: what is large is light
 
 A picture shows the largest |x| of the elements that each point stands for, on a scale from 0 to the
@@ -68,7 +69,7 @@ struct ShowReport {
 
 impl Show {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
-        let session = Session::open(global, Access::Existing)?;
+        let session = Session::open_for(global, [self.name.as_str()], |builder| builder)?;
         let matrix = session.matrix(&self.name)?;
         if self.picture {
             return output.report(&PictureReport::of(&session, &matrix)?);

@@ -8,6 +8,8 @@ mod command;
 mod damage;
 mod demo;
 mod examples;
+mod files;
+mod fuzzing;
 mod help;
 mod interrupted;
 mod json;

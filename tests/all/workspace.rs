@@ -30,9 +30,12 @@ const LICENCES: [&str; 11] = [
 ];
 
 /// Third-party crates, and the only file or folder of ours that may name them.
-const PLACES: [(&str, &str); 14] = [
+const PLACES: &[(&str, &str)] = &[
     ("bincode", "hama-core/src/message/codec.rs"),
     ("lz4_flex", "hama-core/src/message/compress.rs"),
+    ("flate2", "hama-matrix/src/files/inflate.rs"),
+    ("ruzstd", "hama-matrix/src/zarr/codecs.rs"),
+    ("zip", "hama-matrix/src/files/npz.rs"),
     ("gemm", "hama-matrix/src/kernel/tests.rs"),
     ("clap", "src/cli"),
     ("clap_complete", "src/cli/completions.rs"),
@@ -42,6 +45,7 @@ const PLACES: [(&str, &str); 14] = [
     ("humantime", "src/cli/gc.rs"),
     ("indicatif", "src/cli/progress.rs"),
     ("png", "src/cli/plot/canvas.rs"),
+    ("signal_hook", "src/cli/limits.rs"),
     ("terminal_size", "src/cli/picture.rs"),
     ("toml", "src/cli/settings/file.rs"),
     ("tracing_subscriber", "src/cli/log.rs"),

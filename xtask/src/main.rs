@@ -1,4 +1,4 @@
-//! `cargo xtask test`, `ci` and `compare`: what the tests and comparisons of Hama need, set up, and everything run.
+//! `cargo xtask test`, `ci`, `compare` and `torture`: what the tests and comparisons of Hama need, set up, and everything run.
 
 #![expect(clippy::print_stderr, reason = "a program that talks to the person who started it")]
 
@@ -6,6 +6,7 @@ mod ci;
 mod compare;
 mod oracles;
 mod steps;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -15,6 +16,7 @@ const USAGE: &str = "\
 usage: cargo xtask test [CARGO-TEST-OPTIONS] [-- TEST-OPTIONS]
        cargo xtask ci
        cargo xtask compare [--quick] [--only NAME,...]
+       cargo xtask torture [--seed N] [--minutes M] [--only NAME,...]
 
 test   sets up the Python environment that results are compared with (target/oracles) and runs every test
 ci     format, lints, docs, benches, tests and a quick comparison: everything that a change must pass
@@ -31,6 +33,17 @@ compare   measures Hama beside NumPy, Dask with Zarr, and MKL, which it installs
                       engine       barrier, messages, payloads over sockets
                       command      --version, 100 x 100
   --quick           all of them small, once and without MKL, into target/compare/quick: to see that it works
+
+torture   does to the optimised command what machines and people do, for 20 minutes, and says what it tried and found;
+          a short set of each is among the tests
+  --seed N          does the same again: the seed is printed
+  --minutes M       at most so long in all, up to 60; building comes on top
+  --only NAME,...   these alone:
+                      kill         kill -9 at a hundred moments of each verb
+                      fault        full and read-only disks, limits, folders that vanish
+                      race         two writers of a table, readers of one that is replaced
+                      simulate     supersteps over bad networks, peers that die
+                      fuzz         every parser of foreign bytes (cargo-fuzz, two minutes each)
 Exit status 1: something failed, the others went on. An aim that is missed is no failure.";
 
 fn main() -> ExitCode {
@@ -39,7 +52,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.split_first() {
         Some((verb, rest))
             if asks_for_help(verb)
-                || verb == "compare" && rest.iter().any(|argument| asks_for_help(argument)) =>
+                || ["compare", "torture"].contains(&verb.as_str())
+                    && rest.iter().any(|argument| asks_for_help(argument)) =>
         {
             eprintln!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -48,6 +62,10 @@ fn main() -> ExitCode {
         Some((verb, [])) if verb == "ci" => ci::all(&mut steps),
         Some((verb, rest)) if verb == "compare" => match compare::Options::parse(rest) {
             Ok(options) => compare::run(&mut steps, &options),
+            Err(message) => return refuse(&message),
+        },
+        Some((verb, rest)) if verb == "torture" => match torture::Options::parse(rest) {
+            Ok(options) => torture::run(&mut steps, &options),
             Err(message) => return refuse(&message),
         },
         _ => return refuse("what to do?"),

@@ -9,11 +9,11 @@ mod fault;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod faulty;
 mod frame;
-mod header;
+pub(crate) mod header;
 mod incoming;
 mod io_thread;
 mod outgoing;
-mod protocol;
+pub(crate) mod protocol;
 mod shared;
 mod socket;
 #[cfg(test)]
@@ -217,7 +217,7 @@ impl Transport for Endpoint {
 }
 
 impl Gathering {
-    fn into_arrived(self, from: PeerId, to: PeerId, superstep: u64) -> Result<Arrived> {
+    pub(crate) fn into_arrived(self, from: PeerId, to: PeerId, superstep: u64) -> Result<Arrived> {
         let Some(told) = self.told else {
             return Err(Error::data(format!(
                 "peer {from} did not tell peer {to} the end of superstep {superstep}"

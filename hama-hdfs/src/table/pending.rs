@@ -11,6 +11,7 @@ use hama_core::{Error, ErrorKind, Result};
 
 use super::files::{TRIES, read_whole, repeated, write_whole};
 use super::layout::Layout;
+use super::remove::remove_empty;
 use super::versions::Versions;
 use crate::generation::GenerationId;
 use crate::manifest::{MANIFEST_BYTES_MAX, Manifest, NUMBER_MAX};
@@ -56,6 +57,21 @@ enum State {
 impl Pending {
     /// Lays a pending file for the manifest that `make` gives for its number and id.
     pub(super) fn begin(
+        store: &Arc<dyn Store>,
+        name: &TableName,
+        base: Base,
+        durability: Durability,
+        make: impl Fn(u64, GenerationId) -> Manifest,
+    ) -> Result<Pending> {
+        let begun = Pending::try_to_begin(store, name, base, durability, make);
+        if begun.is_err() {
+            // Not even the directory that was made for it stays.
+            let _ = remove_empty(&**store, &Layout::new(name));
+        }
+        begun
+    }
+
+    fn try_to_begin(
         store: &Arc<dyn Store>,
         name: &TableName,
         base: Base,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hama_core::{Error, ErrorKind, Result};
 
@@ -34,6 +35,8 @@ pub enum Fault {
     CannotSync,
     /// Nothing can be changed.
     ReadOnly,
+    /// Every call takes so long.
+    Slow(Duration),
 }
 
 /// A store that counts its calls and fails on demand. [`register`](crate::store::register) it under the URL of the
@@ -90,6 +93,10 @@ impl State {
         let (fault, number) = self.count();
         let fails = |kind, what: &str| Err(Error::new(kind, format!("call {number} {what}")));
         match fault {
+            Fault::Slow(time) => {
+                std::thread::sleep(time);
+                run()
+            }
             Fault::DeadFrom(from) if number >= from => fails(ErrorKind::Unavailable, "comes after the end"),
             Fault::Fails(at, kind) if number == at => fails(kind, "fails"),
             Fault::CannotSync if call == Call::Syncs => fails(ErrorKind::Unavailable, "cannot sync"),

@@ -8,7 +8,7 @@ use std::time::Instant;
 use hama_core::{
     BoxError, Buffer, Context, Error, Flow, Inbox, Outbox, Payload, PeerId, Result, SuperstepProgram,
 };
-use hama_hdfs::{Extent, ShardRecord, Table, TableRef, TableTarget, TileIndex};
+use hama_hdfs::{Extent, ShardRecord, TableTarget, TileIndex};
 use serde::{Deserialize, Serialize};
 
 use super::panels::{Held, Key, key};
@@ -22,11 +22,12 @@ use crate::plan::steps::{Brick, Need, Step};
 use crate::problem::Operand;
 use crate::read_ahead::ReadAhead;
 use crate::scalar::Scalar;
+use crate::source::{Source, SourceRef};
 use crate::tile;
 use crate::transpose::mirror_lower;
 use crate::write_behind::{Places, WriteBehind};
 
-/// The multiplication of two tables into a third by a plan.
+/// The multiplication of two matrices into a table by a plan.
 ///
 /// # Cost
 /// A superstep a panel, one before the first and, where p_k > 1, one after the last to add up the partial
@@ -35,8 +36,8 @@ use crate::write_behind::{Places, WriteBehind};
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Multiply<T> {
     plan: Plan,
-    a: TableRef,
-    b: TableRef,
+    a: SourceRef,
+    b: SourceRef,
     c: TableTarget,
     element: PhantomData<T>,
 }
@@ -68,7 +69,7 @@ pub(crate) struct State<T> {
 }
 
 impl<T: Scalar> Multiply<T> {
-    pub(crate) fn new(plan: Plan, a: TableRef, b: TableRef, c: TableTarget) -> Multiply<T> {
+    pub(crate) fn new(plan: Plan, a: SourceRef, b: SourceRef, c: TableTarget) -> Multiply<T> {
         Multiply { plan, a, b, c, element: PhantomData }
     }
 
@@ -291,8 +292,8 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
 
     fn init(&self, outbox: &mut Outbox<Tile>) -> Result<State<T>, BoxError> {
         let (pool, cancel) = (outbox.pool().clone(), outbox.cancel().clone());
-        let tables = (Table::open_ref(&self.a)?, Table::open_ref(&self.b)?);
-        let mut reader = Reader::<T>::new(self.plan.problem, tables, self.plan.kernel, (pool, cancel))?;
+        let sources = (Source::open_ref(&self.a)?, Source::open_ref(&self.b)?);
+        let mut reader = Reader::<T>::new(self.plan.problem, sources, self.plan.kernel, (pool, cancel))?;
         let mirrors = self.plan.problem.has_mirror_images();
         let mirror = mirrors.then(|| outbox.pool().take(self.c.spec.tile_bytes())).transpose()?;
         let mut state = State {

@@ -5,6 +5,11 @@
 use std::io::Read;
 
 use hama_core::{Error, ErrorKind, Result};
+use hama_hdfs::Extent;
+
+use crate::dense::DenseMatrix;
+use crate::files::numbers::{Encoding, Numbers};
+use crate::scalar::Scalar;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// NumPy itself refuses longer headers unless told otherwise.
@@ -12,41 +17,42 @@ const HEADER_BYTES_MAX: usize = 10_000;
 
 /// What the header says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) numbers: Numbers,
-    pub(super) big_endian: bool,
+pub(crate) struct Header {
+    pub(crate) encoding: Encoding,
     /// Whether a column lies in one piece, instead of a row.
-    pub(super) fortran_order: bool,
-    pub(super) rows: u64,
-    pub(super) cols: u64,
+    pub(crate) fortran_order: bool,
+    pub(crate) rows: u64,
+    pub(crate) cols: u64,
     /// Where the elements begin, in bytes.
-    pub(super) data_offset: u64,
+    pub(crate) data_offset: u64,
 }
 
-/// The types of numbers that can be imported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Numbers {
-    F64,
-    F32,
-    Signed(u8),
-    Unsigned(u8),
-    Bool,
-}
+impl Header {
+    /// The shape of what lies there row by row: in Fortran order the transpose.
+    pub(crate) fn stored_shape(&self) -> Extent {
+        let (rows, cols) = if self.fortran_order { (self.cols, self.rows) } else { (self.rows, self.cols) };
+        Extent { rows, cols }
+    }
 
-impl Numbers {
-    pub(super) fn size_bytes(self) -> usize {
-        match self {
-            Numbers::F64 => 8,
-            Numbers::F32 => 4,
-            Numbers::Signed(size) | Numbers::Unsigned(size) => usize::from(size),
-            Numbers::Bool => 1,
+    /// Fails where header and elements do not make `length` bytes.
+    pub(crate) fn check_length(&self, length: u64, what: &str) -> Result<()> {
+        let Header { rows, cols, data_offset, encoding, .. } = *self;
+        let size = encoding.size_bytes() as u64;
+        let wanted =
+            rows.checked_mul(cols).and_then(|n| n.checked_mul(size)).and_then(|n| n.checked_add(data_offset));
+        if wanted == Some(length) {
+            return Ok(());
         }
+        let wanted = wanted.map_or("more than 2^64".into(), |bytes| bytes.to_string());
+        Err(Error::data(format!(
+            "cannot read {what}: {rows} x {cols} elements of {size} bytes make a file of {wanted} bytes, and it has {length}"
+        )))
     }
 }
 
 /// Reads a header. `what` names the file in errors.
-pub(super) fn read(mut from: impl Read, what: &str) -> Result<Header> {
-    let bad = |why: &str| Error::data(format!("cannot import {what}: {why}"));
+pub(crate) fn read(mut from: impl Read, what: &str) -> Result<Header> {
+    let bad = |why: &str| Error::data(format!("cannot read {what}: {why}"));
     let mut take = |count: usize| {
         let mut bytes = vec![0; count];
         from.read_exact(&mut bytes).map(|()| bytes).map_err(|_| bad("it ends inside of the .npy header"))
@@ -72,13 +78,19 @@ pub(super) fn read(mut from: impl Read, what: &str) -> Result<Header> {
         _ => bytes.into_iter().map(char::from).collect(),
     };
     parse(&text, (8 + length_bytes + length) as u64)
-        .map_err(|Refused { kind, why }| Error::new(kind, format!("cannot import {what}: {why}")))
+        .map_err(|Refused { kind, why }| Error::new(kind, format!("cannot read {what}: {why}")))
 }
 
-/// Why a header is refused: it is damaged, or what it says cannot be imported.
-struct Refused {
+/// Why a header is refused: it is damaged, or what it says cannot be read.
+pub(crate) struct Refused {
     kind: ErrorKind,
     why: String,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.why)
+    }
 }
 
 impl From<String> for Refused {
@@ -118,7 +130,7 @@ fn parse(text: &str, data_offset: u64) -> Result<Header, Refused> {
     if !rest.0.is_empty() {
         return Err("there is something behind its header's dictionary".into());
     }
-    let (big_endian, numbers) = numbers(descr.ok_or("its header has no descr")?)?;
+    let encoding = encoding(descr.ok_or("its header has no descr")?)?;
     let (rows, cols) = match shape.ok_or("its header has no shape")?[..] {
         [rows, cols] => (rows, cols),
         ref other => {
@@ -129,13 +141,13 @@ fn parse(text: &str, data_offset: u64) -> Result<Header, Refused> {
         }
     };
     let fortran_order = fortran_order.ok_or("its header has no fortran_order")?;
-    Ok(Header { numbers, big_endian, fortran_order, rows, cols, data_offset })
+    Ok(Header { encoding, fortran_order, rows, cols, data_offset })
 }
 
-fn numbers(descr: &str) -> Result<(bool, Numbers), Refused> {
+pub(crate) fn encoding(descr: &str) -> Result<Encoding, Refused> {
     let refused = |what: &str| {
         Err(unsupported(format!(
-            "its elements are {what} ({descr:?}), and f64, f32, integers and booleans can be imported"
+            "its elements are {what} ({descr:?}), and f64, f32, integers and booleans can be read"
         )))
     };
     let (order, kind) = descr.split_at_checked(1).ok_or("its descr is empty")?;
@@ -169,7 +181,7 @@ fn numbers(descr: &str) -> Result<(bool, Numbers), Refused> {
             });
         }
     };
-    Ok((big_endian, numbers))
+    Ok(Encoding { numbers, big_endian })
 }
 
 /// What is left of the header's text.
@@ -208,9 +220,7 @@ impl<'a> Rest<'a> {
 
     fn descr(&mut self) -> Result<&'a str, Refused> {
         if self.0.starts_with('[') {
-            return Err(
-                "its elements are records, and f64, f32, integers and booleans can be imported".into()
-            );
+            return Err("its elements are records, and f64, f32, integers and booleans can be read".into());
         }
         Ok(self.string()?)
     }
@@ -244,8 +254,15 @@ impl<'a> Rest<'a> {
     }
 }
 
+/// The header of the file that a matrix becomes. The rows of what is stored are the columns of its transpose, so the
+/// bytes are the same.
+pub(crate) fn of<T: Scalar>(matrix: &DenseMatrix<T>) -> Vec<u8> {
+    let (rows, cols) = matrix.shape();
+    written(&format!("<f{}", T::TYPE.size_bytes()), matrix.is_transposed(), rows, cols)
+}
+
 /// The header of a file of rows x cols elements, in columns where `fortran_order` says so, version 1.0.
-pub(super) fn written(descr: &str, fortran_order: bool, rows: u64, cols: u64) -> Vec<u8> {
+fn written(descr: &str, fortran_order: bool, rows: u64, cols: u64) -> Vec<u8> {
     let fortran_order = if fortran_order { "True" } else { "False" };
     let mut text =
         format!("{{'descr': '{descr}', 'fortran_order': {fortran_order}, 'shape': ({rows}, {cols}), }}");
@@ -282,8 +299,7 @@ mod tests {
         assert_eq!(bytes.len() % 64, 0);
         let header = read(&bytes[..], "x.npy").unwrap();
         let expected = Header {
-            numbers: Numbers::F64,
-            big_endian: false,
+            encoding: Encoding { numbers: Numbers::F64, big_endian: false },
             fortran_order: false,
             rows: 1797,
             cols: 64,
@@ -296,7 +312,8 @@ mod tests {
     fn types_orders_and_versions() {
         let text = "{'descr': '>u2', 'fortran_order': True, 'shape': (3, 4)}\n";
         let header = read(&with_text(text)[..], "x").unwrap();
-        assert!(header.big_endian && header.fortran_order && header.numbers == Numbers::Unsigned(2));
+        let unsigned = Encoding { numbers: Numbers::Unsigned(2), big_endian: true };
+        assert!(header.fortran_order && header.encoding == unsigned);
         let mut second = b"\x93NUMPY\x02\x00".to_vec();
         second.extend((text.len() as u32).to_le_bytes());
         second.extend(text.as_bytes());

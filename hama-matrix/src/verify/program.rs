@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::time::Instant;
 
 use hama_core::{BoxError, Bsp, Buffer, Error, Payload, Peer, PeerId, Pool, Received, Result};
-use hama_hdfs::{Table, TableRef, TileIndex};
+use hama_hdfs::{TableSpec, TileIndex};
 use serde::{Deserialize, Serialize};
 
 use super::Verification;
@@ -15,13 +15,14 @@ use super::norm::Norm;
 use crate::problem::{Operand, Problem};
 use crate::random::{Seed, fill_signs};
 use crate::scalar::Scalar;
+use crate::source::{Source, SourceRef, TileReader};
 
 /// In superstep 0 a peer computes y_J = B_J x_J for some rows of tiles of B and sends them to all; in
 /// superstep 1 it compares A y_J with C_J x_J for some rows of tiles of C.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Freivalds<T> {
     problem: Problem,
-    tables: [TableRef; 3],
+    sources: [SourceRef; 3],
     transpose_c: bool,
     seed: Seed,
     element: PhantomData<T>,
@@ -51,9 +52,10 @@ impl<T: Scalar> Bsp for Freivalds<T> {
     type Output = Verification;
 
     fn bsp(&self, peer: &mut Peer<u64>) -> Result<Verification, BoxError> {
-        let tables: Vec<Table> = self.tables.iter().map(Table::open_ref).collect::<Result<_>>()?;
-        let [a, b, c] = &tables[..] else {
-            return Err(Error::internal("a verification has three tables").into());
+        let open = |source| Source::open_ref(source)?.reader(peer.pool());
+        let mut readers: Vec<TileReader> = self.sources.iter().map(open).collect::<Result<_>>()?;
+        let [a, b, c] = &mut readers[..] else {
+            return Err(Error::internal("a verification has three matrices").into());
         };
         let everyone: Vec<PeerId> = peer.peers().collect();
         for inner in own(peer, self.problem.tiles().k) {
@@ -80,11 +82,11 @@ fn own(peer: &Peer<u64>, count: u64) -> impl Iterator<Item = u64> + use<> {
 impl<T: Scalar> Freivalds<T> {
     pub(super) fn new(
         problem: Problem,
-        tables: [TableRef; 3],
+        sources: [SourceRef; 3],
         transpose_c: bool,
         seed: Seed,
     ) -> Freivalds<T> {
-        Freivalds { problem, tables, transpose_c, seed, element: PhantomData }
+        Freivalds { problem, sources, transpose_c, seed, element: PhantomData }
     }
 
     /// The most bytes that one of several peers holds: all images, as each peer may have its own copy, a tile,
@@ -128,13 +130,13 @@ impl<T: Scalar> Freivalds<T> {
         signs
     }
 
-    fn image(&self, b: &Table, inner: u64, peer: &Peer<u64>) -> Result<Payload> {
+    fn image(&self, b: &mut TileReader, inner: u64, peer: &Peer<u64>) -> Result<Payload> {
         let (cols, rows) = (self.problem.tiles().n as usize, self.valid_k(inner));
         let mut image = peer.pool().take(cols * (rows + 2) * size_of::<f64>())?;
         for col in 0..cols {
             let tile =
                 read(b, self.problem.stored(Operand::B, TileIndex { row: inner, col: col as u64 }), peer)?;
-            let tile = oriented::<T>(b, &tile, self.problem.transpose_b);
+            let tile = oriented::<T>(b.spec(), &tile, self.problem.transpose_b);
             let mut y = [vec![0.0; rows]];
             tile.apply(&[&self.signs(col as u64)], &mut y);
             image.elements_mut::<f64>()[col * rows..(col + 1) * rows].copy_from_slice(&y[0]);
@@ -154,8 +156,8 @@ impl<T: Scalar> Freivalds<T> {
 
     fn compare(
         &self,
-        a: &Table,
-        c: &Table,
+        a: &mut TileReader,
+        c: &mut TileReader,
         row: u64,
         images: &BTreeMap<u64, Image>,
         norms: &[f64],
@@ -167,7 +169,7 @@ impl<T: Scalar> Freivalds<T> {
         for inner in 0..self.problem.tiles().k {
             let image = images.get(&inner).ok_or_else(|| Error::internal("an image has not arrived"))?;
             let tile = read(a, self.problem.stored(Operand::A, TileIndex { row, col: inner }), peer)?;
-            let tile = oriented::<T>(a, &tile, self.problem.transpose_a);
+            let tile = oriented::<T>(a.spec(), &tile, self.problem.transpose_a);
             let ys: Vec<&[f64]> = (0..norms.len()).map(|col| image.of(col)).collect();
             tile.apply(&ys, &mut expected);
             tile.add_rows(&mut row_norms);
@@ -178,7 +180,7 @@ impl<T: Scalar> Freivalds<T> {
             let stored = if self.transpose_c { (col, row) } else { (row, col) };
             let tile = read(c, TileIndex { row: stored.0, col: stored.1 }, peer)?;
             let mut sums = [vec![0.0; rows]];
-            oriented::<T>(c, &tile, self.transpose_c).apply(&[&self.signs(col)], &mut sums);
+            oriented::<T>(c.spec(), &tile, self.transpose_c).apply(&[&self.signs(col)], &mut sums);
             for index in 0..rows {
                 let norms = row_norms[index].value() * norm;
                 let first = (row * self.problem.tile().m + index as u64, col);
@@ -217,21 +219,21 @@ struct Read {
     index: TileIndex,
 }
 
-fn read(table: &Table, index: TileIndex, peer: &Peer<u64>) -> Result<Read> {
+fn read(from: &mut TileReader, index: TileIndex, peer: &Peer<u64>) -> Result<Read> {
     peer.cancel().check()?;
     let start = Instant::now();
-    let mut buffer = peer.pool().take(table.spec().tile_bytes())?;
-    table.read_tile(index, &mut buffer)?;
+    let mut buffer = peer.pool().take(from.spec().tile_bytes())?;
+    from.read_tile(index, &mut buffer)?;
     peer.add_read(start.elapsed(), buffer.len() as u64);
     peer.progress(buffer.len() as u64);
     Ok(Read { buffer, index })
 }
 
-fn oriented<'a, T: Scalar>(table: &Table, tile: &'a Read, transposed: bool) -> Oriented<'a, T> {
-    let valid = table.spec().tile_valid(tile.index);
+fn oriented<'a, T: Scalar>(spec: &TableSpec, tile: &'a Read, transposed: bool) -> Oriented<'a, T> {
+    let valid = spec.tile_valid(tile.index);
     Oriented {
         elements: tile.buffer.elements(),
-        stride: table.spec().tile.cols as usize,
+        stride: spec.tile.cols as usize,
         rows: valid.rows as usize,
         cols: valid.cols as usize,
         transposed,

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
 
 mod bad_input;
+mod disks;
+mod files;
 mod fixture;
 mod magnitudes;
 mod matrices;

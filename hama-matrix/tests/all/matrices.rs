@@ -92,9 +92,9 @@ fn blocking_is_a_grid_that_moves_no_byte() {
     let a = DenseMatrix::<f64>::random(&hama, "a", (1100, 900), Seed(1)).unwrap();
     let b = DenseMatrix::<f64>::random(&hama, "b", (900, 1300), Seed(2)).unwrap();
     let plain = a.mult(&b).unwrap().save("plain").unwrap();
-    let generation = a.table().generation();
+    let generation = a.table().unwrap().generation();
     let (a, b) = (a.blocking(4).unwrap(), b.blocking(7).unwrap());
-    assert_eq!(a.table().generation(), generation);
+    assert_eq!(a.table().unwrap().generation(), generation);
     assert_eq!(a.blocks(), Some((4, 4)));
     assert_eq!(a.block(3, 1).unwrap(), a.read(825..1100, 225..450).unwrap());
     assert_eq!(a.t().block(1, 3).unwrap(), a.block(3, 1).unwrap().t());

@@ -1,13 +1,24 @@
 //! `.npy` files, by hand; files that NumPy itself wrote are tested with the command.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hama_core::{ErrorKind, TransportKind};
-use hama_matrix::{AnyMatrix, DenseMatrix, Hama, Seed, npy};
+use hama_matrix::files::{self, ExportOptions, ImportOptions, Incoming};
+use hama_matrix::{AnyMatrix, DenseMatrix, Hama, SaveAs, Seed};
 use tempfile::TempDir;
 
 use crate::fixture::hama;
+
+fn import(hama: &Hama, path: &Path, name: impl Into<SaveAs>) -> hama_core::Result<AnyMatrix> {
+    files::import(hama, path, name, &ImportOptions::default())
+}
+
+fn export(matrix: &AnyMatrix, path: &Path, replace: bool) -> hama_core::Result<()> {
+    // A folder of any name would be a Zarr array.
+    let format = Some(files::Format::Npy);
+    files::export(matrix, path, &ExportOptions { format, replace, ..ExportOptions::default() })
+}
 
 struct Files {
     directory: TempDir,
@@ -36,14 +47,14 @@ impl Files {
     }
 
     fn f64s(&self, path: &std::path::Path, name: &str) -> Vec<f64> {
-        match npy::import(&self.hama, path, name).unwrap() {
+        match import(&self.hama, path, name).unwrap() {
             AnyMatrix::F64(matrix) => matrix.to_ndarray().unwrap().into_iter().collect(),
             AnyMatrix::F32(_) => panic!("it is f64"),
         }
     }
 
     fn refused(&self, path: &std::path::Path) -> (ErrorKind, String) {
-        let error = npy::import(&self.hama, path, "x").unwrap_err();
+        let error = import(&self.hama, path, "x").unwrap_err();
         assert!(hama_hdfs::list(self.hama.store().as_ref()).unwrap().iter().all(|name| name.as_str() != "x"));
         (error.kind(), error.to_string())
     }
@@ -54,30 +65,26 @@ fn what_is_exported_is_imported() {
     let files = Files::new();
     let a = DenseMatrix::<f64>::random(&files.hama, "a", (1100, 2100), Seed(1)).unwrap();
     let b = DenseMatrix::<f32>::random(&files.hama, "b", (2100, 1030), Seed(1)).unwrap();
-    npy::export(&AnyMatrix::F64(a.clone()), &files.path("a.npy"), false).unwrap();
-    npy::export(&AnyMatrix::F32(b.clone()), &files.path("b.npy"), false).unwrap();
-    let AnyMatrix::F64(a_back) = npy::import(&files.hama, &files.path("a.npy"), "a2").unwrap() else {
-        panic!()
-    };
-    let AnyMatrix::F32(b_back) = npy::import(&files.hama, &files.path("b.npy"), "b2").unwrap() else {
-        panic!()
-    };
+    export(&AnyMatrix::F64(a.clone()), &files.path("a.npy"), false).unwrap();
+    export(&AnyMatrix::F32(b.clone()), &files.path("b.npy"), false).unwrap();
+    let AnyMatrix::F64(a_back) = import(&files.hama, &files.path("a.npy"), "a2").unwrap() else { panic!() };
+    let AnyMatrix::F32(b_back) = import(&files.hama, &files.path("b.npy"), "b2").unwrap() else { panic!() };
     assert_eq!(a_back.to_ndarray().unwrap(), a.to_ndarray().unwrap());
     assert_eq!(b_back.to_ndarray().unwrap(), b.to_ndarray().unwrap());
-    let error = npy::export(&AnyMatrix::F64(a.clone()), &files.path("a.npy"), false).unwrap_err();
+    let error = export(&AnyMatrix::F64(a.clone()), &files.path("a.npy"), false).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Exists);
-    npy::export(&AnyMatrix::F64(a), &files.path("a.npy"), true).unwrap();
+    export(&AnyMatrix::F64(a), &files.path("a.npy"), true).unwrap();
     assert_eq!(files.directory.path().read_dir().unwrap().count(), 2, "no temporary file is left");
     let nowhere = files.path("no/where.npy");
-    assert_eq!(npy::export(&AnyMatrix::F32(b), &nowhere, false).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(export(&AnyMatrix::F32(b), &nowhere, false).unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[test]
 fn a_transposed_matrix_is_exported_as_it_is() {
     let files = Files::new();
     let a = DenseMatrix::<f64>::random(&files.hama, "a", (1100, 30), Seed(1)).unwrap();
-    npy::export(&AnyMatrix::F64(a.t()), &files.path("t.npy"), false).unwrap();
-    let AnyMatrix::F64(back) = npy::import(&files.hama, &files.path("t.npy"), "t").unwrap() else { panic!() };
+    export(&AnyMatrix::F64(a.t()), &files.path("t.npy"), false).unwrap();
+    let AnyMatrix::F64(back) = import(&files.hama, &files.path("t.npy"), "t").unwrap() else { panic!() };
     assert_eq!(back.to_ndarray().unwrap(), a.to_ndarray().unwrap().t());
 }
 
@@ -86,17 +93,17 @@ fn only_a_regular_file_is_replaced() {
     let files = Files::new();
     let a = AnyMatrix::F64(DenseMatrix::random(&files.hama, "a", (3, 3), Seed(1)).unwrap());
     for replace in [false, true] {
-        let error = npy::export(&a, files.directory.path(), replace).unwrap_err();
+        let error = export(&a, files.directory.path(), replace).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
     }
     // A link stays one; what it leads to is replaced.
     let (file, link) = (files.path("file.npy"), files.path("link.npy"));
     fs::write(&file, "old").unwrap();
     std::os::unix::fs::symlink(&file, &link).unwrap();
-    assert_eq!(npy::export(&a, &link, false).unwrap_err().kind(), ErrorKind::Exists);
-    npy::export(&a, &link, true).unwrap();
+    assert_eq!(export(&a, &link, false).unwrap_err().kind(), ErrorKind::Exists);
+    export(&a, &link, true).unwrap();
     assert!(link.is_symlink());
-    npy::check(&file).unwrap();
+    Incoming::open(&file, &ImportOptions::default()).unwrap();
 }
 
 #[test]

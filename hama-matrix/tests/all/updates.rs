@@ -41,12 +41,12 @@ fn regions_of_every_kind_are_updated() {
                 _ => matrix.t().update(cols, rows, values.t()).unwrap().t(),
             };
             assert_eq!(matrix.to_ndarray().unwrap(), model, "region {index}");
-            assert_eq!(matrix.table().version(), index as u64 + 2);
+            assert_eq!(matrix.table().unwrap().version(), index as u64 + 2);
         }
         let first = DenseMatrix::<f64>::open(&hama, "a@1").unwrap();
         assert_eq!(first.to_ndarray().unwrap(), counted(1100, 2100, 0.0));
-        assert_eq!(open_any(&hama, "a@2").unwrap().table().version(), 2);
-        assert!(matrix.table().check(&|_| {}, hama.cancel()).unwrap().faults.is_empty());
+        assert_eq!(open_any(&hama, "a@2").unwrap().table().unwrap().version(), 2);
+        assert!(matrix.table().unwrap().check(&|_| {}, hama.cancel()).unwrap().faults.is_empty());
         let last = matrix.set(3, 4, f64::INFINITY).unwrap();
         assert_eq!(last.read(3..4, 4..5).unwrap()[[0, 0]], f64::INFINITY);
         assert_eq!(matrix.read(3..4, 4..5).unwrap()[[0, 0]], model[[3, 4]], "what was opened stays");
@@ -114,12 +114,12 @@ fn a_placed_copy_follows_its_matrix_and_products_read_it() {
         assert_eq!(finished.copied, [Copied { shards: 0, of: 4 }, Copied { shards: 0, of: 0 }]);
         check_product(&a, &b, &finished.matrix, "through the copy");
         let a = a.update(1500..1600, 3..30, counted(100, 27, 1.0).view()).unwrap();
-        assert_eq!(a.table().stale_copy_shards().unwrap().unwrap().1, 4);
+        assert_eq!(a.table().unwrap().stale_copy_shards().unwrap().unwrap().1, 4);
         let finished = run(&a);
         assert!(finished.copied[0].shards > 0, "the copy was out of date");
         check_product(&a, &b, &finished.matrix, "after the update");
         let a = DenseMatrix::<f64>::open(&hama, "a").unwrap();
-        assert_eq!(a.table().stale_copy_shards().unwrap(), Some((0, 4)));
+        assert_eq!(a.table().unwrap().stale_copy_shards().unwrap(), Some((0, 4)));
         assert_eq!(run(&a).copied[0].shards, 0);
         // Both operands are one matrix, whose copy is out of date.
         let a = a.set(0, 0, 5.0).unwrap();

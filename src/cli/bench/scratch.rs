@@ -1,6 +1,7 @@
-//! A folder for what a measurement writes, on the disk of the store; it goes when the measurement ends.
+//! A folder for what a command writes only for itself; it goes when the command ends.
 
 use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use hama::table::StoreUrl;
@@ -9,13 +10,13 @@ use hama::{Error, ErrorKind, Result};
 use crate::cli::Global;
 use crate::cli::session::{lasting, store_url};
 
-/// No table has such a name, so no command takes it for one.
+/// Of the folder of a measurement. No table has such a name, so no command takes it for one.
 const PREFIX: &str = ".hama-bench-";
 /// How often a name is tried that somebody has or clears at that moment.
 const TRIES: u32 = 10;
 
 /// The folder. Whoever has one has locked it: one that can be locked was left by a process that was killed.
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     path: PathBuf,
     _lock: File,
 }
@@ -27,11 +28,15 @@ impl Scratch {
     /// # Errors
     /// `Invalid` where the store is in no local folder, or that is not writable.
     pub(super) fn make(global: &Global) -> Result<Scratch> {
-        let folder = folder(global)?;
-        sweep(&folder);
+        Scratch::make_in(&folder(global)?, PREFIX)
+    }
+
+    /// Makes one with this prefix in a folder. What killed processes left there under it goes.
+    pub(crate) fn make_in(folder: &Path, prefix: &str) -> Result<Scratch> {
+        sweep(folder, prefix);
         let mut failed = None;
         for number in 0..TRIES {
-            let path = folder.join(format!("{PREFIX}{}-{number}", std::process::id()));
+            let path = folder.join(format!("{prefix}{}-{number}", std::process::id()));
             match make(&path) {
                 Ok(lock) => return Ok(Scratch { path, _lock: lock }),
                 Err(error) => failed = Some(Error::io(format!("cannot make {}", path.display()), error)),
@@ -40,8 +45,13 @@ impl Scratch {
         Err(failed.unwrap_or_else(|| Error::internal("nothing was tried")))
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// A store in it.
-    pub(super) fn store(&self) -> Result<String> {
+    pub(crate) fn store(&self) -> Result<String> {
         Ok(StoreUrl::directory(&self.path)?.to_string())
     }
 }
@@ -49,7 +59,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.path) {
-            tracing::warn!(path = %self.path.display(), %error, "cannot remove what was measured with");
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove a temporary folder");
         }
     }
 }
@@ -69,7 +79,8 @@ fn folder(global: &Global) -> Result<PathBuf> {
 }
 
 fn make(path: &Path) -> std::io::Result<File> {
-    fs::create_dir(path)?;
+    // Nobody else reads it, wherever it is.
+    fs::DirBuilder::new().mode(0o700).create(path)?;
     let lock = File::open(path)?;
     match lock.try_lock() {
         Err(TryLockError::WouldBlock) => return Err(std::io::ErrorKind::ResourceBusy.into()),
@@ -82,10 +93,10 @@ fn make(path: &Path) -> std::io::Result<File> {
 }
 
 /// Removes what killed processes left.
-fn sweep(folder: &Path) {
+fn sweep(folder: &Path, prefix: &str) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
-        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix));
         if !ours || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }

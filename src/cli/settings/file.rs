@@ -34,6 +34,7 @@ pub(super) struct Values {
     pub(super) peers: Option<NonZeroUsize>,
     pub(super) progress: Option<Kind>,
     pub(super) durability: Option<Survives>,
+    pub(super) spill_dir: Option<PathBuf>,
     pub(super) probe: Option<PathBuf>,
 }
 
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn everything_that_may_be_said() {
-        let content = "# mine\nstore = 'file:/data'\nmemory = \"1.5GiB\"\npeers = 3\nprogress = 'plain'\ndurability = 'none'\nprobe = 'p.json'\n";
+        let content = "# mine\nstore = 'file:/data'\nmemory = \"1.5GiB\"\npeers = 3\nprogress = 'plain'\ndurability = 'none'\nspill-dir = '/s'\nprobe = 'p.json'\n";
         let values = parse(Path::new("hama.toml"), content).unwrap();
         let expected = Values {
             store: Some("file:/data".into()),
@@ -125,6 +126,7 @@ mod tests {
             peers: NonZeroUsize::new(3),
             progress: Some(Kind::Plain),
             durability: Some(Survives::None),
+            spill_dir: Some("/s".into()),
             probe: Some("p.json".into()),
         };
         assert_eq!(values, expected);

@@ -8,8 +8,8 @@
 pub(crate) mod receiver;
 pub(crate) mod sender;
 
-#[cfg(test)]
-mod simulation;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod simulation;
 
 use thiserror::Error;
 

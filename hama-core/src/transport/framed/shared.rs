@@ -93,9 +93,7 @@ impl Item {
 impl Shared {
     /// For the peer `me` of `count`; whoever has the other end of `waker` is woken.
     pub(crate) fn new(routes: Vec<Option<Route>>, me: PeerId, common: &Common, waker: Socket) -> Shared {
-        let links = routes.into_iter().map(|route| route.map(Link::new)).collect();
-        let budget = Budget::new(me, common.inbox_bytes_max);
-        let state = State { links, arrived: BTreeMap::new(), budget, superstep: 0, closing: false };
+        let state = State::new(routes, Budget::new(me, common.inbox_bytes_max));
         Shared {
             me,
             host: common.host.clone(),
@@ -136,6 +134,12 @@ impl Shared {
 }
 
 impl State {
+    /// Before the first superstep, with a link for each route.
+    pub(crate) fn new(routes: Vec<Option<Route>>, budget: Budget) -> State {
+        let links = routes.into_iter().map(|route| route.map(Link::new)).collect();
+        State { links, arrived: BTreeMap::new(), budget, superstep: 0, closing: false }
+    }
+
     /// What has arrived from a sender in a superstep.
     pub(crate) fn gathering(&mut self, superstep: u64, from: PeerId) -> &mut Gathering {
         self.arrived.entry(superstep).or_default().entry(from).or_default()

@@ -11,7 +11,7 @@ use crate::transport::framed::incoming::{Event, Incoming, Sink};
 use crate::transport::framed::outgoing::Outgoing;
 use crate::transport::framed::protocol::Violation;
 use crate::transport::framed::protocol::receiver::Verdict;
-use crate::transport::framed::shared::{Item, Shared};
+use crate::transport::framed::shared::{Item, Shared, State};
 use crate::transport::framed::socket::Socket;
 
 // After reading this much it is the turn of another connection, and of writing.
@@ -94,7 +94,7 @@ impl Wire {
                 trouble(&mut self.has_warned, self.other, "a damaged frame is asked for again");
                 shared.lock().link(self.other).receiver.damaged(header)?;
             }
-            (_, sink) => delivered(shared, self.other, header, sink)?,
+            (_, sink) => delivered(&mut shared.lock(), self.other, header, sink)?,
         }
         Ok(())
     }
@@ -168,8 +168,7 @@ fn sink_for(shared: &Shared, other: PeerId, header: &Header, has_warned: &mut bo
 }
 
 /// A frame that was wanted is there, with the right checksum.
-fn delivered(shared: &Shared, from: PeerId, header: &Header, sink: Sink) -> Result<(), Fault> {
-    let mut state = shared.lock();
+pub(crate) fn delivered(state: &mut State, from: PeerId, header: &Header, sink: Sink) -> Result<(), Fault> {
     state.link(from).receiver.delivered(header);
     let item = match sink {
         Sink::Skip | Sink::Control => return Ok(()),

@@ -228,6 +228,31 @@ fn a_listing_that_fails_deletes_nothing() {
 }
 
 #[test]
+fn a_new_table_that_fails_leaves_not_even_a_directory() {
+    for Faulty { faulty, store, .. } in faulty_stores() {
+        for call in 0.. {
+            faulty.set(Fault::Fails(call, ErrorKind::OutOfSpace));
+            let result = write_table(&store, "u", small(), 1, OnExists::Fail);
+            let calls = faulty.calls();
+            faulty.set(Fault::None);
+            match result {
+                Ok(table) => {
+                    drop(table);
+                    remove(&*store, &name("u")).unwrap();
+                }
+                // Where nobody can say whether it is there.
+                Err(e) if e.kind() == ErrorKind::Unavailable => drop(remove(&*store, &name("u"))),
+                Err(e) => assert_eq!(e.kind(), ErrorKind::OutOfSpace),
+            }
+            assert_eq!(store.list(&StorePath::root()).unwrap(), [], "after a fault at call {call}");
+            if call >= calls {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
 fn a_read_only_store_is_read() {
     for Faulty { faulty, store, .. } in faulty_stores() {
         write_table(&store, "t", small(), 1, OnExists::Fail).unwrap();

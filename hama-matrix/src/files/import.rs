@@ -1,0 +1,240 @@
+//! Imports a file: into a table, or as it is where it can be read in place.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hama_core::{Error, Progress, Result};
+use hama_hdfs::{ElementType, TableSpec};
+
+use super::csv::Csv;
+use super::market::Market;
+use super::npz::{self, Found};
+use super::scatter::{Cut, scatter};
+use super::stream::{Input, Meter, Stream};
+use super::{Format, ImportOptions, copy, without_array};
+use crate::any::AnyMatrix;
+use crate::dense::DenseMatrix;
+use crate::hama::Hama;
+use crate::npy::NpyArray;
+use crate::save_as::SaveAs;
+use crate::scalar::Scalar;
+use crate::source::Source;
+use crate::zarr::ZarrArray;
+
+/// Imports a matrix from a file: see [`Incoming::save`].
+///
+/// # Errors
+/// Those of [`Incoming::open`] and [`Incoming::save`].
+pub fn import(
+    hama: &Hama,
+    path: &Path,
+    name: impl Into<SaveAs>,
+    options: &ImportOptions,
+) -> Result<AnyMatrix> {
+    Incoming::open(path, options)?.save(hama, name)
+}
+
+/// A file that is open for importing: its header is read and what can be checked without reading all is.
+#[derive(Debug)]
+pub struct Incoming {
+    kind: Kind,
+    element: Option<ElementType>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    InPlace(Source, bool),
+    Stream(Stream),
+}
+
+impl Incoming {
+    /// Opens a file. The format is that of the options, else that of the suffix. `FILE.npz#NAME` names an array of an
+    /// archive as [`ImportOptions::array`] does.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such file or array, `Invalid` where its kind is not read or several arrays could
+    /// be meant, `Data` where it is damaged as far as its header tells.
+    pub fn open(path: &Path, options: &ImportOptions) -> Result<Incoming> {
+        let format = match options.format {
+            Some(format) => format,
+            None => Format::of(path)?,
+        };
+        check_options(format, options)?;
+        let nobody = Arc::new(Progress::new());
+        let kind = match format {
+            Format::Npy => {
+                let array = NpyArray::open(path)?;
+                let transposed = array.is_fortran();
+                Kind::InPlace(Source::Npy(Arc::new(array)), transposed)
+            }
+            Format::Zarr => Kind::InPlace(Source::Zarr(Arc::new(ZarrArray::open(path)?)), false),
+            Format::Npz => Self::archived(path, options)?,
+            Format::MatrixMarket => {
+                Kind::Stream(Stream::Market(Market::open(Input::new(path)?, &Meter(&nobody))?))
+            }
+            Format::Csv | Format::Tsv => {
+                let delimiter = options.delimiter.unwrap_or(if format == Format::Csv { b',' } else { b'\t' });
+                let input = Input::new(path)?;
+                Kind::Stream(Stream::Csv(Csv { input, delimiter, header: options.header }))
+            }
+        };
+        let incoming = Incoming { kind, element: options.element };
+        if let Kind::Stream(stream) = &incoming.kind
+            && let Some(shape) = stream.known_shape()
+        {
+            // A shape that cannot be is refused now.
+            TableSpec::new(shape, incoming.element()).map_err(|e| {
+                Error::new(e.kind(), format!("cannot read {}: {}", stream.what(), e.message()))
+            })?;
+        }
+        Ok(incoming)
+    }
+
+    fn archived(path: &Path, options: &ImportOptions) -> Result<Kind> {
+        let (path, named) = match path.to_str().map(without_array) {
+            Some((path, Some(named))) => (Path::new(path), Some(named)),
+            _ => (path, None),
+        };
+        Ok(match npz::find(path, options.array.as_deref().or(named))? {
+            Found::Stored(array) => {
+                let transposed = array.is_fortran();
+                Kind::InPlace(Source::Npy(Arc::new(array)), transposed)
+            }
+            Found::Packed(packed) => Kind::Stream(Stream::Packed(packed)),
+        })
+    }
+
+    /// The type of the elements that it becomes.
+    pub fn element(&self) -> ElementType {
+        self.element.unwrap_or_else(|| self.element_of_file())
+    }
+
+    fn element_of_file(&self) -> ElementType {
+        match &self.kind {
+            Kind::InPlace(source, _) => source.spec().element,
+            Kind::Stream(stream) => stream.element(),
+        }
+    }
+
+    /// Whether elements may be rounded: the file's are f64, and they become f32.
+    pub fn rounds(&self) -> bool {
+        (self.element_of_file(), self.element()) == (ElementType::F64, ElementType::F32)
+    }
+
+    /// Where it is a sparse matrix that becomes dense: how many elements it stores, and the bytes of all.
+    pub fn sparse(&self) -> Option<(u64, u64)> {
+        let Kind::Stream(Stream::Market(market)) = &self.kind else { return None };
+        let bytes = market.shape().count()?.saturating_mul(self.element().size_bytes() as u64);
+        Some((market.sparse_entries()?, bytes))
+    }
+
+    /// Rows and columns, where the header says them.
+    #[cfg(feature = "testing")]
+    pub(crate) fn known_shape(&self) -> Option<hama_hdfs::Extent> {
+        match &self.kind {
+            Kind::InPlace(source, _) => Some(source.spec().shape),
+            Kind::Stream(stream) => stream.known_shape(),
+        }
+    }
+
+    /// The matrix, where it can be read in place and its elements stay as they are.
+    ///
+    /// # Errors
+    /// `OutOfMemory` where a chunk needs more than the memory given.
+    pub fn in_place(&self, hama: &Hama) -> Result<Option<AnyMatrix>> {
+        match &self.kind {
+            Kind::InPlace(source, transposed) if self.element() == self.element_of_file() => {
+                AnyMatrix::of_source(hama, source.clone(), *transposed).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// What the progress of [`save`](Self::save) will count to, in bytes, as far as that can be known.
+    pub fn work_bytes(&self, hama: &Hama) -> u64 {
+        match &self.kind {
+            Kind::InPlace(source, _) => {
+                source.spec().shape.count().unwrap_or(0).saturating_mul(self.element().size_bytes() as u64)
+            }
+            Kind::Stream(stream) => {
+                let passes = match stream.known_shape() {
+                    None => 2,
+                    Some(shape) => Cut::new::<f64>(hama, stream.what(), shape, stream.order())
+                        .map_or(1, |cut| cut.pass_count()),
+                };
+                stream.pass_bytes().saturating_mul(passes)
+            }
+        }
+    }
+
+    /// Makes it a table.
+    ///
+    /// # Cost
+    /// Within the memory given. What is read in place: one pass. Text with rows in order (CSV) is read once for its
+    /// shape, and then once where a row of tiles, 1024 rows of the matrix at most, fits into the memory given, else
+    /// once for each part of it that does. Matrix Market files are read once for each part of the matrix that fits
+    /// where they name places, and else as CSV, by columns.
+    ///
+    /// # Errors
+    /// `Data` where the file is damaged or was changed, or an element cannot be held; `Exists` where the name is taken
+    /// and nothing says to replace it; `OutOfMemory`; those of the store. In each case there is no new table.
+    pub fn save(&self, hama: &Hama, name: impl Into<SaveAs>) -> Result<AnyMatrix> {
+        let name = name.into();
+        Ok(match self.element() {
+            ElementType::F64 => AnyMatrix::F64(self.save_as(hama, name)?),
+            ElementType::F32 => AnyMatrix::F32(self.save_as(hama, name)?),
+        })
+    }
+
+    fn save_as<T: Scalar>(&self, hama: &Hama, name: SaveAs) -> Result<DenseMatrix<T>> {
+        match &self.kind {
+            Kind::InPlace(source, transposed) => {
+                match AnyMatrix::of_source(hama, source.clone(), *transposed)? {
+                    AnyMatrix::F64(matrix) => copy::copy(&matrix, hama, name),
+                    AnyMatrix::F32(matrix) => copy::copy(&matrix, hama, name),
+                }
+            }
+            Kind::Stream(stream) => {
+                let shape = stream.shape(&Meter(hama.progress()))?;
+                let cut = Cut::new::<T>(hama, stream.what(), shape, stream.order())?;
+                let passes = cut.pass_count();
+                if passes > 1 {
+                    tracing::info!(
+                        file = stream.what(),
+                        passes,
+                        "read several times: it does not fit the memory"
+                    );
+                }
+                scatter(stream, &cut, hama, name)
+            }
+        }
+    }
+}
+
+/// Fails where an option means nothing for the format.
+fn check_options(format: Format, options: &ImportOptions) -> Result<()> {
+    let text = matches!(format, Format::Csv | Format::Tsv);
+    for (given, fits, option, formats) in [
+        (options.header, text, "--header", "csv and tsv"),
+        (options.delimiter.is_some(), text, "--delimiter", "csv and tsv"),
+        (options.array.is_some(), format == Format::Npz, "--array", "npz"),
+    ] {
+        if given && !fits {
+            return Err(Error::invalid(format!("{option} means nothing for this file: it is for {formats}")));
+        }
+    }
+    check_delimiter(options.delimiter)
+}
+
+/// Fails where numbers could not be told apart.
+pub(super) fn check_delimiter(delimiter: Option<u8>) -> Result<()> {
+    match delimiter {
+        Some(byte) if byte.is_ascii_alphanumeric() || b"+-.\r\n\"".contains(&byte) || !byte.is_ascii() => {
+            Err(Error::invalid(format!(
+                "cannot separate numbers by {:?}: it may be a part of one",
+                char::from(byte)
+            )))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,80 @@
+//! Exports a matrix as a Zarr array of its own: a folder as the tables have it, without the table around it.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use hama_core::{Error, Result};
+use hama_hdfs::StoreUrl;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use super::copy::copy;
+use super::publish::{cannot_make, exists, failed, folder};
+use crate::dense::DenseMatrix;
+use crate::scalar::Scalar;
+
+/// The name of the table in the folder that becomes the array.
+const NAME: &str = "exported";
+
+/// Fails where an array cannot be made at `path`, as far as that is known before.
+///
+/// # Errors
+/// `Exists` where it is there and is not to be replaced; `Invalid` where something else is there.
+pub(super) fn check(path: &Path, replace: bool) -> Result<()> {
+    folder(path)?;
+    match path.symlink_metadata() {
+        Err(_) => Ok(()),
+        // Nothing but an array is ever replaced by one.
+        Ok(_) if !is_array(path) => Err(Error::invalid(format!(
+            "cannot export to {}: it is there and is no Zarr array",
+            path.display()
+        ))),
+        Ok(_) if !replace => Err(exists(path)),
+        Ok(_) => Ok(()),
+    }
+}
+
+fn is_array(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_dir())
+        && (path.join(".zarray").is_file()
+            || fs::read(path.join("zarr.json")).is_ok_and(|json| crate::zarr::metadata::is_array(&json)))
+}
+
+/// Exports a matrix as a Zarr v3 array: sharded, uncompressed, with checksums. It appears when it is whole.
+pub(super) fn export<T: Scalar>(matrix: &DenseMatrix<T>, path: &Path, replace: bool) -> Result<()> {
+    check(path, replace)?;
+    let folder = folder(path)?;
+    let partial = tempfile::Builder::new()
+        .prefix(".hama-")
+        .suffix(".part")
+        .tempdir_in(folder)
+        .map_err(|e| cannot_make(path, folder, &e))?;
+    let hama = matrix.hama().with_store(&StoreUrl::directory(partial.path())?.to_string())?;
+    let table = copy::<T, T>(matrix, &hama, NAME.into())?;
+    let made = hama.store().local_path(&table.table()?.values_path());
+    let made = made.ok_or_else(|| Error::internal("an exported array has no path"))?;
+    drop(table);
+    publish(&made, path, replace)?;
+    // The name is durable when its folder is.
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| failed(path, e))
+}
+
+/// Moves a folder to `path`; an array that is there is exchanged for it, and goes with the temporary folder.
+fn publish(made: &Path, path: &Path, replace: bool) -> Result<()> {
+    let there = replace && path.symlink_metadata().is_ok();
+    let flags = if there { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
+    match renameat_with(CWD, made, CWD, path, flags) {
+        Ok(()) => Ok(()),
+        Err(rustix::io::Errno::EXIST) => Err(exists(path)),
+        // Not every file system has these.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => publish_in_steps(made, path, there),
+        Err(e) => Err(failed(path, e.into())),
+    }
+}
+
+fn publish_in_steps(made: &Path, path: &Path, there: bool) -> Result<()> {
+    if there {
+        let aside = made.with_extension("before");
+        fs::rename(path, &aside).map_err(|e| failed(path, e))?;
+    }
+    fs::rename(made, path).map_err(|e| failed(path, e))
+}

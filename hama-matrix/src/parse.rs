@@ -1,0 +1,142 @@
+//! For tests of this and other crates: every parser of files that people bring, and of what they type, each as a function
+//! that takes any bytes.
+
+use std::cell::OnceCell;
+use std::fs;
+use std::path::Path;
+
+use hama_core::ErrorKind;
+use hama_hdfs::{ElementType, Extent};
+use tempfile::TempDir;
+
+use crate::any::AnyMatrix;
+use crate::diff::{Tolerance, diff};
+use crate::files::{self, ExportOptions, ImportOptions, Incoming};
+use crate::hama::Hama;
+use crate::plan::Plan;
+use crate::problem::Problem;
+use crate::{format_bytes, parse_bytes, replace};
+
+/// Steps of a plan beyond these are not looked at.
+const STEPS_MAX: u64 = 200;
+const PEERS_MAX: u64 = 16;
+const SIZE_END: u64 = 1 << 62;
+const MEMORY_BYTES: u64 = 64 << 20;
+/// Larger matrices are not imported.
+const ELEMENTS_MAX: u64 = 1 << 18;
+
+/// A file to import, of the format that `suffix` says: what was imported is exported, imported again, and the same.
+///
+/// # Panics
+/// When it is not, or an error is of a kind that says nothing of the file.
+pub fn file(suffix: &str, bytes: &[u8]) {
+    in_a_place(|folder, hama| {
+        let (one, other) = (folder.join(format!("one{suffix}")), folder.join(format!("other{suffix}")));
+        fs::write(&one, bytes).expect("a temporary file can be written");
+        round_trip(hama, &one, &other);
+    });
+}
+
+/// A `.npy` file, as [`file`].
+///
+/// # Panics
+/// As `file`.
+pub fn npy(bytes: &[u8]) {
+    file(".npy", bytes);
+}
+
+/// The metadata of a Zarr array, version 3 or 2, whose chunks are all missing; else as [`file`].
+///
+/// # Panics
+/// As `file`.
+pub fn zarr(bytes: &[u8]) {
+    in_a_place(|folder, hama| {
+        for (name, metadata) in [("three", "zarr.json"), ("two", ".zarray")] {
+            let array = folder.join(format!("{name}.zarr"));
+            fs::create_dir_all(&array).expect("a temporary folder can be made");
+            fs::write(array.join(metadata), bytes).expect("a temporary file can be written");
+            round_trip(hama, &array, &folder.join(format!("{name}.npy")));
+        }
+    });
+}
+
+fn round_trip(hama: &Hama, one: &Path, other: &Path) {
+    let imported = Incoming::open(one, &ImportOptions::default()).and_then(|incoming| {
+        // A short file may mean a matrix of any size.
+        let small = incoming.known_shape().is_none_or(|shape| shape.count() <= Some(ELEMENTS_MAX));
+        small.then(|| incoming.save(hama, replace("one"))).transpose()
+    });
+    let matrix = match imported {
+        Ok(Some(matrix)) => matrix,
+        Ok(None) => return,
+        Err(e) => {
+            let told = [ErrorKind::Data, ErrorKind::Invalid, ErrorKind::OutOfMemory, ErrorKind::NotFound];
+            assert!(told.contains(&e.kind()), "{e}");
+            return;
+        }
+    };
+    let options = ExportOptions { replace: true, ..ExportOptions::default() };
+    files::export(&matrix, other, &options).expect("what was imported can be exported");
+    let again = ImportOptions { element: Some(matrix.element()), ..ImportOptions::default() };
+    let again = files::import(hama, other, replace("other"), &again);
+    let difference = match (&matrix, &again.expect("what was exported can be imported")) {
+        (AnyMatrix::F64(one), AnyMatrix::F64(other)) => diff(one, other, Tolerance::default()),
+        (AnyMatrix::F32(one), AnyMatrix::F32(other)) => diff(one, other, Tolerance::default()),
+        _ => unreachable!("an export has the type of the matrix"),
+    };
+    assert!(difference.is_ok_and(|difference| difference.different == 0), "elements changed");
+}
+
+/// Runs `run` with a folder and a store in memory of this thread.
+fn in_a_place(run: impl FnOnce(&Path, &Hama)) {
+    thread_local! {
+        static PLACE: OnceCell<(TempDir, Hama)> = const { OnceCell::new() };
+    }
+    PLACE.with(|place| {
+        let (folder, hama) = place.get_or_init(|| {
+            let folder = tempfile::tempdir().expect("there is room for temporary files");
+            let url = format!("memory:hama-testing-{}", std::process::id());
+            let hama = Hama::builder().store(url).memory(MEMORY_BYTES).peers(1).build();
+            (folder, hama.expect("a store in memory can be made"))
+        });
+        run(folder.path(), hama);
+    });
+}
+
+/// A saved plan, as JSON: it is shown, and where it may run its steps are walked.
+///
+/// # Panics
+/// When a step reaches outside of the matrices.
+pub fn plan(bytes: &[u8]) {
+    let Ok(plan) = serde_json::from_slice::<Plan>(bytes) else { return };
+    let _ = plan.to_string();
+    let side = Extent { rows: 3000, cols: 3000 };
+    let true_problem = Problem::new(ElementType::F64, (side, false), (side, false));
+    for problem in true_problem.into_iter().chain([plan.problem]) {
+        if plan.check(&problem, 1 << 36, true).is_err() {
+            continue;
+        }
+        let tiles = problem.tiles();
+        for peer in (0..plan.grid.peer_count()).take(PEERS_MAX as usize) {
+            for step in (0..plan.step_count()).take(STEPS_MAX as usize) {
+                let work = plan.work(peer, plan.step(step));
+                let within =
+                    work.rows.end <= tiles.m && work.cols.end <= tiles.n && work.inner.end <= tiles.k;
+                assert!(within, "peer {peer} works outside in step {step}: {work:?}");
+                let _ = plan.needs(peer, plan.step(step));
+            }
+        }
+    }
+}
+
+/// A size as it is typed, such as `1.5GiB`; of larger ones the rounded form may be more than can be typed.
+///
+/// # Panics
+/// When it is printed as less than it is.
+pub fn size(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(size @ ..SIZE_END) = parse_bytes(text) else { return };
+    let printed = format_bytes(size);
+    let again = parse_bytes(&printed);
+    assert!(again.is_ok_and(|again| again >= size), "{text:?} is printed as {printed}");
+}

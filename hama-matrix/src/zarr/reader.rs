@@ -1,0 +1,272 @@
+//! Reads parts of a Zarr array, a chunk at a time.
+
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use hama_core::{Buffer, Error, Pool, Result};
+use hama_hdfs::{ElementType, Extent, TableSpec};
+
+use super::array::ZarrArray;
+use super::shard::Index;
+use crate::files::numbers::Inexact;
+use crate::scalar::Scalar;
+
+/// Reads parts of an array.
+pub(crate) struct ZarrReader {
+    chunks: Chunks,
+    staged: Option<Buffer>,
+}
+
+/// The chunks of an array. It keeps the one that it read last, unpacked.
+struct Chunks {
+    array: Arc<ZarrArray>,
+    unpacked: Option<Buffer>,
+    packed: Option<Buffer>,
+    // What a decoder takes by itself, so that nobody else does.
+    _decoder: Option<Buffer>,
+    // A part of a row, as the file has it.
+    line: Vec<u8>,
+    open: Option<OpenFile>,
+    unpacked_is: Option<(u64, u64)>,
+}
+
+/// The file that was read last: of a chunk, or of a shard with its index.
+struct OpenFile {
+    place: (u64, u64),
+    file: Option<(File, u64)>,
+    index: Option<Index>,
+}
+
+/// What a region and a chunk share, in rows and columns of the array.
+struct Shared {
+    chunk: (u64, u64),
+    rows: Range<u64>,
+    cols: Range<u64>,
+}
+
+impl ZarrReader {
+    pub(crate) fn new(array: Arc<ZarrArray>, pool: &Pool) -> Result<ZarrReader> {
+        let take = |bytes: usize| if bytes > 0 { pool.take(bytes).map(Some) } else { Ok(None) };
+        let [unpacked, packed, decoder, tile] = array.scratch();
+        let chunks = Chunks {
+            unpacked: take(unpacked)?,
+            packed: take(packed)?,
+            _decoder: take(decoder)?,
+            line: Vec::new(),
+            open: None,
+            unpacked_is: None,
+            array,
+        };
+        Ok(ZarrReader { chunks, staged: take(tile)? })
+    }
+
+    pub(crate) fn spec(&self) -> &TableSpec {
+        self.chunks.array.spec()
+    }
+
+    /// Fills `into`, whose rows are `stride` bytes apart, with some rows and columns.
+    pub(crate) fn read(
+        &mut self,
+        rows: Range<u64>,
+        cols: Range<u64>,
+        into: &mut [u8],
+        stride: usize,
+    ) -> Result<()> {
+        self.chunks.read(&rows, &cols, into, stride)
+    }
+
+    /// Reads some rows and columns at once, a row in `stride` bytes, where that is needed so that no chunk is unpacked
+    /// for each part of them. None where parts are read as well one by one.
+    pub(crate) fn staged(
+        &mut self,
+        rows: &Range<u64>,
+        cols: &Range<u64>,
+        stride: usize,
+    ) -> Result<Option<&[u8]>> {
+        let Some(staged) = &mut self.staged else { return Ok(None) };
+        self.chunks.read(rows, cols, staged, stride)?;
+        Ok(Some(&staged[..(rows.end - rows.start) as usize * stride]))
+    }
+}
+
+impl Chunks {
+    fn read(&mut self, rows: &Range<u64>, cols: &Range<u64>, into: &mut [u8], stride: usize) -> Result<()> {
+        let Extent { rows: high, cols: wide } = self.array.metadata.inner();
+        let size = self.array.spec().element.size_bytes();
+        for row in rows.start / high..rows.end.div_ceil(high) {
+            for col in cols.start / wide..cols.end.div_ceil(wide) {
+                let shared = Shared {
+                    chunk: (row, col),
+                    rows: rows.start.max(row * high)..rows.end.min((row + 1) * high),
+                    cols: cols.start.max(col * wide)..cols.end.min((col + 1) * wide),
+                };
+                let down = (shared.rows.start - rows.start) as usize;
+                let across = (shared.cols.start - cols.start) as usize;
+                self.read_shared(&shared, &mut into[down * stride + across * size..], stride)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_shared(&mut self, shared: &Shared, into: &mut [u8], stride: usize) -> Result<()> {
+        let (row, col) = shared.chunk;
+        let Extent { rows: high, cols: wide } = self.array.metadata.inner();
+        let width = (shared.cols.end - shared.cols.start) as usize * self.array.spec().element.size_bytes();
+        let count = (shared.rows.end - shared.rows.start) as usize;
+        let lines = into.chunks_mut(stride).take(count).map(|line| &mut line[..width]);
+        let Some((offset, bytes)) = self.place(row, col)? else {
+            let fill = self.array.metadata.fill;
+            lines.for_each(|line| match self.array.spec().element {
+                ElementType::F64 => bytemuck::cast_slice_mut::<_, f64>(line).fill(fill),
+                ElementType::F32 => bytemuck::cast_slice_mut(line).fill(f32::from_f64(fill)),
+            });
+            return Ok(());
+        };
+        let first = (shared.rows.start - row * high, shared.cols.start - col * wide);
+        if self.array.reads_in_place() {
+            self.read_lines(shared, (offset, bytes), first, lines)
+        } else {
+            self.unpack((row, col), (offset, bytes))?;
+            self.copy_lines(shared, first, lines)
+        }
+    }
+
+    /// Where an inner chunk lies in the file that is open then; none where it is missing.
+    fn place(&mut self, row: u64, col: u64) -> Result<Option<(u64, u64)>> {
+        let metadata = &self.array.metadata;
+        let per = metadata.chunk.div_ceil(metadata.inner());
+        let place = (row / per.rows, col / per.cols);
+        if self.open.as_ref().is_none_or(|open| open.place != place) {
+            self.open = Some(self.open_file(place)?);
+        }
+        let Some(OpenFile { file: Some((_, len)), index, .. }) = &self.open else { return Ok(None) };
+        Ok(match index {
+            None => Some((0, *len)),
+            Some(index) => index.place((row % per.rows * per.cols + col % per.cols) as usize),
+        })
+    }
+
+    fn open_file(&self, place: (u64, u64)) -> Result<OpenFile> {
+        let array = &self.array;
+        let file = array.open_chunk(place.0, place.1)?;
+        let index = match (&file, &array.metadata.sharding) {
+            (Some((file, len)), Some(sharding)) => {
+                let index = Index::read(file, *len, &array.metadata, sharding);
+                Some(index.map_err(|why| array.bad(place.0, place.1, why))?)
+            }
+            _ => None,
+        };
+        Ok(OpenFile { place, file, index })
+    }
+
+    fn file(&self) -> Result<&File> {
+        match &self.open {
+            Some(OpenFile { file: Some((file, _)), .. }) => Ok(file),
+            _ => Err(Error::internal("a chunk is read that is not open")),
+        }
+    }
+
+    /// An error of the chunk whose file is open.
+    fn bad(&self, why: impl std::fmt::Display) -> Error {
+        let (row, col) = self.open.as_ref().map_or((0, 0), |open| open.place);
+        self.array.bad(row, col, why)
+    }
+
+    /// Reads rows of a chunk that is stored as it is.
+    fn read_lines<'a>(
+        &mut self,
+        shared: &Shared,
+        (offset, bytes): (u64, u64),
+        (first_row, first_col): (u64, u64),
+        lines: impl Iterator<Item = &'a mut [u8]>,
+    ) -> Result<()> {
+        let chunk_bytes = self.array.metadata.chunk_bytes().unwrap_or(0) as u64;
+        if bytes != chunk_bytes {
+            return Err(self.bad(format!("it has {bytes} bytes and should have {chunk_bytes}")));
+        }
+        let encoding = self.array.metadata.coding.encoding;
+        let (size, wide) = (encoding.size_bytes(), self.array.metadata.inner().cols);
+        let mut line = std::mem::take(&mut self.line);
+        line.resize((shared.cols.end - shared.cols.start) as usize * size, 0);
+        for (row, into) in (first_row..).zip(lines) {
+            let at = offset + (row * wide + first_col) * size as u64;
+            self.file()?.read_exact_at(&mut line, at).map_err(|e| self.bad(e))?;
+            let place = (shared.rows.start + row - first_row, shared.cols.start);
+            encoding.decode(&line, into).map_err(|inexact| self.inexact(place, &inexact))?;
+        }
+        self.line = line;
+        Ok(())
+    }
+
+    /// Unpacks a chunk, unless it is unpacked already.
+    fn unpack(&mut self, chunk: (u64, u64), (offset, bytes): (u64, u64)) -> Result<()> {
+        if self.unpacked_is == Some(chunk) {
+            return Ok(());
+        }
+        self.unpacked_is = None;
+        let array = Arc::clone(&self.array);
+        let steps = &array.metadata.coding.steps;
+        let allowed = steps.packed_bytes(array.metadata.chunk_bytes().unwrap_or(0));
+        let length = usize::try_from(bytes).ok().filter(|bytes| allowed.contains(bytes));
+        let Some(length) = length else {
+            let (least, most) = allowed.into_inner();
+            return Err(self.bad(format!("it has {bytes} bytes and should have {least} to {most}")));
+        };
+        let file = match &self.open {
+            Some(OpenFile { file: Some((file, _)), .. }) => file,
+            _ => return Err(Error::internal("a chunk is unpacked that is not open")),
+        };
+        let read = |into: &mut [u8]| file.read_exact_at(into, offset).map_err(|e| e.to_string());
+        let unpacked = match (&mut self.packed, &mut self.unpacked) {
+            (Some(packed), Some(unpacked)) => {
+                let packed = &mut packed[..length];
+                read(packed).and_then(|()| steps.unpack(packed, unpacked))
+            }
+            (None, Some(unpacked)) => read(unpacked).and_then(|()| steps.check(unpacked)),
+            _ => Err("there is no memory for it".into()),
+        };
+        unpacked.map_err(|why| self.bad(why))?;
+        self.unpacked_is = Some(chunk);
+        Ok(())
+    }
+
+    /// Copies rows out of the chunk that is unpacked.
+    fn copy_lines<'a>(
+        &mut self,
+        shared: &Shared,
+        (first_row, first_col): (u64, u64),
+        lines: impl Iterator<Item = &'a mut [u8]>,
+    ) -> Result<()> {
+        let unpacked: &[u8] = self.unpacked.as_deref().unwrap_or_default();
+        let coding = &self.array.metadata.coding;
+        let Extent { rows: high, cols: wide } = self.array.metadata.inner();
+        let size = coding.encoding.size_bytes();
+        let count = (shared.cols.end - shared.cols.start) as usize;
+        for (row, into) in (first_row..).zip(lines) {
+            let place = (shared.rows.start + row - first_row, shared.cols.start);
+            let decoded = if coding.transposed {
+                self.line.clear();
+                for col in first_col..first_col + count as u64 {
+                    let at = (col * high + row) as usize * size;
+                    self.line.extend_from_slice(&unpacked[at..at + size]);
+                }
+                coding.encoding.decode(&self.line, into)
+            } else {
+                let at = (row * wide + first_col) as usize * size;
+                coding.encoding.decode(&unpacked[at..at + count * size], into)
+            };
+            decoded.map_err(|inexact| self.inexact(place, &inexact))?;
+        }
+        Ok(())
+    }
+
+    fn inexact(&self, (row, col): (u64, u64), Inexact { index, integer }: &Inexact) -> Error {
+        Error::data(format!(
+            "cannot read {}: element ({row}, {}) is {integer}, which f64 cannot hold exactly",
+            self.array.name(),
+            col + *index as u64
+        ))
+    }
+}

@@ -1,0 +1,207 @@
+//! `kill -9` at any moment of a verb: afterwards the tables are the old ones or the new ones, sound, and the next writer
+//! leaves nothing but its own.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::Torture;
+use crate::place::Place;
+use crate::random::Random;
+
+/// A verb that is killed.
+struct Verb {
+    name: &'static str,
+    /// What `hama matrix VERB --help` has to say for this to be tried.
+    needs: (&'static str, &'static str),
+    /// Lines that make the old state. Those that begin with `-` may fail.
+    before: &'static [&'static str],
+    line: &'static str,
+    /// The tables that it changes.
+    tables: &'static [&'static str],
+    /// What they may be afterwards; the last when it was done.
+    allowed: &'static [&'static str],
+}
+
+/// What every verb finds, beside what it makes itself.
+const SETUP: [&str; 6] = [
+    "matrix random old --rows {n} --cols {n} --seed 1",
+    "matrix random new --rows {n} --cols {n} --seed 2",
+    "matrix random a --rows {n} --cols {n} --seed 3",
+    "matrix multiply a a --output product",
+    "matrix export new new.npy",
+    "matrix random tiny --rows 5 --cols 5",
+];
+const REFERENCES: [&str; 3] = ["old", "new", "product"];
+const FILES: [&str; 2] = ["new.npy", "tiny.npy"];
+const OLD: &[&str] = &["matrix random t --rows {n} --cols {n} --seed 1 --replace"];
+const NONE: &[&str] = &["-matrix remove t"];
+
+const VERBS: [Verb; 8] = [
+    Verb {
+        name: "random",
+        needs: ("random", ""),
+        before: NONE,
+        line: "matrix random t --rows {n} --cols {n} --seed 2",
+        tables: &["t"],
+        allowed: &["none", "new"],
+    },
+    Verb {
+        name: "random --replace",
+        needs: ("random", ""),
+        before: OLD,
+        line: "matrix random t --rows {n} --cols {n} --seed 2 --replace",
+        tables: &["t"],
+        allowed: &["old", "new"],
+    },
+    Verb {
+        name: "multiply",
+        needs: ("multiply", ""),
+        before: NONE,
+        line: "matrix multiply a a --output t",
+        tables: &["t"],
+        allowed: &["none", "product"],
+    },
+    Verb {
+        name: "multiply --replace",
+        needs: ("multiply", ""),
+        before: OLD,
+        line: "matrix multiply a a --output t --replace",
+        tables: &["t"],
+        allowed: &["old", "product"],
+    },
+    Verb {
+        name: "import",
+        needs: ("import", ""),
+        before: NONE,
+        line: "matrix import new.npy t",
+        tables: &["t"],
+        allowed: &["none", "new"],
+    },
+    Verb {
+        name: "import --replace",
+        needs: ("import", ""),
+        before: OLD,
+        line: "matrix import new.npy t --replace",
+        tables: &["t"],
+        allowed: &["old", "new"],
+    },
+    Verb {
+        name: "blocking",
+        needs: ("blocking", ""),
+        before: OLD,
+        line: "matrix blocking t 3",
+        tables: &["t"],
+        allowed: &["old", "old in [3,3]"],
+    },
+    Verb {
+        name: "remove",
+        needs: ("remove", ""),
+        before: OLD,
+        line: "matrix remove t",
+        tables: &["t"],
+        allowed: &["old", "none"],
+    },
+];
+
+pub(crate) fn run(torture: &mut Torture) {
+    let (n, count) = if torture.quick { (600, 3) } else { (1500, 100) };
+    let place = match Place::new(n).and_then(|place| place.prepare(&SETUP).map(|()| place)) {
+        Ok(place) => place,
+        Err(message) => return torture.find(&message),
+    };
+    let verbs: Vec<&Verb> = VERBS.iter().filter(|verb| is_there(&place, verb)).collect();
+    for (part, verb) in verbs.iter().enumerate() {
+        let end = torture.end_of(part, verbs.len());
+        match kill_often(torture.seed, &place, verb, count, end) {
+            Ok(Kills { seen, took }) => {
+                let tried: u64 = seen.values().sum();
+                let early = if tried < count { format!(" of {count}: out of time") } else { String::new() };
+                let seen: Vec<String> =
+                    seen.iter().map(|(state, times)| format!("{times} {state}")).collect();
+                let tried = format!("{tried} kills{early}, of {:.0} ms", took.as_secs_f64() * 1e3);
+                torture.row(verb.name, &tried, &seen.join(", "));
+            }
+            Err(message) => torture.find(&format!("{}: {message}", verb.name)),
+        }
+    }
+}
+
+/// Whether the command has the verb.
+fn is_there(place: &Place, verb: &Verb) -> bool {
+    let (name, word) = verb.needs;
+    place.run(&format!("matrix {name} --help")).is_ok_and(|help| help.status == 0 && help.out.contains(word))
+}
+
+struct Kills {
+    /// How often the tables were what afterwards.
+    seen: BTreeMap<String, u64>,
+    took: Duration,
+}
+
+fn kill_often(seed: u64, place: &Place, verb: &Verb, count: u64, end: Instant) -> Result<Kills, String> {
+    let took = duration(place, verb)?;
+    let mut seen = BTreeMap::new();
+    for number in 0..count {
+        if Instant::now() > end {
+            break;
+        }
+        let at = moment(&mut Random::of(seed, verb.name, number), took);
+        let told = |message: String| {
+            format!("kill {number}, {:.1} of {:.1} ms: {message}", millis(at), millis(took))
+        };
+        let state = kill_once(place, verb, at).map_err(told)?;
+        *seen.entry(state).or_default() += 1;
+    }
+    Ok(Kills { seen, took })
+}
+
+/// How long the verb takes, of three times the median.
+fn duration(place: &Place, verb: &Verb) -> Result<Duration, String> {
+    let mut times = Vec::new();
+    for _ in 0..3 {
+        place.prepare(verb.before)?;
+        let started = Instant::now();
+        place.ok(verb.line)?;
+        times.push(started.elapsed());
+    }
+    times.sort_unstable();
+    Ok(times[1])
+}
+
+/// Any moment, and each third time one about the end, where the commit is.
+fn moment(random: &mut Random, took: Duration) -> Duration {
+    let share = if random.share() < 2.0 / 3.0 { random.share() } else { 0.8 + 0.3 * random.share() };
+    took.mul_f64(share)
+}
+
+/// Kills the verb after `at`; says what the tables are then.
+fn kill_once(place: &Place, verb: &Verb, at: Duration) -> Result<String, String> {
+    place.prepare(verb.before)?;
+    let mut command = place.command(verb.line);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(|e| e.to_string())?;
+    std::thread::sleep(at);
+    // Fails where it has ended already.
+    let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+    let status = child.wait().map_err(|error| error.to_string())?;
+    let mut states = Vec::new();
+    for table in verb.tables {
+        states.push(place.state(table, &REFERENCES)?);
+    }
+    let state = states.join(" and ");
+    if !verb.allowed.contains(&state.as_str()) || status.success() && verb.allowed.last() != Some(&&*state) {
+        return Err(format!("the table is {state} after {status}, allowed are {:?}", verb.allowed));
+    }
+    for table in verb.tables {
+        place.ok(&format!("matrix random {table} --rows 5 --cols 5 --replace"))?;
+        place.state(table, &["tiny"])?;
+        place.is_clean(table, &FILES)?;
+    }
+    Ok(if status.success() { format!("{state} (done)") } else { state })
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}

@@ -1,0 +1,153 @@
+//! Commands that write one table at once, and readers of one that is replaced: one writer wins, a reader sees one
+//! generation.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Torture;
+use crate::place::{Place, Reply};
+use crate::random::Random;
+
+const SETUP: [&str; 7] = [
+    "matrix random r --rows {n} --cols {n} --seed 1",
+    "matrix full f --rows {n} --cols {n} --value 7",
+    "matrix random a --rows {n} --cols {n} --seed 3",
+    "matrix multiply a a --output p",
+    "matrix random i --rows {n} --cols {n} --seed 4",
+    "matrix export i i.npy",
+    "matrix random tiny --rows 5 --cols 5",
+];
+const REFERENCES: [&str; 4] = ["r", "f", "p", "i"];
+/// What makes a table `t`, and the table that is the same.
+const WRITERS: [(&str, &str); 4] = [
+    ("matrix random t --rows {n} --cols {n} --seed 1", "r"),
+    ("matrix full t --rows {n} --cols {n} --value 7", "f"),
+    ("matrix multiply a a --output t", "p"),
+    ("matrix import i.npy t", "i"),
+];
+
+pub(crate) fn run(torture: &mut Torture) {
+    let (n, count) = if torture.quick { (500, 8) } else { (1000, 200) };
+    let place = match Place::new(n).and_then(|place| place.prepare(&SETUP).map(|()| place)) {
+        Ok(place) => place,
+        Err(message) => return torture.find(&message),
+    };
+    let end = torture.end_of(0, 2);
+    match races(torture.seed, &place, count, end) {
+        Ok(seen) => {
+            let tried: u64 = seen.values().sum();
+            let seen: Vec<String> = seen.iter().map(|(what, times)| format!("{times} {what}")).collect();
+            torture.row("two writers of one table", &format!("{tried} of {count} races"), &seen.join(", "));
+        }
+        Err(message) => torture.find(&message),
+    }
+    let end = torture.end_of(1, 2);
+    let time = if torture.quick { Duration::from_secs(1) } else { Duration::from_secs(60) };
+    match reading(&place, end.min(Instant::now() + time)) {
+        Ok((reads, writes)) if reads > 0 && writes > 1 => {
+            torture.row(
+                "readers during replacements",
+                &format!("{reads} reads"),
+                &format!("{writes} versions"),
+            );
+        }
+        Ok((reads, writes)) => {
+            torture.find(&format!("{reads} reads during {writes} replacements show nothing"))
+        }
+        Err(message) => torture.find(&message),
+    }
+}
+
+fn races(seed: u64, place: &Place, count: u64, end: Instant) -> Result<BTreeMap<&'static str, u64>, String> {
+    let mut seen = BTreeMap::new();
+    for number in 0..count {
+        if Instant::now() > end {
+            break;
+        }
+        let outcome = race(place, number, &mut Random::of(seed, "race", number));
+        *seen.entry(outcome.map_err(|message| format!("race {number}: {message}"))?).or_default() += 1;
+    }
+    Ok(seen)
+}
+
+/// Two writers, one of them up to 60 ms later.
+fn race(place: &Place, number: u64, random: &mut Random) -> Result<&'static str, String> {
+    let mut pick = || WRITERS[(random.share() * WRITERS.len() as f64) as usize % WRITERS.len()];
+    let writers = [pick(), pick()];
+    let replace = number.is_multiple_of(2);
+    place.prepare(if replace {
+        &["matrix random t --rows 5 --cols 5 --replace"]
+    } else {
+        &["-matrix remove t"]
+    })?;
+    let lag = Duration::from_secs_f64(0.06 * random.share() * random.share());
+    let option = if replace { " --replace" } else { "" };
+    let start = |line: &str| {
+        let line = format!("{line}{option} --json");
+        place.command(&line).spawn().map(|child| (child, line)).map_err(|error| error.to_string())
+    };
+    let mut running = vec![start(writers[0].0)?];
+    thread::sleep(lag);
+    running.push(start(writers[1].0)?);
+    let mut winners = Vec::new();
+    for ((child, line), (_, same)) in running.into_iter().zip(writers) {
+        let reply = Reply::of(&line, child.wait_with_output().map_err(|error| error.to_string())?);
+        match reply.status {
+            0 => winners.push(same),
+            3 if ["\"conflict\"", "\"exists\""].iter().any(|kind| reply.out.contains(kind)) => {}
+            _ => return Err(format!("neither won nor lost: {}", reply.said())),
+        }
+    }
+    let state = place.state("t", &REFERENCES)?;
+    if !winners.contains(&state.as_str()) || !replace && winners.len() != 1 {
+        return Err(format!("{writers:?}: those of {winners:?} won, and the table is {state}"));
+    }
+    place.prepare(&["matrix random t --rows 5 --cols 5 --replace"])?;
+    place.is_clean("t", &["i.npy"])?;
+    Ok(match (replace, winners.len()) {
+        (true, 1) => "one lost by conflict",
+        (true, _) => "one after the other",
+        (false, _) => "one found that it exists",
+    })
+}
+
+/// Replaces a table by constant ones while two readers take it elsewhere; how many reads and versions there were.
+fn reading(place: &Place, end: Instant) -> Result<(u64, u64), String> {
+    place.prepare(&["matrix full c --rows {n} --cols {n} --value 0"])?;
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let readers: Vec<_> =
+            ["1.npy", "2.npy"].map(|file| scope.spawn(|| read_often(place, file, &over))).into();
+        let mut written = Ok(0);
+        while Instant::now() < end && readers.iter().all(|reader| !reader.is_finished()) {
+            let Ok(value) = written else { break };
+            let line = format!("matrix full c --rows {{n}} --cols {{n}} --value {value} --replace");
+            written = place.ok(&line).map(|_| value + 1);
+        }
+        over.store(true, Ordering::Relaxed);
+        let mut reads = 0;
+        for reader in readers {
+            reads += reader.join().map_err(|_| "a reader's thread failed".to_owned())??;
+        }
+        Ok((reads, written?))
+    })
+}
+
+fn read_often(place: &Place, file: &str, over: &AtomicBool) -> Result<u64, String> {
+    let mut reads = 0;
+    while !over.load(Ordering::Relaxed) {
+        place.ok(&format!("matrix export c {file} --replace"))?;
+        let bytes = fs::read(place.path().join(file)).map_err(|error| error.to_string())?;
+        let data = bytes.len() - (place.n * place.n * 8) as usize;
+        let (elements, _) = bytes[data..].as_chunks::<8>();
+        if let Some(other) = elements.iter().find(|element| **element != elements[0]) {
+            let (one, other) = (f64::from_le_bytes(elements[0]), f64::from_le_bytes(*other));
+            return Err(format!("a reader saw elements of two generations, {one} and {other}"));
+        }
+        reads += 1;
+    }
+    Ok(reads)
+}

@@ -1,0 +1,109 @@
+//! Tortures the optimised command: `tests/torture` kills it, takes disk and descriptors from it and lets it race; cargo-fuzz
+//! gives its parsers what nobody would write.
+
+mod fuzz;
+
+use std::process::Stdio;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::steps::{Steps, cargo};
+
+/// The sets, and which share of the time each may take at most.
+const SETS: [(&str, f64); 5] =
+    [("kill", 0.35), ("fault", 0.1), ("race", 0.15), ("simulate", 0.05), ("fuzz", 0.35)];
+const MINUTES: f64 = 20.0;
+const MINUTES_MAX: f64 = 60.0;
+
+/// What is asked for.
+pub(crate) struct Options {
+    seed: Option<u64>,
+    minutes: Option<f64>,
+    only: Vec<&'static str>,
+}
+
+impl Options {
+    pub(crate) fn parse(arguments: &[String]) -> Result<Options, String> {
+        let mut options = Options { seed: None, minutes: None, only: Vec::new() };
+        let mut rest = arguments.iter();
+        while let Some(option) = rest.next() {
+            let value = rest.next().ok_or_else(|| format!("{option} needs a value"))?;
+            let wrong = || format!("cannot read {option} {value}");
+            match option.as_str() {
+                "--seed" => options.seed = Some(value.parse().map_err(|_| wrong())?),
+                "--minutes" => {
+                    let minutes = value.parse().ok().filter(|minutes| (0.1..=MINUTES_MAX).contains(minutes));
+                    options.minutes =
+                        Some(minutes.ok_or_else(|| format!("{}: 0.1 to 60 are possible", wrong()))?);
+                }
+                "--only" => {
+                    for name in value.split(',') {
+                        let set = SETS.iter().find(|(set, _)| *set == name);
+                        options.only.push(set.ok_or_else(|| format!("no set {name:?}"))?.0);
+                    }
+                }
+                _ => return Err(format!("no option {option}")),
+            }
+        }
+        Ok(options)
+    }
+
+    fn is_wanted(&self, set: &str) -> bool {
+        self.only.is_empty() || self.only.contains(&set)
+    }
+}
+
+/// What the sets have shown.
+#[derive(Default)]
+struct Table {
+    rows: Vec<String>,
+    findings: u64,
+}
+
+/// Runs the sets that are wanted, and says what they tried and found.
+///
+/// # Errors
+/// Says so where there are findings, or a set cannot run.
+pub(crate) fn run(steps: &mut Steps, options: &Options) -> Result<(), String> {
+    let seed = options
+        .seed
+        .unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs()));
+    eprintln!("seed {seed}: cargo xtask torture --seed {seed} does the same again");
+    let wanted: Vec<(&str, f64)> = SETS.into_iter().filter(|(set, _)| options.is_wanted(set)).collect();
+    let all: f64 = wanted.iter().map(|(_, share)| share).sum();
+    let mut table = Table::default();
+    for (set, share) in wanted {
+        let minutes = options.minutes.unwrap_or(MINUTES) * share / all;
+        if set == "fuzz" {
+            let given = options.minutes.is_some() || options.only != ["fuzz"];
+            let time = given.then(|| Duration::from_secs_f64(minutes * 60.0));
+            fuzz::run(steps, seed, time, &mut table)?;
+        } else {
+            run_set(steps, set, seed, minutes, &mut table)?;
+        }
+    }
+    eprintln!();
+    table.rows.iter().for_each(|row| eprintln!("{row}"));
+    match table.findings {
+        0 => Ok(()),
+        count => Err(format!("torture found {count}, with seed {seed}")),
+    }
+}
+
+/// Runs a set of `tests/torture`, which prints its rows.
+fn run_set(steps: &mut Steps, set: &str, seed: u64, minutes: f64, table: &mut Table) -> Result<(), String> {
+    let (seed, limit) = (seed.to_string(), minutes.to_string());
+    let mut command =
+        cargo(["test", "--quiet", "--release", "--locked", "--package", "hama", "--test", "torture"]);
+    command.args(["--", "long", &seed, &limit, set]).stderr(Stdio::inherit());
+    let output = steps.time(&format!("{set}, {minutes:.1} minutes at most"), || command.output());
+    let output = output.map_err(|error| format!("cannot start {command:?}: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    table.rows.extend(said.lines().filter(|line| !line.starts_with("torture:")).map(str::to_owned));
+    let findings = said.lines().filter(|line| line.contains(" FINDING: ")).count() as u64;
+    table.findings += findings;
+    if output.status.success() || findings > 0 {
+        Ok(())
+    } else {
+        Err(format!("{set} failed ({})", output.status))
+    }
+}
