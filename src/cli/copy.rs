@@ -138,7 +138,7 @@ impl Copy {
         let options = ExportOptions { replace: self.replace, ..ExportOptions::default() };
         options.check(Path::new(&self.to)).map_err(taken)?;
         let (session, matrix) = if is_file(&self.from) || !self.from.contains('/') {
-            let session = Session::open_for(global, [self.from.as_str()], |builder| builder)?;
+            let session = Session::open_for(global, [self.from.as_str()], None, |builder| builder)?;
             let matrix = session.matrix(&self.from)?;
             (session, matrix)
         } else {

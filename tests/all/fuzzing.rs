@@ -11,7 +11,10 @@ use hama_hdfs::testing::parse as hdfs;
 use hama_matrix::parse as matrix;
 
 /// The fuzz targets.
-const PARSERS: [(&str, fn(&[u8])); 16] = [
+/// A parser by the name of its target.
+type Parser = (&'static str, fn(&[u8]));
+
+const PARSERS: [Parser; 16] = [
     ("bundle", core::bundle),
     ("chunk", matrix::chunk),
     ("csv", matrix::csv),

@@ -39,10 +39,15 @@ const PLACES: &[(&str, &str)] = &[
     ("gemm", "hama-matrix/src/kernel/tests.rs"),
     ("clap", "src/cli"),
     ("clap_complete", "src/cli/completions.rs"),
+    ("clap_mangen", "src/cli/man.rs"),
     ("ctrlc", "src/cli/interrupt.rs"),
+    ("font8x8", "src/cli/plot/canvas.rs"),
     ("humantime", "src/cli/gc.rs"),
     ("indicatif", "src/cli/progress.rs"),
+    ("png", "src/cli/plot/canvas.rs"),
     ("signal_hook", "src/cli/limits.rs"),
+    ("terminal_size", "src/cli/picture.rs"),
+    ("toml", "src/cli/settings/file.rs"),
     ("tracing_subscriber", "src/cli/log.rs"),
 ];
 
