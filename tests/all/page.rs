@@ -91,14 +91,11 @@ fn prepare(place: &Place, python: Option<&Path>) -> String {
 
 /// Runs a line in the shell: what it prints, on both streams, and whether it went well.
 fn run(place: &Place, line: &str, path: &str) -> (String, bool) {
-    let shell = place.command("").get_envs().fold(Command::new("sh"), |mut shell, (name, value)| {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-        shell
-    });
-    let output = { shell }
+    let mut shell = Command::new("sh");
+    for (name, value) in place.command("").get_envs() {
+        shell.env(name, value.unwrap_or_default());
+    }
+    let output = shell
         .current_dir(place.path())
         .env("PATH", path)
         // On a slow machine there would be lines of progress between those that are compared.
