@@ -13,3 +13,4 @@ mod products;
 mod symmetric;
 mod updates;
 mod verification;
+mod zarr;
