@@ -5,7 +5,9 @@ mod annotate;
 mod bench;
 mod blocking;
 mod check;
+mod colour;
 mod completions;
+mod config;
 mod copy;
 mod count;
 mod date;
@@ -13,6 +15,7 @@ mod demo;
 mod diff;
 mod export;
 mod failure;
+mod fitted;
 mod full;
 mod gc;
 mod history;
@@ -23,17 +26,23 @@ mod limits;
 mod list;
 mod log;
 mod made;
+mod man;
 mod misplaced;
 mod multiply;
 mod names;
+mod new_file;
 mod output;
 mod path;
+mod picture;
+mod plot;
 mod progress;
 mod random;
 mod rates;
 mod remove;
 mod resident;
+mod saved_plan;
 mod session;
+mod settings;
 mod show;
 mod size;
 mod span;
@@ -48,6 +57,7 @@ use hama::table::store::Durability;
 
 use failure::Failure;
 use output::Output;
+use settings::Settings;
 use size::Size;
 
 const EXAMPLES: &str = "\
@@ -57,6 +67,7 @@ Examples:
   hama matrix multiply a b --output c --verify           multiply two
   hama matrix --help                                     everything that can be done with a matrix
   hama bench probe                                       measure this machine, for better plans
+  hama config show                                       what is set, and where
 
 Exit status: 0 done, 1 failed, 2 wrong use, 3 exists or conflict, 4 unreachable,
 5 damaged, different or not verified, 130 interrupted.";
@@ -72,17 +83,25 @@ Examples:
 
 `hama matrix VERB --help` has more of each.";
 
+const CONFIG_EXAMPLES: &str = "\
+Example:
+  hama config show";
+
 const BENCH_EXAMPLES: &str = "\
 Examples:
   hama bench probe                                       measure this machine; plans go by it from then on
   hama bench multiply --sizes 1000,2000,4000             how fast products are, and what of that is the kernel
 
-Both compute on all cores for a while: let nothing else run. What they write lies in a folder of its own in that of the
-store (--store) and goes when they end; they need no store. `hama bench VERB --help` has more of each.";
+Both compute on all cores for a while: let nothing else run. What they write lies in a folder of its own in
+that of the store (--store) and goes when they end; they need no store. `hama bench VERB --help` has more of
+each.";
+
+/// Columns of help, however wide a terminal is.
+const WIDTH_MAX: usize = 110;
 
 /// Multiplies matrices that are larger than memory, in tables that others can open.
 #[derive(Parser)]
-#[command(name = "hama", version, max_term_width = 110, after_help = EXAMPLES)]
+#[command(name = "hama", version, max_term_width = WIDTH_MAX, after_help = EXAMPLES)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -91,9 +110,9 @@ struct Cli {
 }
 
 /// The options that every verb has, before it and after it.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct Global {
-    /// Where the tables lie: a folder, or a URL such as file:./hama-data [default: $HAMA_STORE, else ./hama-data]
+    /// Where the tables lie: a folder, or a URL such as file:./hama-data [default: ./hama-data]
     #[arg(long, global = true, value_name = "URL", help_heading = "Options of every command")]
     pub(crate) store: Option<String>,
     /// The most memory to use, such as 2GiB or 512MiB [default: a quarter of what this machine has]
@@ -105,8 +124,25 @@ pub(crate) struct Global {
         help_heading = "Options of every command"
     )]
     pub(crate) memory: Option<Size>,
-    /// Whether what is written survives a power loss: none does not wait for the disk [default: full]
-    #[arg(long, global = true, value_name = "WHAT", value_enum, help_heading = "Options of every command")]
+    /// How progress is shown: as a bar or in lines (auto), in lines (plain), or none [default: auto]
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOW",
+        value_enum,
+        hide_possible_values = true,
+        help_heading = "Options of every command"
+    )]
+    pub(crate) progress: Option<progress::Kind>,
+    /// What survives a power loss: all that is written (full), or perhaps nothing (none) [default: full]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHAT",
+        value_enum,
+        hide_possible_values = true,
+        help_heading = "Options of every command"
+    )]
     pub(crate) durability: Option<Survives>,
     /// Where files are converted in that cannot be read or written in place [default: $TMPDIR, else /var/tmp]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Options of every command")]
@@ -120,15 +156,28 @@ pub(crate) struct Global {
     /// Say on standard error what is done; twice for every superstep
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Options of every command")]
     pub(crate) verbose: u8,
+    /// What these options, the environment and `hama.toml` come to. Verbs go by this, and by no variable themselves.
+    #[arg(skip)]
+    pub(crate) settings: Settings,
 }
 
 /// What of a result survives a power loss, as it is typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Survives {
-    /// All of it, once the command has ended
+    // All of it, once the command has ended.
     Full,
-    /// Perhaps nothing: for results that can be made again
+    // Perhaps nothing: for results that can be made again.
     None,
+}
+
+impl std::fmt::Display for Survives {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Survives::Full => "full",
+            Survives::None => "none",
+        })
+    }
 }
 
 impl From<Survives> for Durability {
@@ -149,7 +198,16 @@ enum Command {
     /// Measure this machine, and how fast products are on it
     #[command(subcommand, after_help = BENCH_EXAMPLES)]
     Bench(Bench),
+    /// What holds for every command, and where it is set
+    #[command(subcommand, after_help = CONFIG_EXAMPLES)]
+    Config(Config),
     Completions(completions::Completions),
+    Man(man::Man),
+}
+
+#[derive(Subcommand)]
+enum Config {
+    Show(config::Show),
 }
 
 #[derive(Subcommand)]
@@ -168,6 +226,7 @@ enum Matrix {
     List(list::List),
     Info(info::Info),
     Show(show::Show),
+    Plot(plot::Plot),
     Path(path::Path),
     Import(import::Import),
     Export(export::Export),
@@ -195,10 +254,16 @@ pub(crate) fn main() -> ExitCode {
         .take_while(|argument| *argument != "--")
         .any(|argument| argument == "--json");
     match Cli::try_parse_from(&arguments).map_err(misplaced::hinted) {
-        Ok(cli) => {
-            log::start(&cli.global);
-            let mut output = Output::new(cli.command.name(), cli.global.json);
-            let outcome = cli.command.run(&cli.global, &mut output);
+        Ok(Cli { mut global, command }) => {
+            log::start(&global);
+            let mut output = Output::new(command.name(), global.json);
+            if command.has_settings() {
+                match Settings::load(&global) {
+                    Ok(settings) => global.settings = settings,
+                    Err(error) => return output.end(Err(error.into())),
+                }
+            }
+            let outcome = command.run(&global, &mut output);
             output.end(outcome)
         }
         Err(error) if json && error.use_stderr() => {
@@ -209,12 +274,19 @@ pub(crate) fn main() -> ExitCode {
 }
 
 impl Command {
+    /// Whether settings matter: what prints help does so wherever it is.
+    fn has_settings(&self) -> bool {
+        !matches!(self, Command::Completions(_) | Command::Man(_))
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Command::Demo(_) => "demo",
             Command::Bench(Bench::Probe(_)) => "bench probe",
             Command::Bench(Bench::Multiply(_)) => "bench multiply",
             Command::Completions(_) => "completions",
+            Command::Config(Config::Show(_)) => "config show",
+            Command::Man(_) => "man",
             Command::Matrix(verb) => match verb {
                 Matrix::Random(_) => "matrix random",
                 Matrix::Multiply(_) => "matrix multiply",
@@ -222,6 +294,7 @@ impl Command {
                 Matrix::List(_) => "matrix list",
                 Matrix::Info(_) => "matrix info",
                 Matrix::Show(_) => "matrix show",
+                Matrix::Plot(_) => "matrix plot",
                 Matrix::Path(_) => "matrix path",
                 Matrix::Import(_) => "matrix import",
                 Matrix::Export(_) => "matrix export",
@@ -248,6 +321,8 @@ impl Command {
             Command::Bench(Bench::Probe(verb)) => verb.run(global, output),
             Command::Bench(Bench::Multiply(verb)) => verb.run(global, output),
             Command::Completions(verb) => verb.run(global, output),
+            Command::Config(Config::Show(verb)) => verb.run(global, output),
+            Command::Man(verb) => verb.run(global, output),
             Command::Matrix(verb) => match verb {
                 Matrix::Random(verb) => verb.run(global, output),
                 Matrix::Multiply(verb) => verb.run(global, output),
@@ -255,6 +330,7 @@ impl Command {
                 Matrix::List(verb) => verb.run(global, output),
                 Matrix::Info(verb) => verb.run(global, output),
                 Matrix::Show(verb) => verb.run(global, output),
+                Matrix::Plot(verb) => verb.run(global, output),
                 Matrix::Path(verb) => verb.run(global, output),
                 Matrix::Import(verb) => verb.run(global, output),
                 Matrix::Export(verb) => verb.run(global, output),
@@ -273,5 +349,42 @@ impl Command {
                 Matrix::Remove(verb) => verb.run(global, output),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// The lines that `--help` says of its own, by command.
+    fn after_helps(command: &clap::Command, found: &mut Vec<(String, String)>) {
+        let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
+        let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        found.push((name, text));
+        command.get_subcommands().for_each(|verb| after_helps(verb, found));
+    }
+
+    #[test]
+    fn every_help_has_examples_and_they_fit() {
+        let mut command = Cli::command().disable_help_subcommand(true);
+        command.build();
+        let mut found = Vec::new();
+        after_helps(&command, &mut found);
+        assert!(found.len() > 20, "{found:?}");
+        for (name, text) in found {
+            assert!(text.starts_with("Example"), "hama help of {name} has no examples: {text:?}");
+            let words = name.replace('-', " ");
+            assert!(name == "hama" || text.contains(&words) || text.contains(&name), "{name}: {text}");
+            let examples = text.lines().skip(1).take_while(|line| !line.is_empty());
+            let long = examples.into_iter().find(|line| line.chars().count() > WIDTH_MAX);
+            assert!(long.is_none(), "{name}: {long:?}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
     }
 }

@@ -4,7 +4,7 @@ use hama_core::{BoxError, Bsp, Peer};
 use hama_hdfs::{ElementType, ShardRecord, TableTarget};
 use serde::{Deserialize, Serialize};
 
-use crate::random::{self, Seed};
+use crate::random::{self, Distribution, Seed};
 use crate::scalar::Scalar;
 use crate::tile;
 use crate::write_behind::WriteBehind;
@@ -13,8 +13,8 @@ use crate::write_behind::WriteBehind;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Filling {
-    /// Uniform in [0, 1).
-    Random(Seed),
+    /// Random of this distribution.
+    Random(Distribution, Seed),
     /// The same number everywhere.
     Full(f64),
     /// 1 where row and column are equal, else 0.
@@ -69,7 +69,7 @@ impl Fill {
 
     fn row<T: Scalar>(&self, row: u64, col: u64, elements: &mut [T]) {
         match self.filling {
-            Filling::Random(seed) => random::fill_row(seed, row, col, elements),
+            Filling::Random(how, seed) => random::fill_row(how, seed, row, col, elements),
             Filling::Full(value) => elements.fill(T::from_f64(value)),
             Filling::Identity => {
                 elements.fill(T::ZERO);

@@ -7,12 +7,17 @@ use hama_core::{Buffer, Pool, Result};
 use crate::kernel::{Kernel, KernelId};
 use crate::measure::kernel::filled;
 use crate::problem::Operand;
-use crate::random::{Seed, fill_row};
+use crate::random::{Distribution, Seed, fill_row};
 use crate::scalar::Scalar;
 
 /// Fills `into` with the elements of `row` of a random matrix from column `col` on, on this thread.
 pub fn fill_random<T: Scalar>(seed: Seed, row: u64, col: u64, into: &mut [T]) {
-    fill_row(seed, row, col, into);
+    fill_row(Distribution::Uniform, seed, row, col, into);
+}
+
+/// The same of a matrix of standard normal elements.
+pub fn fill_random_normal<T: Scalar>(seed: Seed, row: u64, col: u64, into: &mut [T]) {
+    fill_row(Distribution::Normal, seed, row, col, into);
 }
 
 /// Seconds that one thread takes to pack `count` square tiles of `extent`, as A or as B, stored as they are or

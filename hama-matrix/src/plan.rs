@@ -112,10 +112,34 @@ impl Plan {
         let needed = peer.saturating_mul(self.grid.peer_count());
         if needed > memory_bytes {
             let (needed, given) = (format_bytes(needed), format_bytes(memory_bytes));
-            let message = format!("cannot run the plan: it needs {needed}, and {given} are given");
+            let message = format!(
+                "cannot run the plan: it needs {needed}, and {given} are given; try --memory {needed}"
+            );
             return Err(Error::new(ErrorKind::OutOfMemory, message));
         }
         Ok(())
+    }
+
+    /// The same loops with what they take here: what a saved plan says of its cost and its memory is of elsewhere, or
+    /// not even that.
+    ///
+    /// # Errors
+    /// Those of [`check`](Self::check), and `Invalid` for rates that no machine has.
+    pub fn again(&self, problem: &Problem, resources: &Resources) -> Result<Plan> {
+        self.check(problem, resources.memory_bytes, resources.by_reference)?;
+        resources.rates.check()?;
+        let (loops, peers) = (self.loops(), self.grid.peer_count());
+        let cuts = loops.cuts(&self.problem);
+        let memory = MemoryUse::of(&self.problem, &loops, &cuts, self.by_reference);
+        let total = memory.total_bytes() * peers;
+        Ok(Plan {
+            peers_given: resources.peers,
+            memory_given_bytes: resources.memory_bytes,
+            memory,
+            estimate: Estimate::of(&self.problem, &loops, &cuts, total, &resources.hosts()),
+            bounds: Bounds::of(&self.problem, peers, resources.memory_bytes),
+            ..self.clone()
+        })
     }
 
     fn loops(&self) -> Loops {

@@ -79,20 +79,29 @@ impl<T: Scalar> Product<T> {
     /// `OutOfMemory` where no plan fits into the memory given: the message says how much is needed.
     /// `Invalid` for a grid that cannot be filled.
     pub fn plan(&self) -> Result<Plan> {
+        plan(self.problem, &self.resources()?)
+    }
+
+    /// A plan that was made before, with what it costs here and now. Nothing is run.
+    ///
+    /// # Errors
+    /// `Invalid` where it is no plan of this product or not for this host, `OutOfMemory` where it needs more memory than is
+    /// given.
+    pub fn plan_again(&self, saved: &Plan) -> Result<Plan> {
+        saved.again(&self.problem, &self.resources()?)
+    }
+
+    fn resources(&self) -> Result<Resources> {
         let hama = self.a.hama();
-        let memory_bytes = self.memory_bytes()?;
-        plan(
-            self.problem,
-            &Resources {
-                peers: self.peers.min(PEERS_MAX) as u64,
-                hosts: 1,
-                memory_bytes,
-                by_reference: hama.hands_over_by_reference(),
-                rates: *hama.rates(),
-                kernel: KernelId::of_this_host(),
-                grid: self.grid,
-            },
-        )
+        Ok(Resources {
+            peers: self.peers.min(PEERS_MAX) as u64,
+            hosts: 1,
+            memory_bytes: self.memory_bytes()?,
+            by_reference: hama.hands_over_by_reference(),
+            rates: *hama.rates(),
+            kernel: KernelId::of_this_host(),
+            grid: self.grid,
+        })
     }
 
     /// The memory given without what peers need to read chunks of operands that are files.

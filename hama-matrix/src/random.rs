@@ -1,14 +1,36 @@
-//! The counter-based generator of random matrices: an element is a function of seed, row, column and type.
+//! The counter-based generator of random matrices: an element is a function of distribution, seed, row, column and type.
 //!
 //! Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 
 mod lanes;
+mod normal;
 
+use lanes::LANES;
 use serde::{Deserialize, Serialize};
 
 /// The seed of a random matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Seed(pub u64);
+
+/// How the elements of a random matrix are distributed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Distribution {
+    /// Uniform in [0, 1).
+    Uniform,
+    /// Normal with mean 0 and variance 1.
+    Normal,
+}
+
+impl Distribution {
+    /// Its name in a table's attributes.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Distribution::Uniform => "uniform",
+            Distribution::Normal => "normal",
+        }
+    }
+}
 
 /// What a stream of numbers is for: each draws from counters of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +39,8 @@ pub(crate) enum Stream {
     Uniform = 0,
     /// The signs of a verification.
     Sign = 1,
+    /// Standard normal elements.
+    Normal = 2,
 }
 
 /// Four random words for one counter and key.
@@ -50,40 +74,71 @@ fn block(seed: Seed, stream: Stream, layer: u32, row: u64, group: u64) -> [u32; 
 }
 
 /// An element type that can be drawn.
-pub trait Uniform: Sized + Copy + 'static {
+pub trait Drawn: Sized + Copy + 'static {
     /// How many neighbouring columns of a row one block gives.
     const PER_BLOCK: usize;
 
     /// Element `index` of a block, uniform in [0, 1): the upper bits of its words, so that every value is a
     /// multiple of the type's spacing below 1.
-    fn of_block(words: [u32; 4], index: usize) -> Self;
+    fn uniform(words: [u32; 4], index: usize) -> Self;
+
+    /// All elements of neighbouring blocks, normal with mean 0 and variance 1. No magnitude is above 9.5, of an f32 6.8.
+    fn normal(blocks: &[[u32; 4]; LANES], into: &mut [Self]);
 }
 
-impl Uniform for f64 {
+impl Drawn for f64 {
     const PER_BLOCK: usize = 2;
 
     #[inline(always)]
-    fn of_block(words: [u32; 4], index: usize) -> f64 {
+    fn uniform(words: [u32; 4], index: usize) -> f64 {
         let bits = u64::from(words[2 * index]) | u64::from(words[2 * index + 1]) << 32;
         (bits >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
+
+    #[inline(always)]
+    fn normal(blocks: &[[u32; 4]; LANES], into: &mut [f64]) {
+        let (mut radii, mut angles) = ([0; LANES], [0; LANES]);
+        for (lane, words) in blocks.iter().enumerate() {
+            radii[lane] = u64::from(words[0]) | u64::from(words[1]) << 32;
+            angles[lane] = u64::from(words[2]) | u64::from(words[3]) << 32;
+        }
+        for (to, pair) in into.chunks_exact_mut(2).zip(normal::pairs(&radii, &angles)) {
+            to.copy_from_slice(&pair);
+        }
+    }
 }
 
-impl Uniform for f32 {
+impl Drawn for f32 {
     const PER_BLOCK: usize = 4;
 
     #[inline(always)]
-    fn of_block(words: [u32; 4], index: usize) -> f32 {
+    fn uniform(words: [u32; 4], index: usize) -> f32 {
         (words[index] >> 8) as f32 * (1.0 / (1u32 << 24) as f32)
+    }
+
+    #[inline(always)]
+    fn normal(blocks: &[[u32; 4]; LANES], into: &mut [f32]) {
+        // In the middle of what a word of 32 bits stands for.
+        let wide = |word: u32| u64::from(word) << 32 | 1 << 31;
+        let (mut radii, mut angles) = ([0; 2 * LANES], [0; 2 * LANES]);
+        for (lane, words) in blocks.iter().enumerate() {
+            for half in 0..2 {
+                radii[2 * lane + half] = wide(words[2 * half]);
+                angles[2 * lane + half] = wide(words[2 * half + 1]);
+            }
+        }
+        for (to, pair) in into.chunks_exact_mut(2).zip(normal::pairs(&radii, &angles)) {
+            to.copy_from_slice(&pair.map(|x| x as f32));
+        }
     }
 }
 
 /// Fills `into` with the elements of `row` from column `col` on.
 ///
-/// Rows and columns lie below 2^40. It is fastest where `col` is a multiple of [`Uniform::PER_BLOCK`].
-pub(crate) fn fill_row<T: Uniform>(seed: Seed, row: u64, col: u64, into: &mut [T]) {
+/// Rows and columns lie below 2^40. It is fastest where `col` is a multiple of [`Drawn::PER_BLOCK`].
+pub(crate) fn fill_row<T: Drawn>(how: Distribution, seed: Seed, row: u64, col: u64, into: &mut [T]) {
     debug_assert!(row < 1 << 40 && col < 1 << 40);
-    lanes::fill_row(seed, row, col, into);
+    lanes::fill_row(how, seed, row, col, into);
 }
 
 /// Fills `into` with the signs of a verification from index `first` on: each +1 or -1, 128 from a block.
@@ -117,33 +172,38 @@ mod tests {
 
     #[test]
     fn a_row_is_the_same_from_wherever_it_is_filled() {
-        fn check<T: Uniform + PartialEq + std::fmt::Debug + Default>() {
+        fn check<T: Drawn + PartialEq + std::fmt::Debug + Default>(how: Distribution) {
             let mut whole = vec![T::default(); 41];
-            fill_row(Seed(7), 3, 0, &mut whole);
+            fill_row(how, Seed(7), 3, 0, &mut whole);
             for start in 0..41 {
                 for end in start..41 {
                     let mut part = vec![T::default(); end - start];
-                    fill_row(Seed(7), 3, start as u64, &mut part);
+                    fill_row(how, Seed(7), 3, start as u64, &mut part);
                     assert_eq!(part, whole[start..end]);
                 }
             }
         }
-        check::<f64>();
-        check::<f32>();
+        for how in [Distribution::Uniform, Distribution::Normal] {
+            check::<f64>(how);
+            check::<f32>(how);
+        }
     }
 
     /// These values are part of the format: a matrix of a seed is the same for ever.
     #[test]
     fn golden_elements() {
-        let mut f64s = [0.0f64; 3];
-        fill_row(Seed(42), 1, 2, &mut f64s);
-        let mut f32s = [0.0f32; 3];
-        fill_row(Seed(42), 1, 2, &mut f32s);
-        assert_eq!(format!("{f64s:?} {f32s:?}"), GOLDEN);
+        for (how, golden) in [(Distribution::Uniform, GOLDEN), (Distribution::Normal, GOLDEN_NORMAL)] {
+            let mut f64s = [0.0f64; 3];
+            fill_row(how, Seed(42), 1, 2, &mut f64s);
+            let mut f32s = [0.0f32; 3];
+            fill_row(how, Seed(42), 1, 2, &mut f32s);
+            assert_eq!(format!("{f64s:?} {f32s:?}"), golden);
+        }
     }
 
     const GOLDEN: &str =
         "[0.4082183684531753, 0.8538319500111669, 0.08445689455922523] [0.18712193, 0.41673297, 0.13286608]";
+    const GOLDEN_NORMAL: &str = "[-0.9214097642246543, -0.2147096112910004, -0.5957921429824214] [1.2080882, -0.7904959, -0.39998657]";
 
     #[test]
     fn rows_columns_layers_streams_and_seeds_draw_from_different_counters() {
@@ -152,6 +212,7 @@ mod tests {
             block(Seed(2), Stream::Uniform, 0, 5, 9),
             block(Seed(1 << 32 | 1), Stream::Uniform, 0, 5, 9),
             block(Seed(1), Stream::Sign, 0, 5, 9),
+            block(Seed(1), Stream::Normal, 0, 5, 9),
             block(Seed(1), Stream::Uniform, 1, 5, 9),
             block(Seed(1), Stream::Uniform, 0, 9, 5),
             block(Seed(1), Stream::Uniform, 0, 5 | 1 << 32, 9),
@@ -165,7 +226,7 @@ mod tests {
     #[test]
     fn elements_are_uniform_in_the_unit_interval() {
         let mut row = vec![0.0f64; 100_000];
-        fill_row(Seed(0), 0, 0, &mut row);
+        fill_row(Distribution::Uniform, Seed(0), 0, 0, &mut row);
         assert!(row.iter().all(|x| (0.0..1.0).contains(x)));
         // The mean of n uniform numbers has standard deviation 1 / sqrt(12 n): six of them are allowed.
         let mean = row.iter().sum::<f64>() / row.len() as f64;

@@ -5,10 +5,10 @@ use std::ops::AddAssign;
 use hama_hdfs::Element;
 
 use crate::kernel::Micros;
-use crate::random::Uniform;
+use crate::random::Drawn;
 
 /// An element type with its arithmetic: f64 or f32.
-pub trait Scalar: Element + Uniform + Micros + AddAssign {
+pub trait Scalar: Element + Drawn + Micros + AddAssign {
     /// 0.
     const ZERO: Self;
     /// 1.

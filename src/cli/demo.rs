@@ -60,7 +60,7 @@ impl Demo {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
         // Before a store is made for it.
         Dtype::F64.check(C, (self.size, self.size))?;
-        let rates = Known::load().rates;
+        let rates = Known::load(&global.settings).rates;
         let session = Session::open_with(global, Access::Create, |builder| builder.rates(rates))?;
         // All of them before the first is replaced.
         let a = own::own(&session, A, |matrix| own::is_operand(matrix, SEED_A))?;
@@ -69,8 +69,9 @@ impl Demo {
         let a = operand(&session, global, a, A, (self.size, SEED_A))?;
         let b = operand(&session, global, b, B, (self.size, SEED_B))?;
         let product = a.mult(&b)?;
-        output.tell(format!("{}\n\n", product.plan()?))?;
-        let finished = multiply::run(&session, &product, C, c.is_some())?;
+        let plan = product.plan()?;
+        output.tell(format!("{plan}\n\n"))?;
+        let finished = multiply::run(&session, &product, plan, target(C, c.is_some()))?;
         let verification = multiply::verify(&session, &a, &b, &finished)?;
         let operands = [Summary::of(&session, a.table()?), Summary::of(&session, b.table()?)];
         let product = MultiplyReport::of(

@@ -19,8 +19,9 @@ Examples:
   hama matrix diff c d --rtol 1e-12 --atol 1e-9
   hama matrix diff c ./c.npy                         with a file
 
-Elements are the same where |a - b| <= atol + rtol |b|, and NaN is the same as NaN. Ends with 0 where all are the
-same, and with 5 where some are not; the answer says how many, how far apart, and where.";
+Elements are the same where |a - b| <= atol + rtol |b|, and NaN is the same as NaN. Ends with 0
+where all are the same, and with 5 where some are not; the answer says how many, how far apart, and
+where.";
 
 /// Compare two matrices of one shape
 #[derive(clap::Args)]

@@ -52,7 +52,12 @@ impl Failure {
         let message = text.split("\n\n").next().unwrap_or_default();
         let message = message.strip_prefix("error: ").unwrap_or(message);
         let message: Vec<&str> = message.split_whitespace().collect();
-        let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: try `")?.strip_suffix('`'));
+        // Such as "tip: a similar argument exists: '--output'".
+        let tip = text.lines().find_map(|line| {
+            let tip = line.trim().strip_prefix("tip: ")?;
+            let near = || tip.split_once(" similar ")?.1.split_once(": '")?.1.strip_suffix('\'');
+            tip.strip_prefix("try `").and_then(|line| line.strip_suffix('`')).or_else(near)
+        });
         Failure::from(Error::invalid(message.join(" "))).or_try(tip.unwrap_or("--help"))
     }
 

@@ -19,8 +19,8 @@ Example:
   hama matrix show a@3             an older version is read as a@3, wherever a matrix is read
   hama matrix restore a@3          and becomes the latest again
 
-Versions stay for a day after the next one was made, and as long as somebody has them open. Writing a matrix anew
-(--replace) ends its history.";
+Versions stay for a day after the next one was made (the last 256 at most), and as long as somebody has them open.
+Writing a matrix anew (--replace) ends its history.";
 
 const RESTORE_EXAMPLES: &str = "\
 Example:
@@ -105,7 +105,7 @@ impl Restore {
             AnyMatrix::F64(matrix) => AnyMatrix::F64(matrix.restore()?),
             AnyMatrix::F32(matrix) => AnyMatrix::F32(matrix.restore()?),
         };
-        let (table, restored) = (Summary::of(&session, restored.table()), old.table().version());
+        let (table, restored) = (Summary::of(&session, restored.table()?), old.table()?.version());
         tracing::info!(table = table.name, version = restored, "restored");
         output.report(&RestoreReport { table, restored })
     }
@@ -114,6 +114,6 @@ impl Restore {
 impl fmt::Display for RestoreReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.table)?;
-        writeln!(f, "version {} is as version {} was", self.table.version, self.restored)
+        writeln!(f, "version {} is as version {} was", self.table.version.unwrap_or_default(), self.restored)
     }
 }

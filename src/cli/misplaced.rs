@@ -4,7 +4,7 @@ use clap::Subcommand;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, Error};
 
-use super::{Bench, Command, Matrix};
+use super::{Bench, Command, Config, Matrix};
 
 /// The same error, with the line that was meant where the verb is one elsewhere.
 pub(crate) fn hinted(mut error: Error) -> Error {
@@ -13,6 +13,8 @@ pub(crate) fn hinted(mut error: Error) -> Error {
         format!("hama matrix {verb}")
     } else if Bench::has_subcommand(verb) {
         format!("hama bench {verb}")
+    } else if Config::has_subcommand(verb) {
+        format!("hama config {verb}")
     } else if Command::has_subcommand(verb) {
         format!("hama {verb}")
     } else {

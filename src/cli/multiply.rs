@@ -1,11 +1,12 @@
 //! `hama matrix multiply`: the product of two matrices, planned, run, and verified.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hama::files::{self, ExportOptions};
 use hama::{
-    AnyMatrix, Copied, DenseMatrix, Error, ErrorKind, Finished, Grid, Plan, Product, Scalar, Verification,
+    AnyMatrix, Copied, DenseMatrix, Error, ErrorKind, Finished, Grid, Plan, Product, SaveAs, Scalar,
+    Verification,
 };
 use serde::Serialize;
 
@@ -18,6 +19,7 @@ use super::output::Output;
 use super::progress::{Task, Unit};
 use super::rates::Known;
 use super::resident;
+use super::saved_plan;
 use super::session::{Session, taken, target};
 use super::size::Size;
 
@@ -27,9 +29,14 @@ Examples:
   hama matrix multiply a a --transpose-a --output gram --peers 2 --memory 1GiB
   hama matrix multiply ./a.npy ./b.npy --output ./c.npy     files, without a store
   hama matrix multiply a b --explain                         only say how, write nothing
+  hama matrix multiply a b --explain --json > plan.json      save the plan
+  hama matrix multiply a b --output c --plan plan.json       and run just that one
 
-What has a / or ends with .npy, .npz, .mtx, .csv, .tsv or .zarr is a file. Operands that are .npy files and Zarr arrays
-are read in place; others, and results that are files, take a table in --spill-dir meanwhile.";
+What has a / or ends with .npy, .npz, .mtx, .csv, .tsv or .zarr is a file. Operands that are .npy files and
+Zarr arrays are read in place; others, and results that are files, take a table in --spill-dir meanwhile.
+
+A saved plan runs where the product and the kernel are the same and there is memory enough. Then it
+gives the same bits.";
 
 /// Multiply two matrices
 #[derive(clap::Args)]
@@ -54,6 +61,9 @@ pub(crate) struct Multiply {
     /// The grid of peers along the product's rows, its columns and the inner dimension [default: the best one]
     #[arg(long, value_name = "MxNxK")]
     grid: Option<Grid>,
+    /// Run the plan in this file, which `--explain --json` printed, instead of the best one
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["grid", "peers"])]
+    plan: Option<PathBuf>,
     /// Print the plan and write nothing; with -v every step of it
     #[arg(long, conflicts_with_all = ["analyze", "verify", "replace"])]
     explain: bool,
@@ -99,7 +109,7 @@ struct ExplainReport {
 
 impl Multiply {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
-        let (peers, known) = (self.peers, Known::load());
+        let (peers, known) = (self.peers, Known::load(&global.settings));
         let file = self.output.as_deref().filter(|name| files::is_path(name));
         if let Some(file) = file {
             self.export_options().check(Path::new(file)).map_err(taken)?;
@@ -149,17 +159,21 @@ impl Multiply {
         if let Some(grid) = self.grid {
             product = product.grid(grid);
         }
+        let plan = match &self.plan {
+            Some(file) => product.plan_again(&saved_plan::read(file)?)?,
+            None => product.plan()?,
+        };
         let Some(name) = self.output.as_ref().filter(|_| !self.explain) else {
-            let (plan, steps) = (product.plan()?, global.verbose > 0);
-            return output.report(&ExplainReport { plan, rates: known, steps });
+            return output.report(&ExplainReport { plan, rates: known, steps: global.verbose > 0 });
         };
         if self.verify {
             product.check_verifiable()?;
         }
-        let finished = match file {
-            Some(_) => run(session, &product, "product", false)?,
-            None => run(session, &product, name, self.replace)?,
+        let target = match file {
+            Some(_) => "product".into(),
+            None => target(name, self.replace),
         };
+        let finished = run(session, &product, plan, target)?;
         // Before the verification takes buffers of its own.
         let memory = MemoryPeak {
             buffers: session.hama.pool().usage().used_bytes_peak as u64,
@@ -188,16 +202,16 @@ impl Multiply {
     }
 }
 
-/// Runs a product with progress.
+/// Runs a plan of a product with progress.
 pub(crate) fn run<T: Scalar>(
     session: &Session,
     product: &Product<T>,
-    name: &str,
-    replace: bool,
+    plan: Plan,
+    target: SaveAs,
 ) -> Result<Finished<T>, Failure> {
-    let total = product.plan()?.flop();
-    let shown = session.show(Task { label: "multiplying".into(), total, unit: Unit::Flop });
-    let finished = product.run(target(name, replace)).map_err(taken);
+    let task = Task { label: "multiplying".into(), total: plan.flop(), unit: Unit::Flop };
+    let shown = session.show(task);
+    let finished = product.run_plan(plan, target).map_err(taken);
     drop(shown);
     finished
 }

@@ -1,5 +1,6 @@
 //! Progress on standard error: a bar on a terminal, a line every few seconds elsewhere.
 
+use std::fmt;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -15,6 +16,28 @@ use super::size::Size;
 
 const BAR_EVERY: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    // A bar on a terminal, lines elsewhere. (Documentation here would make the pages of help twice as long.)
+    Auto,
+    // A line every five seconds.
+    Plain,
+    // Nothing.
+    None,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Auto => "auto",
+            Kind::Plain => "plain",
+            Kind::None => "none",
+        })
+    }
+}
 
 /// What a meter counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,14 +62,14 @@ pub(crate) struct Shown {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Shows how far `task` is by what `meter` counts from now on; with `-q` and `--json` nothing is shown.
+/// Shows how far `task` is by what `meter` counts from now on; with `-q`, `--json` and `--progress none` nothing is
+/// shown.
 pub(crate) fn show(global: &Global, task: Task, meter: Arc<Progress>) -> Shown {
-    if global.quiet || global.json {
+    let Some(style) = style(global, std::io::stderr().is_terminal()) else {
         return Shown { stop: None, thread: None };
-    }
+    };
     let (stop, stopped) = channel();
-    // Log lines and a bar would write over each other.
-    let bar = if global.verbose == 0 && std::io::stderr().is_terminal() { bar(&task) } else { None };
+    let bar = if style == Style::Bar { bar(&task) } else { None };
     let thread = std::thread::Builder::new().name("progress".into()).spawn(move || {
         let (start, before) = (Instant::now(), meter.done());
         let every = if bar.is_some() { BAR_EVERY } else { LINE_EVERY };
@@ -66,6 +89,22 @@ pub(crate) fn show(global: &Global, task: Task, meter: Arc<Progress>) -> Shown {
         }
     });
     Shown { stop: Some(stop), thread: thread.ok() }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    Bar,
+    Lines,
+}
+
+fn style(global: &Global, terminal: bool) -> Option<Style> {
+    match global.settings.progress.value {
+        _ if global.quiet || global.json => None,
+        Kind::None => None,
+        // Log lines and a bar would write over each other.
+        Kind::Auto if terminal && global.verbose == 0 => Some(Style::Bar),
+        Kind::Auto | Kind::Plain => Some(Style::Lines),
+    }
 }
 
 impl Drop for Shown {
@@ -118,6 +157,26 @@ mod tests {
 
     fn task(unit: Unit) -> Task {
         Task { label: "multiplying".into(), total: 4_000_000_000, unit }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_what_is_shown() {
+        let mut global = Global::default();
+        let mut on_a_terminal = |kind| {
+            global.settings.progress.value = kind;
+            let elsewhere = style(&global, false);
+            global.verbose = 1;
+            let verbose = style(&global, true);
+            global.verbose = 0;
+            global.quiet = true;
+            assert_eq!(style(&global, true), None);
+            global.quiet = false;
+            (style(&global, true), elsewhere, verbose)
+        };
+        let (bar, lines) = (Some(Style::Bar), Some(Style::Lines));
+        assert_eq!(on_a_terminal(Kind::Auto), (bar, lines, lines));
+        assert_eq!(on_a_terminal(Kind::Plain), (lines, lines, lines));
+        assert_eq!(on_a_terminal(Kind::None), (None, None, None));
     }
 
     #[test]

@@ -11,8 +11,8 @@ use hama::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::date::date;
+use super::settings::Settings;
 
-const VARIABLE: &str = "HAMA_PROBE";
 /// The version of the file. It rises when a field goes or changes its meaning.
 pub(crate) const SCHEMA: u32 = 1;
 /// No probe is as long.
@@ -47,11 +47,11 @@ enum Source {
 impl Known {
     /// The stored rates where there are some of this machine, else the defaults. A file that cannot be used is
     /// warned of.
-    pub(crate) fn load() -> Known {
+    pub(crate) fn load(settings: &Settings) -> Known {
         let defaults =
             Known { source: Source::Defaults, measured_unix: None, path: None, rates: Rates::default() };
-        let Some(path) = path() else { return defaults };
-        match read(&path) {
+        let Some(path) = &settings.probe.value else { return defaults };
+        match read(path) {
             Ok(None) => defaults,
             Ok(Some(probed)) => Known {
                 source: Source::Measured,
@@ -77,17 +77,6 @@ impl fmt::Display for Known {
             _ => f.write_str("defaults; `hama bench probe` measures this machine"),
         }
     }
-}
-
-/// Where the figures are stored: `$HAMA_PROBE`, else in the user's folder for such things by the XDG Base Directory
-/// Specification, which ignores paths that are not absolute.
-fn path() -> Option<PathBuf> {
-    let folder = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    if let Some(named) = std::env::var_os(VARIABLE).filter(|named| !named.is_empty()) {
-        return Some(named.into());
-    }
-    let state = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")))?;
-    Some(state.join("hama/probe.json"))
 }
 
 /// What a file says, where there is one; else why it cannot be used.
@@ -139,9 +128,9 @@ impl Writing {
     /// # Errors
     /// `Invalid` where nothing says where it goes, or that is something else than a file or may not be written; those
     /// of the file system.
-    pub(crate) fn begin() -> Result<Writing> {
-        let path = path().ok_or_else(|| {
-            Error::invalid(format!("cannot tell where to store the figures: {VARIABLE} may name a file"))
+    pub(crate) fn begin(settings: &Settings) -> Result<Writing> {
+        let path = settings.probe.value.clone().ok_or_else(|| {
+            Error::invalid("cannot tell where to store the figures: HAMA_PROBE may name a file")
         })?;
         check_replaceable(&path)?;
         let failed = |error| Error::io(format!("cannot store the figures in {}", path.display()), error);

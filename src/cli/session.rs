@@ -13,10 +13,6 @@ use super::progress::{self, Shown, Task, Unit};
 use super::spill::Spill;
 use super::{Global, interrupt, names};
 
-const VARIABLE: &str = "HAMA_STORE";
-/// Where the tables lie when nothing else is said.
-const STORE: &str = "./hama-data";
-
 /// The store of a command that names files only: nothing is in it.
 const NO_STORE: &str = "memory:files-only";
 
@@ -38,10 +34,9 @@ pub(crate) struct Session<'a> {
     spill: Spill,
 }
 
-/// The store that the options, else the environment name.
+/// The store that the settings name.
 pub(crate) fn store_url(global: &Global) -> String {
-    let variable = || std::env::var(VARIABLE).ok().filter(|url| !url.is_empty());
-    global.store.clone().or_else(variable).unwrap_or_else(|| STORE.to_owned())
+    global.settings.store.value.clone()
 }
 
 /// The same URL, where what is written there outlives the command.
@@ -65,7 +60,8 @@ impl<'a> Session<'a> {
         access: Access,
         set: impl FnOnce(HamaBuilder) -> HamaBuilder,
     ) -> Result<Session<'a>, Failure> {
-        Session::open_at(global, lasting(store_url(global))?, access, set)
+        let peers = global.settings.peers.value;
+        Session::open_at(global, lasting(store_url(global))?, access, |builder| set(builder.peers(peers)))
     }
 
     /// Opens the store at `url`, whatever the options say. Once a command: it catches interrupts.
@@ -76,17 +72,13 @@ impl<'a> Session<'a> {
         set: impl FnOnce(HamaBuilder) -> HamaBuilder,
     ) -> Result<Session<'a>, Failure> {
         let (meter, cancel) = (Arc::new(Progress::new()), Cancel::new());
-        let mut builder = Hama::builder()
+        let builder = Hama::builder()
             .store(url)
             .create(access == Access::Create)
             .cancel(cancel.clone())
-            .progress(Arc::clone(&meter));
-        if let Some(memory) = global.memory {
-            builder = builder.memory(memory.0);
-        }
-        if let Some(survives) = global.durability {
-            builder = builder.durability(survives.into());
-        }
+            .progress(Arc::clone(&meter))
+            .memory(global.settings.memory.value.0)
+            .durability(global.settings.durability.value.into());
         let hama = set(builder).build().map_err(|error| {
             let missing = error.kind() == ErrorKind::NotFound;
             let failure = Failure::from(error);
@@ -112,7 +104,11 @@ impl<'a> Session<'a> {
         set: impl FnOnce(HamaBuilder) -> HamaBuilder,
     ) -> Result<Session<'a>, Failure> {
         match (operands.into_iter().all(files::is_path), result.is_none_or(files::is_path)) {
-            (true, true) => Session::open_at(global, NO_STORE.to_owned(), Access::Create, set),
+            (true, true) => {
+                let peers = global.settings.peers.value;
+                let set = |builder: HamaBuilder| set(builder.peers(peers));
+                Session::open_at(global, NO_STORE.to_owned(), Access::Create, set)
+            }
             (true, false) => Session::open_with(global, Access::Create, set),
             (false, _) => Session::open_with(global, Access::Existing, set),
         }
@@ -152,7 +148,7 @@ impl<'a> Session<'a> {
 
     /// The same memory and peers with a store that goes with this session.
     pub(crate) fn spill_hama(&self) -> Result<Hama, Failure> {
-        Ok(self.spill.hama(&self.hama, self.global.spill_dir.as_deref())?)
+        Ok(self.spill.hama(&self.hama, self.global.settings.spill_dir.value.as_deref())?)
     }
 
     /// Says something to people on standard error, unless they asked for silence.
@@ -184,6 +180,7 @@ impl<'a> Session<'a> {
         {
             return failure.or_try(format!("hama matrix history {table}"));
         }
+        let name = name.split('@').next().unwrap_or(name);
         let near = names::near(name, tables.iter().map(TableName::as_str));
         match near[..] {
             [] => failure.or_try("`hama matrix list` shows what is there"),

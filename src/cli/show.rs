@@ -1,4 +1,4 @@
-//! `hama matrix show`: some elements of a matrix.
+//! `hama matrix show`: some elements of a matrix, or a picture of all.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use super::Global;
 use super::failure::Failure;
 use super::output::Output;
+use super::picture::PictureReport;
 use super::session::Session;
 use super::span::Span;
 
@@ -24,9 +25,14 @@ Examples:
   hama matrix show c                                the upper left corner
   hama matrix show c --rows 0..5 --cols 100..110
   hama matrix show c --rows 7 --cols ..3
-  hama matrix show ./c.npy                          that of a file";
+  hama matrix show ./c.npy                          that of a file
+  hama matrix show c --picture                      all of it, small: what is large is light
 
-/// Show some elements of a matrix
+A picture shows the largest |x| of the elements that each point stands for, on a scale from 0 to the
+largest of all. It fits the terminal, in 256 colours where that has them (not with NO_COLOR), else
+in characters.";
+
+/// Show some elements of a matrix, or a picture of all of it
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Show {
@@ -38,6 +44,9 @@ pub(crate) struct Show {
     /// Which columns [default: the first 8]
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
     cols: Option<Span>,
+    /// Show all of it as a picture: where it is large
+    #[arg(long, conflicts_with_all = ["rows", "cols"])]
+    picture: bool,
 }
 
 /// An element, in JSON a number, else one of the strings `NaN`, `Infinity` and `-Infinity`.
@@ -61,9 +70,13 @@ struct ShowReport {
 impl Show {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
         let session = Session::open_for(global, [self.name.as_str()], None, |builder| builder)?;
-        let report = match session.matrix(&self.name)? {
-            AnyMatrix::F64(matrix) => self.report(&matrix)?,
-            AnyMatrix::F32(matrix) => self.report(&matrix)?,
+        let matrix = session.matrix(&self.name)?;
+        if self.picture {
+            return output.report(&PictureReport::of(&session, &matrix)?);
+        }
+        let report = match &matrix {
+            AnyMatrix::F64(matrix) => self.report(matrix)?,
+            AnyMatrix::F32(matrix) => self.report(matrix)?,
         };
         output.report(&report)
     }

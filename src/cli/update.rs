@@ -11,11 +11,12 @@ use super::failure::Failure;
 use super::info::Summary;
 use super::output::Output;
 use super::progress::{Task, Unit};
-use super::session::{Access, Session};
+use super::session::{Access, Session, not_a_file};
 
 const EXAMPLES: &str = "\
 Examples:
   hama matrix update a --at 100,200 b            put the elements of b into a, from row 100 and column 200 on
+  hama matrix update a --at 0,0 ./part.npy       a file may hold them as well
   hama matrix update a --at 3,4 --value 1.5      set one element
   hama matrix history a                          every update is a version: read the one before as a@1, or restore it
 
@@ -28,7 +29,7 @@ are out of date, and they alone are copied again before it is used.";
 pub(crate) struct Update {
     /// The matrix
     name: String,
-    /// The matrix that holds the new elements
+    /// The matrix, or the file, that holds the new elements
     #[arg(required_unless_present = "value", conflicts_with = "value")]
     source: Option<String>,
     /// Row and column of the first element that changes, counted from 0
@@ -73,6 +74,7 @@ impl Update {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
         let session = Session::open(global, Access::Existing)?;
         let matrix = session.matrix(&self.name)?;
+        not_a_file(&self.name)?;
         let source = self.source.as_ref().map(|name| session.matrix(name)).transpose()?;
         let (updated, shape) = match (&matrix, &source) {
             (AnyMatrix::F64(matrix), Some(AnyMatrix::F64(source))) => {
@@ -95,7 +97,7 @@ impl Update {
         };
         tracing::info!(table = self.name, rows = shape.0, cols = shape.1, "updated");
         output.report(&UpdateReport {
-            table: Summary::of(&session, updated.table()),
+            table: Summary::of(&session, updated.table()?),
             at: [self.at.row, self.at.col],
             updated_rows: shape.0,
             updated_cols: shape.1,
@@ -120,9 +122,9 @@ impl Update {
         Error::invalid(format!(
             "cannot update {} ({}) with {} ({}): their elements differ in type",
             self.name,
-            matrix.table().spec().element,
-            source.table().name(),
-            source.table().spec().element
+            matrix.element(),
+            self.source.as_deref().unwrap_or_default(),
+            source.element()
         ))
     }
 }
@@ -132,7 +134,8 @@ impl fmt::Display for UpdateReport {
         let [row, col] = self.at;
         let (rows, cols) = (row + self.updated_rows, col + self.updated_cols);
         writeln!(f, "{}", self.table)?;
-        writeln!(f, "version {}: rows {row}..{rows}, columns {col}..{cols} are new", self.table.version)
+        let version = self.table.version.unwrap_or_default();
+        writeln!(f, "version {version}: rows {row}..{rows}, columns {col}..{cols} are new")
     }
 }
 

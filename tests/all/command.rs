@@ -46,7 +46,12 @@ impl Place {
         command
             .current_dir(self.path())
             .args(line.split_whitespace())
-            .env_remove("HAMA_STORE")
+            // Nor what this machine's user has set.
+            .env("XDG_CONFIG_HOME", self.path().join("config"))
+            .envs(
+                ["STORE", "MEMORY", "PEERS", "PROGRESS", "DURABILITY", "SPILL_DIR"]
+                    .map(|name| (format!("HAMA_{name}"), "")),
+            )
             // Not what this machine's user has measured.
             .env("HAMA_PROBE", self.probe())
             .stdin(Stdio::null());

@@ -90,8 +90,8 @@ fn every_help_teaches_with_an_example() {
     let help = place.ok("--help");
     assert!(help.contains("Examples:") && help.contains("Exit status"), "{help}");
     let verbs = [
-        "random", "full", "ones", "multiply", "blocking", "list", "info", "show", "path", "import", "export",
-        "check", "diff", "remove",
+        "random", "full", "ones", "multiply", "blocking", "list", "info", "show", "plot", "path", "import",
+        "export", "check", "diff", "remove",
     ];
     for verb in verbs {
         let help = place.ok(&format!("matrix {verb} --help"));

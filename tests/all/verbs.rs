@@ -24,6 +24,36 @@ fn random_makes_what_its_seed_says() {
 }
 
 #[test]
+fn random_is_uniform_or_normal() {
+    let place = Place::new();
+    for (name, options) in [("n", "--distribution normal"), ("u", "--distribution uniform"), ("d", "")] {
+        place.ok(&format!("matrix random {name} --rows 300 --cols 300 --seed 7 {options}"));
+    }
+    assert_eq!(place.ok("matrix diff u d"), "u and d are equal: 90000 elements compared\n");
+    place.run("matrix diff n u").ends_with(5);
+    let values: Vec<Vec<f64>> =
+        serde_json::from_value(place.json("matrix show n --rows ..90 --cols ..90")["values"].clone())
+            .unwrap();
+    let all: Vec<f64> = values.into_iter().flatten().collect();
+    // 8100 numbers: the mean is within 6 / 90, about half are negative, a third is beyond 1.
+    assert!(all.iter().sum::<f64>().abs() < 6.0 * 90.0);
+    let share = |what: fn(&f64) -> bool| all.iter().filter(|x| what(x)).count() as f64 / 8100.0;
+    assert!((share(|x| *x < 0.0) - 0.5).abs() < 6.0 * 0.5 / 90.0);
+    assert!((share(|x| x.abs() > 1.0) - 0.3173).abs() < 6.0 * 0.47 / 90.0);
+    let attributes = place.json("matrix info n")["attributes"].clone();
+    assert_eq!(attributes, json!({ "distribution": "normal", "seed": 7 }));
+    assert_eq!(place.json("matrix info d")["attributes"]["distribution"], "uniform");
+    place.ok("matrix random s --rows 300 --cols 3 --seed 7 --distribution normal --dtype f32");
+    place.ok("matrix multiply n n --transpose-b --output c --verify");
+    place
+        .run("matrix random x --rows 2 --cols 2 --distribution norma")
+        .fails(2, &["norma", "uniform", "normal"]);
+    // Nobody's normal matrix is taken for the demo's.
+    place.ok("matrix random demo-a --rows 10 --cols 10 --seed 1 --distribution normal");
+    place.run("demo --size 10").fails(3, &["demo-a"]);
+}
+
+#[test]
 fn full_and_ones_are_the_same_everywhere() {
     let place = Place::new();
     let values =

@@ -142,6 +142,12 @@ fn matrices_are_copied_and_renamed() {
     place.ok("matrix copy file:./third/d back");
     place.ok("matrix diff a back");
     place.ok("matrix rename back forth");
+    place.ok("matrix copy a ./a.npy");
+    place.run("matrix copy a ./a.npy").fails(3, &["--replace"]);
+    place.ok("matrix copy ./a.npy ./elsewhere/e");
+    place.ok("matrix copy ./elsewhere/e e.csv");
+    place.ok("matrix copy e.csv e.npy");
+    place.ok("matrix diff e.npy a");
     assert_eq!(place.names(), ["a", "b", "forth"]);
     place.run("matrix rename forth a").fails(3, &["a"]);
     place.run("matrix rename nope x").fails(1, &["nope"]);

@@ -30,7 +30,7 @@ const LICENCES: [&str; 11] = [
 ];
 
 /// Third-party crates, and the only file or folder of ours that may name them.
-const PLACES: [(&str, &str); 13] = [
+const PLACES: &[(&str, &str)] = &[
     ("bincode", "hama-core/src/message/codec.rs"),
     ("lz4_flex", "hama-core/src/message/compress.rs"),
     ("flate2", "hama-matrix/src/files/inflate.rs"),
@@ -39,10 +39,15 @@ const PLACES: [(&str, &str); 13] = [
     ("gemm", "hama-matrix/src/kernel/tests.rs"),
     ("clap", "src/cli"),
     ("clap_complete", "src/cli/completions.rs"),
+    ("clap_mangen", "src/cli/man.rs"),
     ("ctrlc", "src/cli/interrupt.rs"),
+    ("font8x8", "src/cli/plot/canvas.rs"),
     ("humantime", "src/cli/gc.rs"),
     ("indicatif", "src/cli/progress.rs"),
+    ("png", "src/cli/plot/canvas.rs"),
     ("signal_hook", "src/cli/limits.rs"),
+    ("terminal_size", "src/cli/picture.rs"),
+    ("toml", "src/cli/settings/file.rs"),
     ("tracing_subscriber", "src/cli/log.rs"),
 ];
 

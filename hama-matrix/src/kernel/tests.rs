@@ -1,7 +1,7 @@
 //! Every kernel that this host runs, against an independent library and within a derived bound.
 
 use super::*;
-use crate::random::{Seed, fill_row};
+use crate::random::{Distribution, Seed, fill_row};
 
 /// A row-major matrix with rows of `stride` elements.
 struct Matrix<T> {
@@ -16,7 +16,7 @@ impl<T: Scalar> Matrix<T> {
     fn random(rows: usize, cols: usize, pad: usize, seed: u64) -> Matrix<T> {
         let stride = cols + pad;
         let mut data = vec![T::ZERO; rows * stride];
-        fill_row(Seed(seed), 0, 0, &mut data);
+        fill_row(Distribution::Uniform, Seed(seed), 0, 0, &mut data);
         data.iter_mut().for_each(|x| *x = T::from_f64(x.to_f64() - 0.5));
         Matrix { rows, cols, stride, data }
     }

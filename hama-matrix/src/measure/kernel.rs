@@ -7,7 +7,7 @@ use hama_hdfs::tile_extent;
 
 use super::turns::in_turns;
 use crate::kernel::{Kernel, KernelId, Part};
-use crate::random::{Seed, fill_row};
+use crate::random::{Distribution, Seed, fill_row};
 use crate::scalar::Scalar;
 
 /// How long `threads` threads take to pack and multiply two n x n matrices of tiles in memory by the kernel of
@@ -65,7 +65,7 @@ pub fn multiply_in_memory<T: Scalar>(n: usize, threads: usize, cancel: &Cancel) 
 pub(crate) fn filled<T: Scalar>(pool: &Pool, tile: usize, seed: Seed) -> Result<Buffer> {
     let mut buffer = pool.take(tile * tile * size_of::<T>())?;
     for (row, elements) in buffer.elements_mut::<T>().chunks_mut(tile).enumerate() {
-        fill_row(seed, row as u64, 0, elements);
+        fill_row(Distribution::Uniform, seed, row as u64, 0, elements);
     }
     Ok(buffer)
 }

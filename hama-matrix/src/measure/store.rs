@@ -18,7 +18,7 @@ use super::median;
 use super::turns::in_turns;
 use crate::dense::DenseMatrix;
 use crate::hama::Hama;
-use crate::random::{Seed, fill_row};
+use crate::random::{Distribution, Seed, fill_row};
 use crate::save_as::replace;
 
 const NAME: &str = "measured";
@@ -95,7 +95,7 @@ fn random_tile(hama: &Hama, spec: &TableSpec) -> Result<Buffer> {
     let mut buffer = hama.tile_buffer(NAME, spec, hama.peers() as u64)?;
     let row = spec.tile.cols as usize;
     for (index, elements) in buffer.elements_mut::<f64>().chunks_mut(row).enumerate() {
-        fill_row(Seed(1), index as u64, 0, elements);
+        fill_row(Distribution::Uniform, Seed(1), index as u64, 0, elements);
     }
     Ok(buffer)
 }

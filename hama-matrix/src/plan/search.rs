@@ -183,7 +183,7 @@ fn checked(grid: Grid, problem: &Problem, peers: u64) -> Result<Grid> {
 }
 
 impl Resources {
-    fn hosts(&self) -> Hosts<'_> {
+    pub(super) fn hosts(&self) -> Hosts<'_> {
         Hosts { count: self.hosts, rates: &self.rates }
     }
 }

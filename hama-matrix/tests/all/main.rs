@@ -6,6 +6,7 @@ mod bad_input;
 mod disks;
 mod files;
 mod fixture;
+mod magnitudes;
 mod matrices;
 mod npy;
 mod orders;

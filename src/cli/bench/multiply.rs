@@ -27,11 +27,11 @@ Examples:
   hama bench multiply --sizes 1000,2000,4000,8000 --dtype f32 --json
   hama bench multiply --sizes 8000 --memory 256MiB --rounds 3 --store /data/hama
 
-For each N: two random N x N matrices are multiplied from their files into a file that is synced, checksums on, and in
-memory by the same kernel on as many threads, in turns. The last product is verified. Compare ratios: the peak of
-multiply-adds before and after tells whether the machine was as fast at the end as at the start. --memory bounds the
-products from file to file only: those in memory take five matrices beside it, and are left out where that is more than
-half of the machine's memory.";
+For each N: two random N x N matrices are multiplied from their files into a file that is synced, checksums
+on, and in memory by the same kernel on as many threads, in turns. The last product is verified. Compare
+ratios: the peak of multiply-adds before and after tells whether the machine was as fast at the end as at
+the start. --memory bounds the products from file to file only: those in memory take five matrices beside
+it, and are left out where that is more than half of the machine's memory.";
 
 /// Measure products from file to file, beside the same kernel's in memory
 #[derive(clap::Args)]
@@ -112,14 +112,10 @@ impl Multiply {
         for &n in &self.sizes {
             self.dtype.check("c", (n, n))?;
         }
-        let known = Known::load();
+        let known = Known::load(&global.settings);
         let scratch = Scratch::make(global)?;
         let session = Session::open_at(global, scratch.store()?, Access::Create, |builder| {
-            let builder = builder.rates(known.rates);
-            match self.peers {
-                Some(peers) => builder.peers(peers),
-                None => builder,
-            }
+            builder.rates(known.rates).peers(self.peers.unwrap_or(global.settings.peers.value))
         })?;
         let hama = &session.hama;
         for &n in &self.sizes {

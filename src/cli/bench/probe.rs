@@ -41,9 +41,10 @@ It takes some 10 seconds on all cores: let nothing else run. It measures
   r   what a peer's kernel computes, while all peers do, beside the peak of multiply-adds in registers
   g   what a byte from one peer to another costs
   l   what a superstep costs
-and memory, store and a product of one element, file to file. The figures are stored in $HAMA_PROBE, else in
-$XDG_STATE_HOME/hama/probe.json, else in ~/.local/state/hama/probe.json. While processor, cores and kernel are those of
-this machine, `matrix multiply`, `demo` and `bench multiply` plan by them; remove the file to plan by defaults.
+and memory, store and a product of one element, file to file. The figures are stored in the file that the
+setting `probe` names (`hama config show`), else in $XDG_STATE_HOME/hama/probe.json, else in
+~/.local/state/hama/probe.json. While processor, cores and kernel are those of this machine, `matrix
+multiply`, `demo` and `bench multiply` plan by them; remove the file to plan by defaults.
 
 --memory does not bound the kernel's products: they lie in memory beside it, in half of the machine's at most.";
 
@@ -104,7 +105,7 @@ struct Superstep {
 impl Probe {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> std::result::Result<(), Failure> {
         // Before seconds of work whose figures could not be stored.
-        let writing = Writing::begin().map_err(|error| {
+        let writing = Writing::begin(&global.settings).map_err(|error| {
             Failure::from(error).or_try("HAMA_PROBE=FILE, which names another file to store them in")
         })?;
         let scratch = Scratch::make(global)?;

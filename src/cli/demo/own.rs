@@ -37,9 +37,10 @@ fn hint(name: &str) -> String {
 /// Whether a matrix is an operand of a demo of any size: its table names the seed that it was drawn from.
 pub(super) fn is_operand(matrix: &DenseMatrix<f64>, seed: Seed) -> bool {
     let (rows, cols) = matrix.shape();
-    let table = matrix.table().ok();
-    let drawn = table.and_then(|table| table.spec().attributes.get("seed")).and_then(|seed| seed.as_u64());
-    rows == cols && drawn == Some(seed.0)
+    let Ok(table) = matrix.table() else { return false };
+    let attributes = &table.spec().attributes;
+    let drawn = attributes.get("seed").and_then(|seed| seed.as_u64());
+    rows == cols && drawn == Some(seed.0) && attributes.get("distribution").is_none_or(|how| how == "uniform")
 }
 
 /// Whether a matrix is the product of a demo of any size, by its first element.

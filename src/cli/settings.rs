@@ -1,0 +1,281 @@
+//! What holds for every command unless it is told otherwise: each setting from its option, else its variable, else
+//! `hama.toml`, else a default.
+//!
+//! One rule names them: the option `--spill-dir` is `HAMA_SPILL_DIR` and `spill-dir = ".."`.
+
+mod file;
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use hama::{Error, Result};
+
+use super::count::count;
+use super::progress::Kind;
+use super::size::Size;
+use super::{Global, Survives};
+pub(crate) use file::ConfigFile;
+
+/// Where the tables lie when nothing else is said.
+const STORE: &str = "./hama-data";
+
+/// A value, and where it is from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Setting<T> {
+    pub(crate) value: T,
+    pub(crate) origin: Origin,
+}
+
+/// Where a value is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// An option of the command line.
+    Option(&'static str),
+    /// A variable of the environment.
+    Variable(String),
+    /// A file `hama.toml`.
+    File(PathBuf),
+    /// Nothing was said.
+    Default,
+}
+
+/// All settings.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settings {
+    /// The URL of the store, or its path.
+    pub(crate) store: Setting<String>,
+    /// The most memory to use.
+    pub(crate) memory: Setting<Size>,
+    /// Peers to compute with, where the verb is not told.
+    pub(crate) peers: Setting<usize>,
+    /// How progress is shown.
+    pub(crate) progress: Setting<Kind>,
+    /// What of a result survives a power loss.
+    pub(crate) durability: Setting<Survives>,
+    /// Where files are converted in; none is where the system has large temporary files.
+    pub(crate) spill_dir: Setting<Option<PathBuf>>,
+    /// The file of what `hama bench probe` has measured; none where nothing says where the user's files are.
+    pub(crate) probe: Setting<Option<PathBuf>>,
+    /// The files that there are.
+    pub(crate) files: Vec<ConfigFile>,
+}
+
+/// Where settings are looked for, beside the command line.
+struct Sources<'a> {
+    variable: &'a dyn Fn(&str) -> Option<OsString>,
+    files: &'a [ConfigFile],
+}
+
+impl Default for Settings {
+    /// What holds where nothing is said.
+    fn default() -> Settings {
+        let default = |value| Setting { value, origin: Origin::Default };
+        Settings {
+            store: Setting { value: STORE.into(), origin: Origin::Default },
+            memory: Setting { value: Size(hama::default_memory()), origin: Origin::Default },
+            peers: default(std::thread::available_parallelism().map_or(1, |count| count.get())),
+            progress: Setting { value: Kind::Auto, origin: Origin::Default },
+            durability: Setting { value: Survives::Full, origin: Origin::Default },
+            spill_dir: Setting { value: None, origin: Origin::Default },
+            probe: Setting { value: None, origin: Origin::Default },
+            files: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the variables and files of this process.
+    ///
+    /// # Errors
+    /// `Invalid` for a value that cannot be and a file that cannot be used; which, and where in it.
+    pub(crate) fn load(global: &Global) -> Result<Settings> {
+        Settings::of(global, &|name| std::env::var_os(name))
+    }
+
+    fn of(global: &Global, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Settings> {
+        let variable = &|name: &str| variable(name).filter(|value| !value.is_empty());
+        let paths =
+            [Some("./hama.toml".into()), user_folder(variable, "XDG_CONFIG_HOME", ".config", "hama.toml")];
+        let mut files = Vec::new();
+        for path in paths.into_iter().flatten() {
+            files.extend(ConfigFile::read(&path)?);
+        }
+        let sources = Sources { variable, files: &files };
+        let default = Settings::default();
+        let probe = user_folder(variable, "XDG_STATE_HOME", ".local/state", "probe.json");
+        Ok(Settings {
+            store: sources.find("--store", global.store.clone(), text, |f| f.store.clone(), default.store)?,
+            memory: sources.find(
+                "--memory",
+                global.memory,
+                |value| text(value)?.parse(),
+                |f| f.memory,
+                default.memory,
+            )?,
+            peers: sources.find(
+                "--peers",
+                None,
+                peers,
+                |f| f.peers.map(|peers| peers.get()),
+                default.peers,
+            )?,
+            progress: sources.find(
+                "--progress",
+                global.progress,
+                choice,
+                |f| f.progress,
+                default.progress,
+            )?,
+            durability: sources.find(
+                "--durability",
+                global.durability,
+                choice,
+                |f| f.durability,
+                default.durability,
+            )?,
+            spill_dir: sources.find(
+                "--spill-dir",
+                global.spill_dir.clone().map(Some),
+                |value| Ok(Some(value.into())),
+                |f| f.spill_dir.clone().map(Some),
+                default.spill_dir,
+            )?,
+            probe: sources.find(
+                "--probe",
+                None,
+                |value| Ok(Some(value.into())),
+                |f| f.probe.clone().map(Some),
+                Setting { value: probe, origin: Origin::Default },
+            )?,
+            files,
+        })
+    }
+}
+
+impl Sources<'_> {
+    /// The setting of an option: what was typed, else what the variable or the first file that has it says.
+    fn find<T>(
+        &self,
+        option: &'static str,
+        typed: Option<T>,
+        read: impl FnOnce(OsString) -> Result<T>,
+        in_file: impl Fn(&file::Values) -> Option<T>,
+        default: Setting<T>,
+    ) -> Result<Setting<T>> {
+        if let Some(value) = typed {
+            return Ok(Setting { value, origin: Origin::Option(option) });
+        }
+        let variable = variable_of(option);
+        if let Some(value) = (self.variable)(&variable) {
+            let value = read(value).map_err(|error| {
+                Error::invalid(format!("in the variable {variable}: {}", error.message()))
+            })?;
+            return Ok(Setting { value, origin: Origin::Variable(variable) });
+        }
+        let found = self.files.iter().find_map(|file| Some((in_file(&file.values)?, &file.path)));
+        Ok(found.map_or(default, |(value, path)| Setting { value, origin: Origin::File(path.clone()) }))
+    }
+}
+
+/// The variable of an option: `--spill-dir` is `HAMA_SPILL_DIR`.
+pub(crate) fn variable_of(option: &str) -> String {
+    format!("HAMA_{}", option.trim_start_matches('-').to_uppercase().replace('-', "_"))
+}
+
+/// A file in the user's folder for such things by the XDG Base Directory Specification, which ignores paths that are
+/// not absolute.
+fn user_folder(
+    variable: &dyn Fn(&str) -> Option<OsString>,
+    name: &str,
+    in_home: &str,
+    file: &str,
+) -> Option<PathBuf> {
+    let folder = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = folder(name).or_else(|| Some(folder("HOME")?.join(in_home)))?;
+    Some(folder.join("hama").join(file))
+}
+
+fn text(value: OsString) -> Result<String> {
+    value.into_string().map_err(|value| Error::invalid(format!("{} is no text", Path::new(&value).display())))
+}
+
+fn peers(value: OsString) -> Result<usize> {
+    match count(&text(value)?)? {
+        0 => Err(Error::invalid("cannot compute with 0 peers: at least 1 is needed")),
+        peers => Ok(peers),
+    }
+}
+
+fn choice<T: ValueEnum>(value: OsString) -> Result<T> {
+    let value = text(value)?;
+    T::from_str(&value, false).map_err(|_| {
+        let possible = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let possible: Vec<String> = possible.map(|value| value.get_name().to_owned()).collect();
+        Error::invalid(format!("cannot read {value:?}: one of {} is wanted", possible.join(", ")))
+    })
+}
+
+impl Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Origin::Option(option) => f.write_str(option),
+            Origin::Variable(variable) => f.write_str(variable),
+            Origin::File(path) => write!(f, "{}", path.display()),
+            Origin::Default => f.write_str("default"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(global: &Global, variables: &[(&str, &str)], files: &[ConfigFile]) -> Result<Settings> {
+        let variable = |wanted: &str| {
+            variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| OsString::from(value))
+        };
+        let sources = Sources { variable: &variable, files };
+        let default = Settings::default();
+        Ok(Settings {
+            memory: sources.find(
+                "--memory",
+                global.memory,
+                |value| text(value)?.parse(),
+                |f| f.memory,
+                default.memory.clone(),
+            )?,
+            ..default
+        })
+    }
+
+    #[test]
+    fn the_option_is_before_the_variable_is_before_the_files_in_order_is_before_the_default() {
+        let file = |path: &str, content: &str| ConfigFile {
+            path: path.into(),
+            values: file::parse(Path::new(path), content).unwrap(),
+        };
+        let files =
+            [file("first", "peers = 2"), file("second", "memory = '3MiB'"), file("third", "memory = 7")];
+        let typed = Global { memory: Some(Size(1)), ..Global::default() };
+        let said = [("HAMA_MEMORY", "2")];
+        let memory = |global: &Global, variables: &[(&str, &str)], files: &[ConfigFile]| {
+            settings(global, variables, files).unwrap().memory
+        };
+        let expected = |value, origin| Setting { value: Size(value), origin };
+        assert_eq!(memory(&typed, &said, &files), expected(1, Origin::Option("--memory")));
+        let nothing = Global::default();
+        assert_eq!(memory(&nothing, &said, &files), expected(2, Origin::Variable("HAMA_MEMORY".into())));
+        assert_eq!(memory(&nothing, &[], &files), expected(3 << 20, Origin::File("second".into())));
+        assert_eq!(memory(&nothing, &[], &files[..1]).origin, Origin::Default);
+        let error = settings(&nothing, &[("HAMA_MEMORY", "much")], &[]).unwrap_err();
+        assert!(error.message().contains("HAMA_MEMORY") && error.message().contains("much"), "{error}");
+    }
+
+    #[test]
+    fn one_rule_names_variables() {
+        assert_eq!(variable_of("--store"), "HAMA_STORE");
+        assert_eq!(variable_of("--spill-dir"), "HAMA_SPILL_DIR");
+    }
+}
