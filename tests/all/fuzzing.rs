@@ -10,8 +10,10 @@ use hama_core::testing::{mutate, parse as core};
 use hama_hdfs::testing::parse as hdfs;
 use hama_matrix::parse as matrix;
 
+/// Takes any bytes; panics where a parser is wrong.
+type Parse = fn(&[u8]);
 /// The fuzz targets.
-const PARSERS: [(&str, fn(&[u8])); 16] = [
+const PARSERS: [(&str, Parse); 16] = [
     ("bundle", core::bundle),
     ("chunk", matrix::chunk),
     ("csv", matrix::csv),

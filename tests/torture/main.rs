@@ -23,7 +23,9 @@ use std::time::{Duration, Instant};
 
 /// What `cargo test` runs with.
 const QUICK_SEED: u64 = 5;
-const SETS: [(&str, fn(&mut Torture)); 4] =
+/// Runs a set: its rows and findings go into the table.
+type Run = fn(&mut Torture);
+const SETS: [(&str, Run); 4] =
     [("kill", kill::run), ("fault", fault::run), ("race", race::run), ("simulate", simulate::run)];
 
 /// How much is done, by which seed, and what came of it.
