@@ -82,9 +82,15 @@ impl Labels {
         if let Some(integers) = lines.clone().map(integer).collect() {
             return Labels::Integers(integers);
         }
+        // Of a word of digits nothing may be lost: neither zeros before it nor its last digits.
         let number = |line: &str| {
-            let starts = line.starts_with(|first: char| first.is_ascii_digit() || "-.".contains(first));
-            line.parse::<f64>().ok().filter(|number| starts && number.is_finite())
+            let digits = line.strip_prefix('-').unwrap_or(line);
+            let whole = digits.bytes().all(|byte| byte.is_ascii_digit());
+            let exact = integer(line).is_some_and(|number| number.unsigned_abs() <= 1 << 53);
+            let padded = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
+            let starts = digits.starts_with(|first: char| first.is_ascii_digit() || first == '.');
+            let reads = starts && !padded && (exact || !whole);
+            line.parse::<f64>().ok().filter(|number| reads && number.is_finite())
         };
         match lines.clone().map(number).collect() {
             Some(numbers) => Labels::Numbers(numbers),
@@ -104,15 +110,6 @@ impl Labels {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// The label of row or column `index` as people write it.
-    pub fn get(&self, index: usize) -> Option<String> {
-        match self {
-            Labels::Text(words) => words.get(index).cloned(),
-            Labels::Integers(numbers) => numbers.get(index).map(i64::to_string),
-            Labels::Numbers(numbers) => numbers.get(index).map(f64::to_string),
-        }
     }
 
     pub(crate) fn kind(&self) -> LabelKind {
@@ -172,7 +169,9 @@ impl Labels {
         let labels = match kind {
             LabelKind::Integers => Labels::Integers(numbers(body).map(i64::from_le_bytes).collect()),
             LabelKind::Numbers => Labels::Numbers(numbers(body).map(f64::from_le_bytes).collect()),
-            LabelKind::Text => Labels::Text(words(body).ok_or_else(|| bad("its words do not end with it"))?),
+            LabelKind::Text => Labels::Text(
+                words(body, count).ok_or_else(|| bad(&format!("it does not hold {count} words")))?,
+            ),
         };
         if labels.len() as u64 != count {
             return Err(bad(&format!("it has {} labels and should have {count}", labels.len())));
@@ -185,13 +184,14 @@ fn numbers(body: &[u8]) -> impl Iterator<Item = [u8; 8]> {
     body.as_chunks::<8>().0.iter().copied()
 }
 
-fn words(mut body: &[u8]) -> Option<Vec<String>> {
+/// The words, where there are so many.
+fn words(mut body: &[u8], expected: u64) -> Option<Vec<String>> {
     let length = |rest: &mut &[u8]| {
         let (first, behind) = rest.split_first_chunk::<4>()?;
         *rest = behind;
         Some(u32::from_le_bytes(*first) as usize)
     };
-    let count = length(&mut body)?;
+    let count = length(&mut body).filter(|count| *count as u64 == expected)?;
     let mut words = Vec::new();
     for _ in 0..count {
         let len = length(&mut body)?;
@@ -216,11 +216,19 @@ mod tests {
     fn lines_are_what_all_of_them_are() {
         assert_eq!(of(&["1", "-7"]), Labels::Integers(vec![1, -7]));
         assert_eq!(of(&["1", "2.5"]), Labels::Numbers(vec![1.0, 2.5]));
-        for words in [["1", "x"], ["007", "x"], ["nan", "inf"], ["1", ""]] {
+        let large = "18446744073709551615";
+        for words in [
+            ["1", "x"],
+            ["007", "008"],
+            ["-07", "1.5"],
+            ["nan", "inf"],
+            ["1", ""],
+            [large, "1"],
+            ["1.5", large],
+        ] {
             assert_eq!(of(&words), Labels::Text(words.map(str::to_owned).to_vec()));
         }
-        assert_eq!(of(&["1", "2.50"]).get(1).unwrap(), "2.5");
-        assert_eq!(of(&["1"]).get(1), None);
+        assert_eq!(of(&["0.5", "-0.25"]), Labels::Numbers(vec![0.5, -0.25]));
     }
 
     #[test]

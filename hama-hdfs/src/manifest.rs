@@ -46,6 +46,9 @@ pub(crate) struct Manifest {
     /// The labels of rows and columns.
     #[serde(default)]
     pub(crate) labels: LabelRecords,
+    /// Whether all that it names survives a power loss.
+    #[serde(default = "yes")]
+    pub(crate) is_settled: bool,
     /// What this version changed, for people.
     #[serde(default)]
     pub(crate) change: String,
@@ -53,6 +56,10 @@ pub(crate) struct Manifest {
     pub(crate) created_unix: u64,
     /// The program that made it.
     pub(crate) writer: String,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A copy of the table whose shards lie with the hosts that own the blocks.
@@ -119,6 +126,7 @@ impl Manifest {
             copies: Vec::new(),
             borrowed: BTreeSet::new(),
             labels: LabelRecords::default(),
+            is_settled: true,
             change: "written".to_owned(),
             created_unix: ids.created_unix,
             writer: concat!("hama ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -136,6 +144,11 @@ impl Manifest {
         self.id
     }
 
+    /// The generations that it names as the table's and the copy's.
+    pub(crate) fn generations_of_its_own(&self) -> BTreeSet<GenerationId> {
+        self.copies.iter().map(|copy| copy.generation).chain([self.generation]).collect()
+    }
+
     /// The generations that have to stay for it.
     pub(crate) fn generations(&self) -> impl Iterator<Item = GenerationId> {
         let copies = self.copies.iter().map(|copy| copy.generation);
@@ -147,7 +160,8 @@ impl Manifest {
         let bytes = checked::encode(FORMAT, self)?;
         if bytes.len() as u64 > MANIFEST_BYTES_MAX {
             return Err(Error::invalid(format!(
-                "cannot write a manifest of {} bytes: {MANIFEST_BYTES_MAX} are the most",
+                "cannot write a manifest of {} bytes: {MANIFEST_BYTES_MAX} are the most; a table that was updated so \
+                 often that it uses too many generations is made new by copying it to another store",
                 bytes.len()
             )));
         }

@@ -42,6 +42,14 @@ pub trait Store: Send + Sync + Debug {
     /// `NotFound`; `Invalid` where it is a directory or not readable.
     fn open(&self, path: &StorePath) -> Result<Box<dyn StoreReader>>;
 
+    /// Makes the bytes of a file durable that was closed without; on a store that waits for that always, nothing.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    fn settle(&self, _path: &StorePath) -> Result<()> {
+        Ok(())
+    }
+
     /// Makes the names in a directory durable, not those in the directories below.
     ///
     /// # Errors
@@ -169,8 +177,8 @@ pub enum Durability {
     /// All of it, once it is committed.
     #[default]
     Full,
-    /// Perhaps nothing, for results that can be made again: no wait for the disk. A process that is killed loses nothing
-    /// by it.
+    /// Perhaps nothing, not even the table that is replaced or updated, for results that can be made again: no wait for
+    /// the disk. A process that is killed loses nothing by it.
     None,
 }
 

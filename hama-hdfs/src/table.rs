@@ -16,6 +16,7 @@ mod open;
 mod pending;
 mod read;
 mod remove;
+mod settle;
 mod shard_writer;
 mod transfer;
 mod versions;

@@ -13,6 +13,7 @@ mod csv;
 mod export;
 mod import;
 pub(crate) mod inflate;
+mod lines;
 mod market;
 mod npz;
 pub(crate) mod numbers;
@@ -68,7 +69,8 @@ pub fn is_path(text: &str) -> bool {
 }
 
 fn by_suffix(text: &str) -> Option<Format> {
-    let lower = text.to_lowercase();
+    // A folder may be named with a / behind it.
+    let lower = text.trim_end_matches('/').to_lowercase();
     let found = SUFFIXES.iter().find(|(suffix, _)| lower.ends_with(suffix));
     found.map(|(_, format)| *format)
 }

@@ -45,6 +45,30 @@ pub fn npy(bytes: &[u8]) {
     file(".npy", bytes);
 }
 
+/// A `.npz` archive, as [`file`].
+///
+/// # Panics
+/// As `file`.
+pub fn npz(bytes: &[u8]) {
+    file(".npz", bytes);
+}
+
+/// A Matrix Market file, as [`file`].
+///
+/// # Panics
+/// As `file`.
+pub fn market(bytes: &[u8]) {
+    file(".mtx", bytes);
+}
+
+/// Numbers as text, as [`file`].
+///
+/// # Panics
+/// As `file`.
+pub fn csv(bytes: &[u8]) {
+    file(".csv", bytes);
+}
+
 /// The metadata of a Zarr array, version 3 or 2, whose chunks are all missing; else as [`file`].
 ///
 /// # Panics
@@ -57,6 +81,47 @@ pub fn zarr(bytes: &[u8]) {
             fs::write(array.join(metadata), bytes).expect("a temporary file can be written");
             round_trip(hama, &array, &folder.join(format!("{name}.npy")));
         }
+    });
+}
+
+/// A chunk of a Zarr array, as [`file`]: the first byte says how it is packed.
+///
+/// # Panics
+/// As `file`.
+pub fn chunk(bytes: &[u8]) {
+    let Some((kind, bytes)) = bytes.split_first() else { return };
+    let array = |codecs: &str| {
+        format!(
+            r#"{{"zarr_format":3,"node_type":"array","shape":[3,4],"data_type":"float64","chunk_grid":{{"name":"regular",
+            "configuration":{{"chunk_shape":[3,4]}}}},"chunk_key_encoding":{{"name":"default","configuration":{{"separator":"."}}}},
+            "fill_value":0.0,"codecs":[{codecs}],"attributes":{{}}}}"#
+        )
+    };
+    let plain = r#"{"name":"bytes","configuration":{"endian":"little"}}"#;
+    let checksum = r#"{"name":"crc32c"}"#;
+    let gzip = r#"{"name":"gzip","configuration":{"level":5}}"#;
+    let zstd = r#"{"name":"zstd","configuration":{"level":0,"checksum":false}}"#;
+    let sharded = |place: &str| {
+        format!(
+            r#"{{"name":"sharding_indexed","configuration":{{"chunk_shape":[3,2],"codecs":[{plain},{zstd}],
+            "index_codecs":[{plain},{checksum}],"index_location":"{place}"}}}}"#
+        )
+    };
+    let codecs = [
+        plain.to_owned(),
+        format!("{plain},{checksum}"),
+        format!("{plain},{gzip}"),
+        format!("{plain},{zstd}"),
+        sharded("start"),
+        sharded("end"),
+    ];
+    let codecs = &codecs[usize::from(*kind) % codecs.len()];
+    in_a_place(|folder, hama| {
+        let path = folder.join("chunk.zarr");
+        fs::create_dir_all(&path).expect("a temporary folder can be made");
+        fs::write(path.join("zarr.json"), array(codecs)).expect("a temporary file can be written");
+        fs::write(path.join("c.0.0"), bytes).expect("a temporary file can be written");
+        round_trip(hama, &path, &folder.join("chunk.npy"));
     });
 }
 
@@ -94,7 +159,9 @@ fn in_a_place(run: impl FnOnce(&Path, &Hama)) {
     }
     PLACE.with(|place| {
         let (folder, hama) = place.get_or_init(|| {
-            let folder = tempfile::tempdir().expect("there is room for temporary files");
+            // In memory where there is such a folder: what is exported waits for the disk.
+            let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+            let folder = folder.expect("there is room for temporary files");
             let url = format!("memory:hama-testing-{}", std::process::id());
             let hama = Hama::builder().store(url).memory(MEMORY_BYTES).peers(1).build();
             (folder, hama.expect("a store in memory can be made"))

@@ -47,9 +47,11 @@ impl<T: Scalar> DenseMatrix<T> {
 
     fn copy_blocks(&self, blocks: Extent) -> Result<(Self, Copied)> {
         let hama = self.hama();
-        let Some(writer) = self.table()?.begin_copy(blocks, hama.durability())? else {
-            let of = self.table()?.stale_copy_shards()?.map_or(0, |(_, of)| of);
-            return Ok((self.clone(), Copied { shards: 0, of }));
+        let table = self.table()?.rebased()?;
+        let Some(writer) = table.begin_copy(blocks, hama.durability())? else {
+            let of = table.stale_copy_shards()?.map_or(0, |(_, of)| of);
+            let latest = Self::of_table(hama, table)?;
+            return Ok((if self.is_transposed() { latest.t() } else { latest }, Copied { shards: 0, of }));
         };
         let of = writer.target().spec.shards().count() as u64;
         let (shards, records) = copied(hama, self.table()?, &writer)?;
@@ -64,18 +66,32 @@ impl<T: Scalar> DenseMatrix<T> {
         let nothing = Copied { shards: 0, of: 0 };
         // A file has no copies.
         let Source::Table(table) = self.source() else { return Ok((self.clone(), nothing)) };
-        let (matrix, copied) = match table.stale_copy_shards()? {
-            None => return Ok((self.clone(), nothing)),
-            Some((0, of)) => (self.clone(), Copied { shards: 0, of }),
-            Some(_) => match self.copy() {
-                // An older version, or somebody was faster: the elements of this one are where they are.
-                Err(error) if error.kind() == ErrorKind::Conflict => return Ok((self.clone(), nothing)),
-                other => other?,
-            },
+        match self.through_copy(table) {
+            Ok(Some(found)) => Ok(found),
+            Ok(None) => Ok((self.clone(), nothing)),
+            Err(error) if error.kind() == ErrorKind::Cancelled => Err(error),
+            // The elements of the matrix itself are where they are: of an older version, in a store that is only read, on
+            // a full disk, beside a damaged copy.
+            Err(error) => {
+                tracing::warn!(matrix = self.name(), %error, "read without its placed copy");
+                Ok((self.clone(), nothing))
+            }
+        }
+    }
+
+    fn through_copy(&self, table: &Table) -> Result<Option<(Self, Copied)>> {
+        let table = table.rebased()?;
+        let Some((stale, of)) = table.stale_copy_shards()? else { return Ok(None) };
+        let (table, copied) = match stale {
+            0 => (table, Copied { shards: 0, of }),
+            _ => {
+                let (matrix, copied) = Self::of_table(self.hama(), table)?.copy()?;
+                (matrix.table()?.clone(), copied)
+            }
         };
-        let Some(table) = matrix.table()?.through_copy()? else { return Ok((matrix, copied)) };
+        let Some(table) = table.through_copy()? else { return Ok(None) };
         let through = Self::of_table(self.hama(), table)?;
-        Ok((if self.is_transposed() { through.t() } else { through }, copied))
+        Ok(Some((if self.is_transposed() { through.t() } else { through }, copied)))
     }
 }
 

@@ -8,10 +8,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use hama_core::{Error, Pool, Result};
+use hama_core::{Error, ErrorKind, Pool, Result};
 use hama_hdfs::{Table, TableRef, TableSpec, TileIndex};
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::format_bytes;
 use crate::npy::{NpyArray, NpyReader, NpyRef};
 use crate::zarr::{ZarrArray, ZarrReader, ZarrRef};
 
@@ -101,6 +102,24 @@ impl Source {
         }
     }
 
+    /// Fails where what is needed to read a tile exceeds the memory given.
+    ///
+    /// # Errors
+    /// `OutOfMemory`, with what would do.
+    pub(crate) fn check_memory(&self, given: u64) -> Result<()> {
+        let tile = Pool::cost(self.spec().tile_bytes()) as u64;
+        let needed = self.scratch_bytes().saturating_add(tile);
+        if self.scratch_bytes() == 0 || needed <= given {
+            return Ok(());
+        }
+        let (given, needed) = (format_bytes(given), format_bytes(needed));
+        let name = self.name();
+        let message = format!(
+            "--memory {given} is too small for the chunks of {name}: reading one needs {needed}; try --memory {needed}"
+        );
+        Err(Error::new(ErrorKind::OutOfMemory, message))
+    }
+
     /// Whether both are the same elements: one version of a table, one file.
     pub(crate) fn is_same(&self, other: &Source) -> bool {
         match (self.to_ref(), other.to_ref()) {
@@ -128,7 +147,7 @@ impl Source {
         Ok(match self {
             Source::Table(table) => TileReader::Table(table.clone()),
             Source::Npy(array) => TileReader::Npy(NpyReader::new(Arc::clone(array))),
-            Source::Zarr(array) => TileReader::Zarr(ZarrReader::new(Arc::clone(array), pool)?),
+            Source::Zarr(array) => TileReader::Zarr(Box::new(ZarrReader::new(Arc::clone(array), pool)?)),
         })
     }
 }
@@ -137,7 +156,7 @@ impl Source {
 pub(crate) enum TileReader {
     Table(Table),
     Npy(NpyReader),
-    Zarr(ZarrReader),
+    Zarr(Box<ZarrReader>),
 }
 
 impl TileReader {

@@ -27,7 +27,7 @@ impl<T: Scalar> DenseMatrix<T> {
     ///
     /// # Errors
     /// `Invalid` where the region is not in the matrix or not of the array's shape; `Conflict` where somebody else
-    /// changed the matrix since it was opened; those of the store. In each case nothing is changed.
+    /// changed its elements since it was opened; those of the store. In each case nothing is changed.
     pub fn update(&self, rows: Range<u64>, cols: Range<u64>, values: ArrayView2<'_, T>) -> Result<Self> {
         self.check_inside("update", &rows, &cols)?;
         let shape = (values.nrows() as u64, values.ncols() as u64);
@@ -41,6 +41,9 @@ impl<T: Scalar> DenseMatrix<T> {
                 shape.0,
                 shape.1
             )));
+        }
+        if values.is_empty() {
+            return Ok(self.clone());
         }
         let at = (rows.start, cols.start);
         self.update_with(rows, cols, &mut |rows, cols, mut into| {
@@ -89,7 +92,7 @@ impl<T: Scalar> DenseMatrix<T> {
                 .update_with(cols, rows, &mut |cols, rows, into| fill(rows, cols, into.reversed_axes()))?;
             return Ok(updated.t());
         }
-        let (hama, table) = (self.hama(), self.table()?);
+        let (hama, table) = (self.hama(), &self.table()?.rebased()?);
         let spec = table.spec().clone();
         let shards = tiles_of(&spec, &rows, &cols).map(|tile| spec.shard_of(tile)).collect();
         let changes = Changes {

@@ -1,9 +1,11 @@
 //! `hama matrix annotate` and `hama matrix label`: what is known of a matrix, its rows and its columns.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use hama::table::{Attributes, Dimension, Labels};
+use hama::table::{Attributes, Changes, Dimension, Labels, TableWriter};
 use hama::{AnyMatrix, Error};
 use serde::Serialize;
 use serde_json::Value;
@@ -128,18 +130,14 @@ impl Label {
         let session = Session::open(global, Access::Existing)?;
         let rows = self.rows.as_deref().map(read).transpose()?;
         let columns = self.columns.as_deref().map(read).transpose()?;
-        let mut matrix = session.matrix(&self.name)?;
-        for (dimension, labels, none) in
-            [(Dimension::Rows, rows, self.no_rows), (Dimension::Columns, columns, self.no_columns)]
-        {
-            if labels.is_some() || none {
-                matrix = match matrix {
-                    AnyMatrix::F64(matrix) => AnyMatrix::F64(matrix.label(dimension, labels)?),
-                    AnyMatrix::F32(matrix) => AnyMatrix::F32(matrix.label(dimension, labels)?),
-                };
-            }
-        }
-        let table = matrix.table()?;
+        let changed = |labels: Option<Labels>, none: bool| (labels.is_some() || none).then_some(labels);
+        let changes = Changes {
+            row_labels: changed(rows, self.no_rows),
+            column_labels: changed(columns, self.no_columns),
+            durability: session.hama.durability(),
+            ..Changes::default()
+        };
+        let table = &TableWriter::update(&session.table(&self.name)?, changes)?.commit(Vec::new())?;
         tracing::info!(table = self.name, "labelled");
         output.report(&LabelReport {
             table: Summary::of(&session, table),
@@ -152,15 +150,13 @@ impl Label {
 /// The labels in the lines of a file.
 fn read(path: &Path) -> Result<Labels, Failure> {
     let doing = || format!("cannot read the labels in {}", path.display());
-    let len = std::fs::metadata(path).map_err(|error| Error::io(doing(), error))?.len();
-    if len > FILE_BYTES_MAX {
-        return Err(Error::invalid(format!(
-            "{}: it has {len} bytes, {FILE_BYTES_MAX} are the most",
-            doing()
-        ))
-        .into());
+    let file = File::open(path).map_err(|error| Error::io(doing(), error))?;
+    let mut text = Vec::new();
+    // What is no plain file may have no end.
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut text).map_err(|error| Error::io(doing(), error))?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(Error::invalid(format!("{}: more than {FILE_BYTES_MAX} bytes", doing())).into());
     }
-    let text = std::fs::read(path).map_err(|error| Error::io(doing(), error))?;
     let text = String::from_utf8(text).map_err(|error| {
         Error::invalid(format!("{}: byte {} is no UTF-8", doing(), error.utf8_error().valid_up_to()))
     })?;

@@ -75,7 +75,12 @@ impl Blocking {
         if !self.copy {
             return Ok((matrix.blocking(self.blocks)?, None));
         }
-        let total = matrix.table()?.bytes();
+        let total = match matrix.table()?.stale_copy_shards()? {
+            Some((stale, of)) if matrix.blocks() == Some((self.blocks, self.blocks)) => {
+                matrix.table()?.bytes() / of.max(1) * stale
+            }
+            _ => matrix.table()?.bytes(),
+        };
         let shown = session.show(Task { label: format!("copying {}", self.name), total, unit: Unit::Bytes });
         let (matrix, copied) = matrix.blocking_with_copy(self.blocks)?;
         drop(shown);

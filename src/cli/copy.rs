@@ -1,11 +1,13 @@
 //! `hama matrix copy` and `hama matrix rename`: a matrix in another store, or under another name.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
-use hama::Error;
+use hama::files::{self, ExportOptions, Format, ImportOptions};
 use hama::table::store::{self, Store};
 use hama::table::{self, OnExists, StoreUrl, Table, TableName, VersionName, WriteOptions};
+use hama::{AnyMatrix, Error};
 use serde::Serialize;
 
 use super::Global;
@@ -13,7 +15,7 @@ use super::failure::Failure;
 use super::info::Summary;
 use super::output::Output;
 use super::progress::{Task, Unit};
-use super::session::{Access, Session, lasting, taken};
+use super::session::{Access, Session, lasting, taken, target};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,6 +23,7 @@ Examples:
   hama matrix copy a@3 a-as-it-was               an older version
   hama matrix copy a /backup/matrices/a          to another store, the folder /backup/matrices
   hama matrix copy file:/backup/matrices/a a --replace
+  hama matrix copy a ./a.npy                     to a file, or from one: as export and import do
 
 Elements, blocks, attributes and labels are copied; history and a placed copy are not. What goes from store to store is
 checked against its checksums on the way.";
@@ -29,19 +32,19 @@ const RENAME_EXAMPLES: &str = "\
 Example:
   hama matrix rename a b
 
-Its history goes. A matrix that somebody reads keeps its name.";
+Its history and its placed copy go. A matrix that somebody reads keeps its name.";
 
 /// Copy a matrix: to another name, or to another store
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Copy {
-    /// What is copied: NAME, NAME@VERSION, or a store's path or URL that ends in /NAME
+    /// What is copied: NAME, NAME@VERSION, a store's path or URL that ends in /NAME, or a file
     #[arg(value_name = "SRC")]
     from: String,
-    /// Where to: NAME, or a store's path or URL that ends in /NAME
+    /// Where to: NAME, a store's path or URL that ends in /NAME, or a file
     #[arg(value_name = "DST")]
     to: String,
-    /// Replace the matrix that is there
+    /// Replace what is there
     #[arg(long)]
     replace: bool,
 }
@@ -62,7 +65,8 @@ struct CopyReport {
     #[serde(flatten)]
     table: Summary,
     from: String,
-    store: String,
+    /// Where it is now; a file is in none.
+    store: Option<String>,
 }
 
 /// A matrix in the session's store or in another one.
@@ -87,6 +91,12 @@ impl Place {
 
 impl Copy {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
+        if is_file(&self.to) {
+            return self.export(global, output);
+        }
+        if is_file(&self.from) {
+            return self.import(global, output);
+        }
         let (from, to) = (Place::of(&self.from)?, Place::of(&self.to)?);
         if to.name.version.is_some() {
             return Err(Error::invalid(format!(
@@ -119,9 +129,62 @@ impl Copy {
         output.report(&CopyReport {
             table: Summary::of_table(&target, &copied),
             from: self.from,
-            store: target.url().to_string(),
+            store: Some(target.url().to_string()),
         })
     }
+
+    /// To a file.
+    fn export(&self, global: &Global, output: &mut Output) -> Result<(), Failure> {
+        let options = ExportOptions { replace: self.replace, ..ExportOptions::default() };
+        options.check(Path::new(&self.to)).map_err(taken)?;
+        let (session, matrix) = if is_file(&self.from) || !self.from.contains('/') {
+            let session = Session::open_for(global, [self.from.as_str()], None, |builder| builder)?;
+            let matrix = session.matrix(&self.from)?;
+            (session, matrix)
+        } else {
+            let Place { store, name } = Place::of(&self.from)?;
+            let url = store.map_or_else(String::new, |url| url.to_string());
+            let session = Session::open_at(global, url, Access::Existing, |builder| builder)?;
+            let matrix = session.matrix(&name.to_string())?;
+            (session, matrix)
+        };
+        let total = bytes_of(&matrix);
+        let task = Task { label: format!("copying {}", self.from), total, unit: Unit::Bytes };
+        let shown = session.show(task);
+        files::export(&matrix, Path::new(&self.to), &options).map_err(taken)?;
+        drop(shown);
+        let table = Summary::of_file(&self.to, &matrix);
+        output.report(&CopyReport { table, from: self.from.clone(), store: None })
+    }
+
+    /// From a file.
+    fn import(&self, global: &Global, output: &mut Output) -> Result<(), Failure> {
+        let Place { store, name } = Place::of(&self.to)?;
+        let session = match store {
+            Some(url) => Session::open_at(global, url.to_string(), Access::Create, |builder| builder)?,
+            None => Session::open(global, Access::Create)?,
+        };
+        let incoming = files::Incoming::open(Path::new(&self.from), &ImportOptions::default())?;
+        let total = incoming.work_bytes(&session.hama);
+        let task = Task { label: format!("copying {}", self.from), total, unit: Unit::Bytes };
+        let shown = session.show(task);
+        let matrix = incoming.save(&session.hama, target(name.name.as_str(), self.replace)).map_err(taken)?;
+        drop(shown);
+        let table = Summary::of(&session, matrix.table()?);
+        let store = Some(session.hama.store().url().to_string());
+        output.report(&CopyReport { table, from: self.from.clone(), store })
+    }
+}
+
+fn bytes_of(matrix: &AnyMatrix) -> u64 {
+    let (rows, cols) = matrix.shape();
+    rows.saturating_mul(cols).saturating_mul(matrix.element().size_bytes() as u64)
+}
+
+/// Whether a place is a file of a format that is known, by its suffix.
+fn is_file(text: &str) -> bool {
+    let suffix = Path::new(text).extension().and_then(|suffix| suffix.to_str());
+    suffix.is_some_and(|suffix| suffix.parse::<Format>().is_ok()) || text.ends_with(".mtx.gz")
 }
 
 fn copied(
@@ -151,7 +214,7 @@ impl Rename {
         let renamed = table::rename(store, &from, &to, &|_| {}, &session.cancel)
             .map_err(|error| session.unknown(&self.name, error))?;
         tracing::info!(from = %from, to = %to, "renamed");
-        let (table, store) = (Summary::of(&session, &renamed), store.url().to_string());
+        let (table, store) = (Summary::of(&session, &renamed), Some(store.url().to_string()));
         output.report(&CopyReport { table, from: self.name, store })
     }
 }
@@ -159,7 +222,10 @@ impl Rename {
 impl fmt::Display for CopyReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.table)?;
-        writeln!(f, "from {}, in {}", self.from, self.store)
+        match &self.store {
+            Some(store) => writeln!(f, "from {}, in {store}", self.from),
+            None => writeln!(f, "from {}", self.from),
+        }
     }
 }
 

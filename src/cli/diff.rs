@@ -64,7 +64,7 @@ struct Largest {
 
 impl Diff {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
-        let session = Session::open_for(global, [self.a.as_str(), &self.b], |builder| builder)?;
+        let session = Session::open_for(global, [self.a.as_str(), &self.b], None, |builder| builder)?;
         let (a, b) = (session.matrix(&self.a)?, session.matrix(&self.b)?);
         let total = a.stored_bytes().saturating_add(b.stored_bytes());
         let label = format!("comparing {} and {}", self.a, self.b);

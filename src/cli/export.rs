@@ -65,7 +65,7 @@ impl Export {
             return Err(hama::Error::invalid(format!("cannot export {} to -: {why}", self.name)).into());
         }
         options.check(&self.file).map_err(taken)?;
-        let session = Session::open_for(global, [self.name.as_str()], |builder| builder)?;
+        let session = Session::open_for(global, [self.name.as_str()], None, |builder| builder)?;
         let matrix = session.matrix(&self.name)?;
         let bytes = matrix.stored_bytes();
         let shown =

@@ -39,6 +39,14 @@ struct GcReport {
     versions: u64,
     generations: u64,
     unfinished: u64,
+    failed: Vec<Uncleared>,
+}
+
+/// A matrix that could not be cleared, and why.
+#[derive(Serialize)]
+struct Uncleared {
+    name: String,
+    error: String,
 }
 
 fn duration(text: &str) -> hama::Result<Duration> {
@@ -52,17 +60,32 @@ impl Gc {
         let session = Session::open(global, Access::Existing)?;
         let store = session.hama.store();
         let names = if self.names.is_empty() { directories(&**store)? } else { self.named(&session)? };
-        let mut report = GcReport { tables: names.len() as u64, versions: 0, generations: 0, unfinished: 0 };
+        let mut report = GcReport {
+            tables: names.len() as u64,
+            versions: 0,
+            generations: 0,
+            unfinished: 0,
+            failed: Vec::new(),
+        };
+        let mut first = None;
         for name in &names {
             session.cancel.check()?;
-            let Collected { versions, writers, generations } =
-                table::collect(&**store, name, self.older_than)?;
-            report.versions += versions;
-            report.generations += generations;
-            report.unfinished += writers;
+            match table::collect(&**store, name, self.older_than) {
+                Ok(Collected { versions, writers, generations }) => {
+                    report.versions += versions;
+                    report.generations += generations;
+                    report.unfinished += writers;
+                }
+                // One that is damaged is no reason to leave the others.
+                Err(error) => {
+                    report.failed.push(Uncleared { name: name.to_string(), error: error.to_string() });
+                    first = first.or(Some(error));
+                }
+            }
         }
         tracing::info!(versions = report.versions, generations = report.generations, "cleared");
-        output.report(&report)
+        output.report(&report)?;
+        first.map_or(Ok(()), |error| Err(Failure::from(error).after_report()))
     }
 
     fn named(&self, session: &Session) -> Result<Vec<TableName>, Failure> {
@@ -90,7 +113,10 @@ fn directories(store: &dyn Store) -> hama::Result<Vec<TableName>> {
 
 impl fmt::Display for GcReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let GcReport { tables, versions, generations, unfinished } = self;
+        let GcReport { tables, versions, generations, unfinished, failed } = self;
+        failed
+            .iter()
+            .try_for_each(|Uncleared { name, error }| writeln!(f, "{name} is left as it is: {error}"))?;
         let plural = |count: &u64, what: &str| {
             if *count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
         };

@@ -19,8 +19,8 @@ Example:
   hama matrix show a@3             an older version is read as a@3, wherever a matrix is read
   hama matrix restore a@3          and becomes the latest again
 
-Versions stay for a day after the next one was made, and as long as somebody has them open. Writing a matrix anew
-(--replace) ends its history.";
+Versions stay for a day after the next one was made (the last 256 at most), and as long as somebody has them open.
+Writing a matrix anew (--replace) ends its history.";
 
 const RESTORE_EXAMPLES: &str = "\
 Example:

@@ -25,7 +25,7 @@ pub(crate) struct Info {
 impl Info {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
         if files::is_path(&self.name) {
-            let session = Session::open_for(global, [self.name.as_str()], |builder| builder)?;
+            let session = Session::open_for(global, [self.name.as_str()], None, |builder| builder)?;
             let matrix = session.matrix(&self.name)?;
             return output.report(&FileReport(Summary::of_file(&self.name, &matrix)));
         }

@@ -114,8 +114,8 @@ impl Multiply {
         if let Some(file) = file {
             self.export_options().check(Path::new(file)).map_err(taken)?;
         }
-        let names = [Some(self.a.as_str()), Some(&self.b), self.output.as_deref()];
-        let session = Session::open_for(global, names.into_iter().flatten(), |builder| {
+        let operands = [self.a.as_str(), &self.b];
+        let session = Session::open_for(global, operands, self.output.as_deref(), |builder| {
             let builder = builder.rates(known.rates);
             match peers {
                 Some(peers) => builder.peers(peers),

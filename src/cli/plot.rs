@@ -75,7 +75,7 @@ fn side(text: &str) -> hama::Result<u64> {
 impl Plot {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
         check_name(&self.output)?;
-        let session = Session::open_for(global, [self.name.as_str()], |builder| builder)?;
+        let session = Session::open_for(global, [self.name.as_str()], None, |builder| builder)?;
         let matrix = session.matrix(&self.name)?;
         // Before the matrix is read.
         let file = NewFile::beside(&self.output, self.replace).map_err(taken)?;

@@ -95,18 +95,23 @@ impl<'a> Session<'a> {
         Session::open_with(global, access, |builder| builder)
     }
 
-    /// Opens the store where one of `names` is of a matrix there; files need none.
+    /// Opens the store where an operand or the result is a matrix there; files need none. Where only the result is, the
+    /// store is made.
     pub(crate) fn open_for<'n>(
         global: &'a Global,
-        names: impl IntoIterator<Item = &'n str>,
+        operands: impl IntoIterator<Item = &'n str>,
+        result: Option<&str>,
         set: impl FnOnce(HamaBuilder) -> HamaBuilder,
     ) -> Result<Session<'a>, Failure> {
-        if names.into_iter().all(files::is_path) {
-            let peers = global.settings.peers.value;
-            let set = |builder: HamaBuilder| set(builder.peers(peers));
-            return Session::open_at(global, NO_STORE.to_owned(), Access::Create, set);
+        match (operands.into_iter().all(files::is_path), result.is_none_or(files::is_path)) {
+            (true, true) => {
+                let peers = global.settings.peers.value;
+                let set = |builder: HamaBuilder| set(builder.peers(peers));
+                Session::open_at(global, NO_STORE.to_owned(), Access::Create, set)
+            }
+            (true, false) => Session::open_with(global, Access::Create, set),
+            (false, _) => Session::open_with(global, Access::Existing, set),
         }
-        Session::open_with(global, Access::Existing, set)
     }
 
     /// The matrix `name`, or the one in the file of that path.

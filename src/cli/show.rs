@@ -69,7 +69,7 @@ struct ShowReport {
 
 impl Show {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
-        let session = Session::open_for(global, [self.name.as_str()], |builder| builder)?;
+        let session = Session::open_for(global, [self.name.as_str()], None, |builder| builder)?;
         let matrix = session.matrix(&self.name)?;
         if self.picture {
             return output.report(&PictureReport::of(&session, &matrix)?);

@@ -52,6 +52,8 @@ fn files_are_operands_and_results_without_a_store() {
             .fails(3, &["exists already", "--replace"]);
     }
     assert!(!place.stored("").exists(), "no store was made");
+    place.ok("matrix multiply a.npy a.npy --transpose-b --output first");
+    assert_eq!(place.names(), ["first"]);
     nothing_spilled(&place);
 }
 
@@ -143,7 +145,7 @@ rng = np.random.default_rng(1)
 a = rng.random((137, 71))
 np.save("a.npy", a); np.save("fortran.npy", np.asfortranarray(a)); np.save("big.npy", a.astype(">f8"))
 np.savez("one.npz", a); np.savez("several.npz", a=a, b=a.T); np.savez_compressed("packed.npz", a=np.asfortranarray(a))
-np.savetxt("a.csv", a, delimiter=",", fmt="%.17g"); np.savetxt("a.tsv", a, delimiter="\t", fmt="%r")
+np.savetxt("a.csv", a, delimiter=",", fmt="%.17g"); np.savetxt("a.tsv", a, delimiter="\t", fmt="%.17g")
 scipy.io.mmwrite("a.mtx", a, precision=17)
 sparse = sp.random(137, 71, 0.05, random_state=1)
 np.save("sparse.npy", sparse.toarray()); scipy.io.mmwrite("sparse.mtx", sparse, precision=17)

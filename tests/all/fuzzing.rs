@@ -10,19 +10,27 @@ use hama_core::testing::{mutate, parse as core};
 use hama_hdfs::testing::parse as hdfs;
 use hama_matrix::parse as matrix;
 
+/// A parser by the name of its target.
+type Parser = (&'static str, fn(&[u8]));
+
 /// The fuzz targets.
-const PARSERS: [(&str, fn(&[u8])); 11] = [
+const PARSERS: [Parser; 16] = [
     ("bundle", core::bundle),
+    ("chunk", matrix::chunk),
+    ("csv", matrix::csv),
     ("frames", core::frames),
     ("inbox", core::inbox),
     ("index", hdfs::index),
     ("labels", hdfs::labels),
     ("manifest", hdfs::manifest),
+    ("market", matrix::market),
     ("names", hdfs::names),
     ("npy", matrix::npy),
+    ("npz", matrix::npz),
     ("plan", matrix::plan),
     ("size", matrix::size),
     ("table", hdfs::table),
+    ("zarr", matrix::zarr),
 ];
 
 const TIME: Duration = Duration::from_secs(1);

@@ -5,6 +5,7 @@ mod process;
 
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
 
 use crate::Torture;
 use crate::place::Place;
@@ -40,6 +41,10 @@ const N: u64 = 1000;
 pub(crate) fn run(torture: &mut Torture) {
     let unshare = namespaces();
     for case in CASES {
+        if Instant::now() > torture.end_of(0, 1) {
+            torture.row(case.name, "SKIPPED", "out of time");
+            continue;
+        }
         let trial = Trial { seed: torture.seed, quick: torture.quick };
         let outcome = match (&unshare, case.mounts) {
             (None, true) => {

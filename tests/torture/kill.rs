@@ -1,7 +1,9 @@
 //! `kill -9` at any moment of a verb: afterwards the tables are the old ones or the new ones, sound, and the next writer
 //! leaves nothing but its own.
 
-use std::collections::BTreeMap;
+mod verbs;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -10,105 +12,28 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::Torture;
 use crate::place::Place;
 use crate::random::Random;
-
-/// A verb that is killed.
-struct Verb {
-    name: &'static str,
-    /// What `hama matrix VERB --help` has to say for this to be tried.
-    needs: (&'static str, &'static str),
-    /// Lines that make the old state. Those that begin with `-` may fail.
-    before: &'static [&'static str],
-    line: &'static str,
-    /// The tables that it changes.
-    tables: &'static [&'static str],
-    /// What they may be afterwards; the last when it was done.
-    allowed: &'static [&'static str],
-}
+use verbs::{VERBS, Verb};
 
 /// What every verb finds, beside what it makes itself.
-const SETUP: [&str; 6] = [
+const SETUP: [&str; 8] = [
     "matrix random old --rows {n} --cols {n} --seed 1",
     "matrix random new --rows {n} --cols {n} --seed 2",
     "matrix random a --rows {n} --cols {n} --seed 3",
     "matrix multiply a a --output product",
     "matrix export new new.npy",
-    "matrix random tiny --rows 5 --cols 5",
+    "matrix full patch --rows 200 --cols 300 --value 7",
+    "matrix random updated --rows {n} --cols {n} --seed 1",
+    "matrix update updated --at 100,200 patch",
 ];
-const REFERENCES: [&str; 3] = ["old", "new", "product"];
-const FILES: [&str; 2] = ["new.npy", "tiny.npy"];
-const OLD: &[&str] = &["matrix random t --rows {n} --cols {n} --seed 1 --replace"];
-const NONE: &[&str] = &["-matrix remove t"];
-
-const VERBS: [Verb; 8] = [
-    Verb {
-        name: "random",
-        needs: ("random", ""),
-        before: NONE,
-        line: "matrix random t --rows {n} --cols {n} --seed 2",
-        tables: &["t"],
-        allowed: &["none", "new"],
-    },
-    Verb {
-        name: "random --replace",
-        needs: ("random", ""),
-        before: OLD,
-        line: "matrix random t --rows {n} --cols {n} --seed 2 --replace",
-        tables: &["t"],
-        allowed: &["old", "new"],
-    },
-    Verb {
-        name: "multiply",
-        needs: ("multiply", ""),
-        before: NONE,
-        line: "matrix multiply a a --output t",
-        tables: &["t"],
-        allowed: &["none", "product"],
-    },
-    Verb {
-        name: "multiply --replace",
-        needs: ("multiply", ""),
-        before: OLD,
-        line: "matrix multiply a a --output t --replace",
-        tables: &["t"],
-        allowed: &["old", "product"],
-    },
-    Verb {
-        name: "import",
-        needs: ("import", ""),
-        before: NONE,
-        line: "matrix import new.npy t",
-        tables: &["t"],
-        allowed: &["none", "new"],
-    },
-    Verb {
-        name: "import --replace",
-        needs: ("import", ""),
-        before: OLD,
-        line: "matrix import new.npy t --replace",
-        tables: &["t"],
-        allowed: &["old", "new"],
-    },
-    Verb {
-        name: "blocking",
-        needs: ("blocking", ""),
-        before: OLD,
-        line: "matrix blocking t 3",
-        tables: &["t"],
-        allowed: &["old", "old in [3,3]"],
-    },
-    Verb {
-        name: "remove",
-        needs: ("remove", ""),
-        before: OLD,
-        line: "matrix remove t",
-        tables: &["t"],
-        allowed: &["old", "none"],
-    },
-];
+/// The tables of these that others are compared with.
+const REFERENCES: [&str; 4] = ["old", "new", "product", "updated"];
+const FILES: [&str; 2] = ["new.npy", ROWS];
+/// A label for each row.
+const ROWS: &str = "rows.txt";
 
 pub(crate) fn run(torture: &mut Torture) {
-    let (n, count) = if torture.quick { (600, 3) } else { (1500, 100) };
-    let place = match Place::new(n).and_then(|place| place.prepare(&SETUP).map(|()| place)) {
+    let (n, count) = if torture.quick { (600, 2) } else { (1100, 100) };
+    let place = match set_up(n) {
         Ok(place) => place,
         Err(message) => return torture.find(&message),
     };
@@ -127,6 +52,14 @@ pub(crate) fn run(torture: &mut Torture) {
             Err(message) => torture.find(&format!("{}: {message}", verb.name)),
         }
     }
+}
+
+fn set_up(n: u64) -> Result<Place, String> {
+    let place = Place::new(n)?;
+    place.prepare(&SETUP)?;
+    let rows: String = (0..n).map(|row| format!("row {row}\n")).collect();
+    std::fs::write(place.path().join(ROWS), rows).map_err(|error| error.to_string())?;
+    Ok(place)
 }
 
 /// Whether the command has the verb.
@@ -186,20 +119,31 @@ fn kill_once(place: &Place, verb: &Verb, at: Duration) -> Result<String, String>
     // Fails where it has ended already.
     let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
     let status = child.wait().map_err(|error| error.to_string())?;
-    let mut states = Vec::new();
-    for table in verb.tables {
-        states.push(place.state(table, &REFERENCES)?);
-    }
-    let state = states.join(" and ");
+    let state = states(place, verb)?;
     if !verb.allowed.contains(&state.as_str()) || status.success() && verb.allowed.last() != Some(&&*state) {
         return Err(format!("the table is {state} after {status}, allowed are {:?}", verb.allowed));
     }
+    // What is left of the killed one goes, and nothing else does.
+    place.ok("matrix gc")?;
+    let collected = states(place, verb)?;
+    if collected != state {
+        return Err(format!("the table was {state} and is {collected} after gc"));
+    }
     for table in verb.tables {
+        place.is_clean(table, &FILES).map_err(|message| format!("after gc: {message}"))?;
         place.ok(&format!("matrix random {table} --rows 5 --cols 5 --replace"))?;
-        place.state(table, &["tiny"])?;
         place.is_clean(table, &FILES)?;
     }
     Ok(if status.success() { format!("{state} (done)") } else { state })
+}
+
+/// What the tables of the verb are.
+fn states(place: &Place, verb: &Verb) -> Result<String, String> {
+    let words = verb.allowed.iter().flat_map(|allowed| allowed.split(' '));
+    let references: BTreeSet<&str> = words.filter(|word| REFERENCES.contains(word)).collect();
+    let references: Vec<&str> = references.into_iter().collect();
+    let states = verb.tables.iter().map(|table| place.state(table, &references));
+    Ok(states.collect::<Result<Vec<String>, String>>()?.join(" and "))
 }
 
 fn millis(time: Duration) -> f64 {

@@ -23,7 +23,10 @@ use std::time::{Duration, Instant};
 
 /// What `cargo test` runs with.
 const QUICK_SEED: u64 = 5;
-const SETS: [(&str, fn(&mut Torture)); 4] =
+/// A set by its name.
+type Set = (&'static str, fn(&mut Torture));
+
+const SETS: [Set; 4] =
     [("kill", kill::run), ("fault", fault::run), ("race", race::run), ("simulate", simulate::run)];
 
 /// How much is done, by which seed, and what came of it.

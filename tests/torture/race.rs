@@ -11,23 +11,26 @@ use crate::Torture;
 use crate::place::{Place, Reply};
 use crate::random::Random;
 
-const SETUP: [&str; 7] = [
+const SETUP: [&str; 6] = [
     "matrix random r --rows {n} --cols {n} --seed 1",
     "matrix full f --rows {n} --cols {n} --value 7",
     "matrix random a --rows {n} --cols {n} --seed 3",
     "matrix multiply a a --output p",
     "matrix random i --rows {n} --cols {n} --seed 4",
     "matrix export i i.npy",
-    "matrix random tiny --rows 5 --cols 5",
 ];
 const REFERENCES: [&str; 4] = ["r", "f", "p", "i"];
-/// What makes a table `t`, and the table that is the same.
-const WRITERS: [(&str, &str); 4] = [
+/// What makes a table `t`, and the table that is the same. The last one needs a table that is there.
+const WRITERS: [(&str, &str); 5] = [
     ("matrix random t --rows {n} --cols {n} --seed 1", "r"),
     ("matrix full t --rows {n} --cols {n} --value 7", "f"),
     ("matrix multiply a a --output t", "p"),
     ("matrix import i.npy t", "i"),
+    (UPDATE, "r"),
 ];
+/// However slow the machine is.
+const VERSIONS_MIN: u64 = 4;
+const UPDATE: &str = "matrix update t --at 0,0 r";
 
 pub(crate) fn run(torture: &mut Torture) {
     let (n, count) = if torture.quick { (500, 8) } else { (1000, 200) };
@@ -75,17 +78,18 @@ fn races(seed: u64, place: &Place, count: u64, end: Instant) -> Result<BTreeMap<
 
 /// Two writers, one of them up to 60 ms later.
 fn race(place: &Place, number: u64, random: &mut Random) -> Result<&'static str, String> {
-    let mut pick = || WRITERS[(random.share() * WRITERS.len() as f64) as usize % WRITERS.len()];
-    let writers = [pick(), pick()];
     let replace = number.is_multiple_of(2);
+    let choice = if replace { WRITERS.len() } else { WRITERS.len() - 1 };
+    let mut pick = || WRITERS[(random.share() * choice as f64) as usize];
+    let writers = [pick(), pick()];
     place.prepare(if replace {
-        &["matrix random t --rows 5 --cols 5 --replace"]
+        &["matrix full t --rows {n} --cols {n} --value 1 --replace"]
     } else {
         &["-matrix remove t"]
     })?;
     let lag = Duration::from_secs_f64(0.06 * random.share() * random.share());
-    let option = if replace { " --replace" } else { "" };
     let start = |line: &str| {
+        let option = if replace && line != UPDATE { " --replace" } else { "" };
         let line = format!("{line}{option} --json");
         place.command(&line).spawn().map(|child| (child, line)).map_err(|error| error.to_string())
     };
@@ -122,10 +126,12 @@ fn reading(place: &Place, end: Instant) -> Result<(u64, u64), String> {
         let readers: Vec<_> =
             ["1.npy", "2.npy"].map(|file| scope.spawn(|| read_often(place, file, &over))).into();
         let mut written = Ok(0);
-        while Instant::now() < end && readers.iter().all(|reader| !reader.is_finished()) {
+        while readers.iter().all(|reader| !reader.is_finished()) {
             let Ok(value) = written else { break };
-            let line = format!("matrix full c --rows {{n}} --cols {{n}} --value {value} --replace");
-            written = place.ok(&line).map(|_| value + 1);
+            if value >= VERSIONS_MIN && Instant::now() > end {
+                break;
+            }
+            written = replace(place, value).map(|()| value + 1);
         }
         over.store(true, Ordering::Relaxed);
         let mut reads = 0;
@@ -134,6 +140,16 @@ fn reading(place: &Place, end: Instant) -> Result<(u64, u64), String> {
         }
         Ok((reads, written?))
     })
+}
+
+/// Makes all elements of `c` equal to `value`: a new matrix, or an update of all of it. Now and then history goes.
+fn replace(place: &Place, value: u64) -> Result<(), String> {
+    if value.is_multiple_of(2) {
+        let line = format!("matrix full c --rows {{n}} --cols {{n}} --value {value} --replace");
+        return place.prepare(&[line.as_str()]);
+    }
+    let line = format!("matrix full d --rows {{n}} --cols {{n}} --value {value} --replace");
+    place.prepare(&[line.as_str(), "matrix update c --at 0,0 d", "matrix gc --older-than 0s"])
 }
 
 fn read_often(place: &Place, file: &str, over: &AtomicBool) -> Result<u64, String> {

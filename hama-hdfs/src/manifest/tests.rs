@@ -43,8 +43,8 @@ fn bytes_are_these() {
         r#""id":"d0176fde-20ad-4c28-adbd-3ce6a739d208","generation":"d0176fde-20ad-4c28-adbd-3ce6a739d208","#,
         r#""shape":[1797,64],"element":"float64","tile":[904,64],"shard":[2,1],"blocking":[4,2],"#,
         r#""attributes":{"title":"8 x 8"},"copies":[],"borrowed":[],"#,
-        r#""labels":{"row":null,"column":null},"change":"written","created_unix":1700000000,"writer":"hama 0.1.0"},"#,
-        r#""crc32c":"fd86075d"}"#,
+        r#""labels":{"row":null,"column":null},"is_settled":true,"change":"written","created_unix":1700000000,"writer":"hama 0.1.0"},"#,
+        r#""crc32c":"5ca55346"}"#,
         "\n"
     );
     assert_eq!(String::from_utf8(manifest().encode().unwrap()).unwrap(), golden);

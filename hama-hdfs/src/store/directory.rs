@@ -125,6 +125,12 @@ impl Store for DirectoryStore {
         Ok(Box::new(DirectoryReader { file, len: meta.len(), place }))
     }
 
+    fn settle(&self, path: &StorePath) -> Result<()> {
+        let place = self.place(path);
+        let settle = || File::open(&place)?.sync_data();
+        settle().map_err(|e| Error::io(format!("cannot sync {}", place.display()), e))
+    }
+
     fn sync(&self, dir: &StorePath) -> Result<()> {
         let place = self.place(dir);
         sync_directory(&place).map_err(|e| Error::io(format!("cannot sync {}", place.display()), e))
@@ -144,6 +150,12 @@ impl Store for DirectoryStore {
     fn link(&self, from: &StorePath, to: &StorePath) -> Result<()> {
         let (from, to) = (self.place(from), self.place(to));
         write::link(&from, &to)
+            .inspect(|linked| {
+                if !linked {
+                    tracing::warn!(file = %from.display(), "copied: the file system or its owner allows no link to it");
+                }
+            })
+            .map(drop)
             .map_err(|e| Error::io(format!("cannot link {} as {}", from.display(), to.display()), e))
     }
 

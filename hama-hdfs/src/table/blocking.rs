@@ -8,7 +8,7 @@ use super::Table;
 use super::collect::collect_quietly;
 use super::open::point_or_warn;
 use super::pending::{Base, Pending};
-use super::write::{owners, unix_seconds};
+use super::write::unix_seconds;
 use crate::extent::Extent;
 use crate::generation::GenerationId;
 use crate::index::GenerationIndex;
@@ -27,20 +27,24 @@ impl Table {
     /// version; those of the store.
     pub fn set_blocking(&self, blocking: Option<Extent>) -> Result<Table> {
         let spec = self.inner.manifest.spec.clone().with_blocking(blocking)?;
-        let dense = self.dense()?;
+        // Who blocked it otherwise meanwhile is not overruled.
+        let rebased = self.rebased()?;
+        let same = rebased.inner.manifest.spec.blocking == self.inner.manifest.spec.blocking;
+        let latest = if same { rebased } else { self.clone() };
+        let dense = latest.dense()?;
         let change = match blocking {
             Some(blocks) => format!("{blocks} blocks"),
             None => "no blocks".to_owned(),
         };
-        let pending = self.begin_next(Durability::Full, |manifest, _| {
+        let pending = latest.begin_next(Durability::Full, |manifest, _| {
             manifest.spec = spec.clone();
             manifest.change.clone_from(&change);
             manifest.copies.retain(|copy| Some(copy.blocking) == blocking);
             if manifest.copies.is_empty() {
-                manifest.borrowed = owners(dense.shards());
+                manifest.borrowed = latest.borrowed(&[], dense.shards());
             }
         })?;
-        self.commit_next(pending, Arc::clone(&dense.inner.index))
+        latest.commit_next(pending, Arc::clone(&dense.inner.index))
     }
 
     /// Lays the pending file of the version after this one, which `change` makes of this one's manifest and the new id.
@@ -56,11 +60,16 @@ impl Table {
                 self.name()
             )));
         }
+        let is_settled = durability == Durability::Full;
+        if is_settled {
+            self.settle()?;
+        }
         let created_unix = unix_seconds();
         let base = Base::Version(self.version());
         Pending::begin(&self.inner.store, self.name(), base, durability, |number, id| {
             let mut manifest = self.inner.manifest.next(number, id, created_unix);
             change(&mut manifest, id);
+            manifest.is_settled = is_settled;
             manifest
         })
     }

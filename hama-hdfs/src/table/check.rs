@@ -10,6 +10,7 @@ use super::files::read_whole;
 use super::layout::Layout;
 use crate::extent::TileIndex;
 use crate::index::ShardRecord;
+use crate::labels::Dimension;
 use crate::path::StorePath;
 use crate::shard::{CHECKSUM_BYTES, encode_index, index_bytes, place_of};
 use crate::store::StoreReader;
@@ -35,7 +36,7 @@ pub struct CheckReport {
 }
 
 impl Table {
-    /// Reads every byte of the generation: the tiles, the checksums that follow them, what lies between, the shards'
+    /// Reads every byte of the generation and of the placed copy: the tiles, the checksums that follow them, what lies between, the shards'
     /// indexes and the Zarr metadata, and compares them with the manifest and the generation index. `progress` is told
     /// the bytes of shards read so far, after each tile.
     ///
@@ -49,8 +50,17 @@ impl Table {
         let mut check = Check { table: self, progress, cancel, buffer: Vec::new(), report };
         check.buffer.resize((self.spec().tile_bytes() + CHECKSUM_BYTES).max(GAP_BYTES), 0);
         check.metadata()?;
-        for number in 0..self.shards().len() {
-            check.shard(number)?;
+        check.shards()?;
+        check.labels()?;
+        // One that cannot be opened is told here, and does not end the check of the table.
+        match self.any_copy() {
+            Ok(None) => {}
+            Ok(Some(copy)) => {
+                let mut of_copy = Check { table: &copy, ..check };
+                of_copy.shards()?;
+                return Ok(of_copy.report);
+            }
+            Err(error) => check.note(&"its placed copy", Err(error))?,
         }
         Ok(check.report)
     }
@@ -89,6 +99,26 @@ impl Check<'_> {
         ] {
             let found = self.compare_json(&path, &should);
             self.note(&path, found)?;
+        }
+        Ok(())
+    }
+
+    fn shards(&mut self) -> Result<()> {
+        (0..self.table.shards().len()).try_for_each(|number| self.shard(number))
+    }
+
+    /// The labels, and what other programs open them by.
+    fn labels(&mut self) -> Result<()> {
+        let layout = Layout::new(self.table.name());
+        for dimension in Dimension::ALL {
+            let found = self.table.labels(dimension).and_then(|labels| match labels {
+                None => Ok(()),
+                Some(labels) => {
+                    let metadata = layout.labels(self.table.generation(), dimension).child(zarr::METADATA)?;
+                    self.compare_json(&metadata, &zarr::labels(dimension, &labels)?)
+                }
+            });
+            self.note(&format_args!("the labels of each {}", dimension.name()), found)?;
         }
         Ok(())
     }

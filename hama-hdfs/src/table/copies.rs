@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hama_core::Result;
+use hama_core::{ErrorKind, Result};
 
 use super::Table;
 use super::open::read_index;
@@ -15,6 +15,7 @@ use super::write::{TableTarget, TableWriter, check_room, owners};
 use crate::cut::tiles_per_shard;
 use crate::extent::{Extent, ShardIndex};
 use crate::generation::GenerationId;
+use crate::index::ShardRecord;
 use crate::manifest::PlacedCopy;
 use crate::spec::TableSpec;
 use crate::store::Durability;
@@ -24,7 +25,7 @@ impl Table {
     /// there is no placed copy.
     pub fn stale_copy_shards(&self) -> Result<Option<(u64, u64)>> {
         let Some(copy) = self.placed_copy() else { return Ok(None) };
-        let spec = self.copy_spec(copy.blocking)?;
+        let spec = self.inner.manifest.spec.clone().with_shard(copy.shard)?;
         let stale = self.stale_shards(copy, &spec).len() as u64;
         Ok(Some((stale, spec.shards().count() as u64)))
     }
@@ -47,27 +48,28 @@ impl Table {
     /// # Errors
     /// Those of [`TableWriter::update`].
     pub fn begin_copy(&self, blocking: Extent, durability: Durability) -> Result<Option<TableWriter>> {
+        self.rebased()?.begin_copy_of_latest(blocking, durability)
+    }
+
+    fn begin_copy_of_latest(&self, blocking: Extent, durability: Durability) -> Result<Option<TableWriter>> {
         let dense = self.dense()?;
         let spec = self.copy_spec(blocking)?;
-        let before = self.placed_copy().filter(|copy| copy.blocking == blocking);
-        let (changed, shared) = match before {
-            Some(copy) => {
+        // One that is cut otherwise is another's, and made anew.
+        let before = self.placed_copy().filter(|copy| copy.blocking == blocking && copy.shard == spec.shard);
+        let (changed, shared) = match (before, self.copy_to_keep()?) {
+            (Some(copy), Some(view)) => {
                 let stale = self.stale_shards(copy, &spec);
-                let all = self.view(copy)?.shards().to_vec();
-                (
-                    stale.len() as u64,
-                    all.into_iter().filter(|record| !stale.contains(&record.shard)).collect(),
-                )
+                let all = view.shards().iter().cloned();
+                (stale.len() as u64, all.filter(|record| !stale.contains(&record.shard)).collect())
             }
-            None => (spec.shards().count() as u64, Vec::new()),
+            _ => (spec.shards().count() as u64, Vec::new()),
         };
         if changed == 0 && self.inner.manifest.spec.blocking == Some(blocking) {
             return Ok(None);
         }
         let store = self.store();
         check_room(&**store, self.name(), spec.stored_bytes_of(changed))?;
-        let mut borrowed = if store.has_links() { BTreeSet::new() } else { owners(&shared) };
-        borrowed.append(&mut owners(dense.shards()));
+        let borrowed = self.borrowed(&shared, dense.shards());
         let all = spec.shards().count();
         let pending = self.begin_next(durability, |manifest, id| {
             manifest.spec.blocking = Some(blocking);
@@ -95,6 +97,49 @@ impl Table {
     /// The placed copy, up to date or not.
     pub(super) fn any_copy(&self) -> Result<Option<Table>> {
         self.placed_copy().map(|copy| self.view(copy)).transpose()
+    }
+
+    /// The same, and `None` where it is damaged.
+    pub(super) fn copy_to_keep(&self) -> Result<Option<Table>> {
+        match self.any_copy() {
+            Err(error) if error.kind() == ErrorKind::Data => {
+                tracing::warn!(table = %self.name(), %error, "the placed copy is damaged and goes");
+                Ok(None)
+            }
+            other => other,
+        }
+    }
+
+    /// The generations whose files the next version uses without naming them otherwise: those of the `shared` shards, where
+    /// the store has no links, and those of what stays as it is.
+    pub(super) fn borrowed<'a>(
+        &self,
+        shared: &[ShardRecord],
+        kept: impl IntoIterator<Item = &'a ShardRecord>,
+    ) -> BTreeSet<GenerationId> {
+        let mut borrowed = if self.store().has_links() { BTreeSet::new() } else { owners(shared) };
+        let named = self.inner.manifest.generations_of_its_own();
+        borrowed.extend(owners(kept).into_iter().filter(|id| !named.contains(id)));
+        borrowed
+    }
+
+    /// Whether it was not followed by another version.
+    fn is_latest(&self) -> Result<bool> {
+        let layout = super::layout::Layout::new(self.name());
+        Ok(super::versions::Versions::list(&**self.store(), &layout)?.latest() == Some(self.version()))
+    }
+
+    /// The latest version, where it has the same elements as this one: what was changed since (blocks, a placed copy) does
+    /// not matter to whoever changes elements. Else this one, which can no longer be followed.
+    pub fn rebased(&self) -> Result<Table> {
+        if self.inner.lock.is_none() || self.is_latest()? {
+            return Ok(self.clone());
+        }
+        match Table::open(self.store(), self.name()) {
+            Ok(latest) if latest.inner.manifest.generation == self.inner.manifest.generation => Ok(latest),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(self.clone()),
+        }
     }
 
     /// The placed copy that lies in this generation, where it may be used.

@@ -63,6 +63,14 @@ impl Table {
     /// `Invalid` where this is the latest version, or was opened by a reference; `Conflict` where somebody commits another
     /// meanwhile; those of the store.
     pub fn restore(&self) -> Result<Table> {
+        if self.inner.lock.is_none() {
+            // Nobody may hold it any more, and then what it names goes.
+            return Err(Error::invalid(format!(
+                "cannot restore table {}: it was opened by a reference, open it by its name",
+                self.name()
+            )));
+        }
+        self.settle()?;
         let latest = Table::open(self.store(), self.name())?;
         if latest.version() == self.version() {
             return Err(Error::invalid(format!(

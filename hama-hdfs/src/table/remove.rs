@@ -8,6 +8,7 @@ use super::collect::{collect_before, read_if_there, sync_if_there};
 use super::files::repeated;
 use super::layout::{Layout, generation_of};
 use super::versions::Versions;
+use crate::generation::GenerationId;
 use crate::index::is_index;
 use crate::name::TableName;
 use crate::path::StorePath;
@@ -38,23 +39,24 @@ pub fn remove(store: &dyn Store, name: &TableName) -> Result<Removed> {
     remove_version(store, name, None)
 }
 
-/// The same, where `version` is still the latest.
-pub(super) fn remove_version(store: &dyn Store, name: &TableName, version: Option<u64>) -> Result<Removed> {
+/// The same, where the latest manifest is the one of this id: another may have its number.
+pub(super) fn remove_version(
+    store: &dyn Store,
+    name: &TableName,
+    id: Option<GenerationId>,
+) -> Result<Removed> {
     let layout = Layout::new(name);
     let mut held = None;
     for _ in 0..TRIES {
         let versions = Versions::list(store, &layout)?;
-        if version.is_some() && versions.latest() != version {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!("cannot remove table {name}: somebody changed it meanwhile"),
-            ));
-        }
         if versions.latest().is_none() {
             return remove_leftovers(store, name, &layout, &versions);
         }
         match lock_all(store, &layout, &versions)? {
-            Locked::All(locks) => return remove_locked(store, name, &versions, locks),
+            Locked::All(locks) => {
+                check_latest(store, name, &versions, id)?;
+                return remove_locked(store, name, &versions, locks);
+            }
             Locked::Held(number) => held = Some(number),
             Locked::Gone => {}
         }
@@ -62,6 +64,21 @@ pub(super) fn remove_version(store: &dyn Store, name: &TableName, version: Optio
     }
     let why = held.map_or("others keep changing it".to_owned(), |n| format!("version {n} is being read"));
     Err(Error::new(ErrorKind::Conflict, format!("cannot remove table {name}: {why}")))
+}
+
+/// Fails where the latest of these versions is another than the one of this id.
+fn check_latest(
+    store: &dyn Store,
+    name: &TableName,
+    versions: &Versions,
+    id: Option<GenerationId>,
+) -> Result<()> {
+    let (Some(id), Some(number)) = (id, versions.latest()) else { return Ok(()) };
+    let manifest = read_if_there(store, name, &Layout::new(name).manifest(number))?;
+    if manifest.is_some_and(|manifest| manifest.id == id) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Conflict, format!("cannot remove table {name}: somebody changed it meanwhile")))
 }
 
 enum Locked {

@@ -10,7 +10,7 @@ use super::remove::remove_version;
 use super::shard_writer::ShardWriter;
 use super::write::{OnExists, TableWriter, WriteOptions, same_labels};
 use crate::name::TableName;
-use crate::store::Store;
+use crate::store::{Durability, Store};
 
 /// Copies a table, as it is in this version, to `name` in `store`: elements, blocking, attributes and labels; neither
 /// history nor a placed copy. `progress` is told the bytes copied so far.
@@ -33,8 +33,14 @@ pub fn copy(
     let options = options.into();
     let table = table.dense()?;
     let labels: WrittenLabels = same_labels(&table)?;
-    let mut writer = TableWriter::create_labelled(store, name, table.spec().clone(), options, labels)?;
-    if store.has_links() && store.url() == table.store().url() {
+    let links = store.has_links() && store.url() == table.store().url();
+    let needed = if links { 0 } else { table.spec().stored_bytes() };
+    if links && options.durability == Durability::Full {
+        table.settle()?;
+    }
+    let mut writer =
+        TableWriter::create_labelled(store, name, table.spec().clone(), options, labels, needed)?;
+    if links {
         writer.share(table.name(), table.shards().to_vec())?;
         return writer.commit(Vec::new());
     }
@@ -86,17 +92,19 @@ pub fn rename(
             format!("cannot rename table {from} to {to}: that is its name"),
         ));
     }
-    let version = table.version();
+    let id = table.inner.manifest.id;
     let renamed = copy(&table, store, to, OnExists::Fail, progress, cancel)?;
     drop(table);
-    match remove_version(&**store, from, Some(version)) {
-        Ok(_) => Ok(renamed),
-        Err(error) => {
-            let made = renamed.version();
-            drop(renamed);
-            remove_version(&**store, to, Some(made))?;
-            let message = format!("cannot rename table {from} to {to}: it is in use, and keeps its name");
-            Err(Error::new(error.kind(), message).with_source(error))
-        }
+    let Err(error) = remove_version(&**store, from, Some(id)) else { return Ok(renamed) };
+    let is_there = Table::open(store, from).is_ok_and(|table| table.inner.manifest.id == id);
+    if !is_there {
+        // It has the new name, or somebody made another of the old one: what is left of it is the next writer's.
+        tracing::warn!(table = %from, %error, "renamed, but not all of the old name could be cleared");
+        return Ok(renamed);
     }
+    let made = renamed.inner.manifest.id;
+    drop(renamed);
+    remove_version(&**store, to, Some(made))?;
+    let message = format!("cannot rename table {from} to {to}: it is in use, and keeps its name");
+    Err(Error::new(error.kind(), message).with_source(error))
 }

@@ -106,20 +106,22 @@ impl TableWriter {
         spec: TableSpec,
         options: impl Into<WriteOptions>,
     ) -> Result<TableWriter> {
-        TableWriter::create_labelled(store, name, spec, options.into(), [None, None])
+        let needed = spec.stored_bytes();
+        TableWriter::create_labelled(store, name, spec, options.into(), [None, None], needed)
     }
 
-    /// The same with labels.
+    /// The same with labels, where so many bytes will be written.
     pub(super) fn create_labelled(
         store: &Arc<dyn Store>,
         name: &TableName,
         spec: TableSpec,
         options: WriteOptions,
         labels: WrittenLabels,
+        needed: u64,
     ) -> Result<TableWriter> {
         let WriteOptions { on_exists, durability } = options;
         spec.validate()?;
-        check_room(&**store, name, spec.stored_bytes())?;
+        check_room(&**store, name, needed)?;
         let base = match on_exists {
             OnExists::Fail => Base::Absent,
             OnExists::Replace => Base::Any,
@@ -127,7 +129,8 @@ impl TableWriter {
         let created_unix = unix_seconds();
         let pending = Pending::begin(store, name, base, durability, |number, id| {
             let ids = ManifestIds { number, id, generation: id, created_unix };
-            Manifest { labels: records(&labels), ..Manifest::new(name.clone(), &spec, ids) }
+            let is_settled = durability == Durability::Full;
+            Manifest { labels: records(&labels), is_settled, ..Manifest::new(name.clone(), &spec, ids) }
         })?;
         collect_quietly(&**store, name);
         let generation = pending.manifest().generation;
@@ -147,8 +150,9 @@ impl TableWriter {
     ///
     /// # Errors
     /// `Invalid` where there is no such shard, what changes is not allowed, or the table was opened by a reference;
-    /// `Conflict` where it is no longer the latest version; `OutOfSpace`, and those of the store.
+    /// `Conflict` where another version has other elements since; `OutOfSpace`, and those of the store.
     pub fn update(table: &Table, changes: Changes) -> Result<TableWriter> {
+        let table = &table.rebased()?;
         let Changes { shards, attributes, durability, .. } = &changes;
         let mut spec = table.inner.manifest.spec.clone();
         if let Some(attributes) = attributes {
@@ -170,15 +174,16 @@ impl TableWriter {
         let width = spec.shard_grid().cols;
         let changed: Vec<u64> = shards.iter().map(|shard| shard.row * width + shard.col).collect();
         let all = spec.shards().count();
-        let mut borrowed = if store.has_links() { BTreeSet::new() } else { owners(&shared) };
-        if let Some(copy) = table.any_copy()? {
-            borrowed.append(&mut owners(copy.shards()));
-        }
+        let copy = table.copy_to_keep()?;
+        let borrowed = table.borrowed(&shared, copy.iter().flat_map(Table::shards));
         let pending = table.begin_next(*durability, |manifest, id| {
             manifest.generation = id;
             manifest.spec = spec.clone();
             manifest.change = described(&changes, all);
             manifest.borrowed.clone_from(&borrowed);
+            manifest
+                .copies
+                .retain(|kept| copy.as_ref().is_some_and(|copy| copy.generation() == kept.generation));
             for copy in &mut manifest.copies {
                 copy.add_stale(changed.iter().copied());
                 copy.source = id;
@@ -386,8 +391,8 @@ pub(super) fn same_labels(table: &Table) -> Result<WrittenLabels> {
 }
 
 /// The generations in whose directories the files of shards lie.
-pub(super) fn owners(shards: &[ShardRecord]) -> BTreeSet<GenerationId> {
-    shards.iter().filter_map(generation_of_file).collect()
+pub(super) fn owners<'a>(shards: impl IntoIterator<Item = &'a ShardRecord>) -> BTreeSet<GenerationId> {
+    shards.into_iter().filter_map(generation_of_file).collect()
 }
 
 /// The path of a file that a shard's record names.
@@ -427,7 +432,7 @@ pub(super) fn check_room(store: &dyn Store, name: &TableName, needed: u64) -> Re
     ))
 }
 
-/// Now, by the clock of this host. Nothing is decided by it.
+/// Now, by the clock of this host. Only how long history stays is decided by it.
 pub(super) fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

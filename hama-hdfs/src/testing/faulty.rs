@@ -156,6 +156,10 @@ impl Store for FaultyStore {
         self.state.call(Call::Commits, || self.inner.delete(path))
     }
 
+    fn settle(&self, path: &StorePath) -> Result<()> {
+        self.state.call(Call::Syncs, || self.inner.settle(path))
+    }
+
     fn has_links(&self) -> bool {
         self.inner.has_links()
     }

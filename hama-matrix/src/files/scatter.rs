@@ -62,10 +62,10 @@ impl Cut {
     /// The tiles of each pass over the file, rows and columns.
     fn passes(&self) -> Vec<Tiles> {
         let (grid, window) = (self.spec.tile_grid(), self.window);
-        let whole = |extent: u64| vec![0..extent];
-        let cut = |extent: u64, by: u64| {
-            (0..extent).step_by(by as usize).map(move |at| at..(at + by).min(extent)).collect()
+        let cut = |extent: u64, by: u64| -> Vec<Range<u64>> {
+            (0..extent).step_by(by as usize).map(|at| at..(at + by).min(extent)).collect()
         };
+        let whole = |extent: u64| cut(extent, extent);
         let (rows, cols): (Vec<Range<u64>>, Vec<Range<u64>>) = match self.order {
             Order::ByRows => (whole(grid.rows), cut(grid.cols, window.cols)),
             Order::ByCols => (cut(grid.rows, window.rows), whole(grid.cols)),
@@ -80,7 +80,13 @@ impl Cut {
 
     /// How often the file is read.
     pub(super) fn pass_count(&self) -> u64 {
-        self.passes().len() as u64
+        let (grid, window) = (self.spec.tile_grid(), self.window);
+        let (rows, cols) = (grid.rows.div_ceil(window.rows), grid.cols.div_ceil(window.cols));
+        match self.order {
+            Order::ByRows => cols,
+            Order::ByCols => rows,
+            Order::Any => rows.saturating_mul(cols),
+        }
     }
 
     /// The windows of a pass, in the order of the file.
@@ -248,6 +254,7 @@ mod tests {
                 }
             }
             prop_assert_eq!(Some(seen.len() as u64), cut.spec.tile_grid().count());
+            prop_assert_eq!(cut.passes().len() as u64, cut.pass_count());
         }
     }
 }

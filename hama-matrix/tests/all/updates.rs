@@ -118,9 +118,9 @@ fn a_placed_copy_follows_its_matrix_and_products_read_it() {
         let finished = run(&a);
         assert!(finished.copied[0].shards > 0, "the copy was out of date");
         check_product(&a, &b, &finished.matrix, "after the update");
-        let a = DenseMatrix::<f64>::open(&hama, "a").unwrap();
-        assert_eq!(a.table().unwrap().stale_copy_shards().unwrap(), Some((0, 4)));
-        assert_eq!(run(&a).copied[0].shards, 0);
+        let latest = DenseMatrix::<f64>::open(&hama, "a").unwrap();
+        assert_eq!(latest.table().unwrap().stale_copy_shards().unwrap(), Some((0, 4)));
+        assert_eq!(run(&a).copied[0], Copied { shards: 0, of: 4 }, "the same handle uses it as well");
         // Both operands are one matrix, whose copy is out of date.
         let a = a.set(0, 0, 5.0).unwrap();
         let finished = a.t().mult(&a).unwrap().run(replace("g")).unwrap();

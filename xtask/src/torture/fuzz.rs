@@ -49,6 +49,9 @@ pub(super) fn run(
         if !output.status.success() {
             table.findings += 1;
             table.rows.push(format!("{:9} FINDING: {target}{}", "fuzz", tail(&output.stderr)));
+            let again =
+                "RUSTC_BOOTSTRAP=1 target/fuzz-tools/bin/cargo-fuzz fuzz run --target-dir target/fuzz";
+            table.rows.push(format!("{:9} again: {again} {target} fuzz/artifacts/{target}/FILE", ""));
         }
     }
     Ok(())

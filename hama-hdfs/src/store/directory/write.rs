@@ -164,19 +164,19 @@ pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Gives a file another name, which must be free; copies it where the file system cannot.
-pub(super) fn link(from: &Path, to: &Path) -> io::Result<()> {
+/// Gives a file another name, which must be free; copies it where the file system cannot, and says so by false.
+pub(super) fn link(from: &Path, to: &Path) -> io::Result<bool> {
     let directory = to.parent().ok_or(io::ErrorKind::InvalidFilename)?;
     for _ in 1..OPEN_TRIES {
         fs::create_dir_all(directory)?;
         match fs::hard_link(from, to) {
             // Somebody deletes empty directories.
             Err(e) if e.kind() == io::ErrorKind::NotFound && from.exists() => {}
-            Err(e) if cannot_link(&e) => return copy(from, to),
-            other => return other,
+            Err(e) if cannot_link(&e) => return copy(from, to).map(|()| false),
+            other => return other.map(|()| true),
         }
     }
-    fs::hard_link(from, to)
+    fs::hard_link(from, to).map(|()| true)
 }
 
 /// Whether another name is not to be had: the file has as many as it may, or the file system knows only one.

@@ -3,6 +3,7 @@
 use hama_core::{Cancel, ErrorKind};
 
 use super::*;
+use crate::table::layout::Layout;
 use crate::{Changes, collect, copy, rename, versions};
 
 /// 4 x 4 tiles in shards of 2 x 2.
@@ -84,6 +85,31 @@ fn only_what_an_update_touched_is_copied_again() {
 }
 
 #[test]
+fn a_copy_of_something_else_or_a_damaged_one_goes() {
+    for test in stores() {
+        let table = write_table(&test.store, "t", grid_of_4_shards(), 1, OnExists::Fail).unwrap();
+        let table = refresh(&table, Extent::new(2, 2)).unwrap().0;
+        // As another program may leave it that makes a generation and knows nothing of copies.
+        let pending =
+            table.begin_next(Durability::Full, |manifest, id| manifest.copies[0].source = id).unwrap();
+        let strange = table.commit_next(pending, Arc::clone(&table.inner.index)).unwrap();
+        assert!(strange.through_copy().unwrap().is_none());
+        let strange = update(&strange, 0, 0, 2);
+        assert_eq!(strange.stale_copy_shards().unwrap(), None);
+        let whole = refresh(&strange, Extent::new(2, 2)).unwrap();
+        assert_eq!(whole.1, 4);
+        // The index of the copy is gone.
+        let through = whole.0.through_copy().unwrap().unwrap();
+        let index = Layout::new(&name("t")).index(through.generation());
+        drop((table, strange, through));
+        while test.store.delete(&index).is_err() {}
+        assert_eq!(whole.0.through_copy().unwrap_err().kind(), ErrorKind::Data);
+        assert_eq!(refresh(&whole.0, Extent::new(2, 2)).unwrap().1, 4, "it is made anew");
+        no_orphans(&test.store, "t");
+    }
+}
+
+#[test]
 fn an_older_version_has_the_copy_of_its_time() {
     for test in stores() {
         let table = write_table(&test.store, "t", grid_of_4_shards(), 1, OnExists::Fail).unwrap();
@@ -136,6 +162,7 @@ fn tables_are_copied_within_a_store_and_to_others() {
             );
             let copied = copied.unwrap();
             verify_by(&copied, now).unwrap();
+            assert!(copied.inner.manifest.is_settled);
             assert_eq!(copied.labels(crate::Dimension::Rows).unwrap(), Some(rows.clone()));
             let linked = to.store.has_links() && to.store.url() == from.store.url();
             assert_eq!(told.get(), if linked { 0 } else { 64 << 20 });

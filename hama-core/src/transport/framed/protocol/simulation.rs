@@ -210,12 +210,11 @@ mod tests {
     fn a_good_network_needs_no_repetition() {
         for seed in 0..50 {
             let mut simulation = Simulation { rate: 0, ..Simulation::new(seed) };
-            let nodes = (0..simulation.peers).map(|me| simulation.node(me, 0)).count();
             // Attempts from here on have no deaths.
             let Ok(Ended::Done(states)) = simulation.attempt(DEADLY_ATTEMPTS) else {
                 unreachable!("seed {seed}: nothing was in its way")
             };
-            assert_eq!(states, program::without_network(seed, nodes, SUPERSTEPS));
+            assert_eq!(states, program::without_network(seed, simulation.peers, SUPERSTEPS));
             assert_eq!(simulation.seen.repetitions, 0, "seed {seed}");
             assert!(simulation.lines.iter().all(|line| line.faults == 0));
         }

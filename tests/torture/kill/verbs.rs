@@ -1,0 +1,159 @@
+//! The verbs that are killed: what they begin with, and what they may leave.
+
+/// A verb that is killed.
+pub(super) struct Verb {
+    pub(super) name: &'static str,
+    /// What `hama matrix VERB --help` has to say for this to be tried.
+    pub(super) needs: (&'static str, &'static str),
+    /// Lines that make the old state. Those that begin with `-` may fail.
+    pub(super) before: &'static [&'static str],
+    pub(super) line: &'static str,
+    /// The tables that it changes.
+    pub(super) tables: &'static [&'static str],
+    /// What they may be afterwards; the last when it was done.
+    pub(super) allowed: &'static [&'static str],
+}
+
+const MAKE_OLD: &str = "matrix random t --rows {n} --cols {n} --seed 1 --replace";
+const OLD: &[&str] = &[MAKE_OLD];
+const NONE: &[&str] = &["-matrix remove t"];
+const UPDATE: &str = "matrix update t --at 100,200 patch";
+
+pub(super) const VERBS: [Verb; 17] = [
+    Verb {
+        name: "random",
+        needs: ("random", ""),
+        before: NONE,
+        line: "matrix random t --rows {n} --cols {n} --seed 2",
+        tables: &["t"],
+        allowed: &["none", "new"],
+    },
+    Verb {
+        name: "random --replace",
+        needs: ("random", ""),
+        before: OLD,
+        line: "matrix random t --rows {n} --cols {n} --seed 2 --replace",
+        tables: &["t"],
+        allowed: &["old", "new"],
+    },
+    Verb {
+        name: "multiply",
+        needs: ("multiply", ""),
+        before: NONE,
+        line: "matrix multiply a a --output t",
+        tables: &["t"],
+        allowed: &["none", "product"],
+    },
+    Verb {
+        name: "multiply --replace",
+        needs: ("multiply", ""),
+        before: OLD,
+        line: "matrix multiply a a --output t --replace",
+        tables: &["t"],
+        allowed: &["old", "product"],
+    },
+    Verb {
+        name: "import",
+        needs: ("import", ""),
+        before: NONE,
+        line: "matrix import new.npy t",
+        tables: &["t"],
+        allowed: &["none", "new"],
+    },
+    Verb {
+        name: "import --replace",
+        needs: ("import", ""),
+        before: OLD,
+        line: "matrix import new.npy t --replace",
+        tables: &["t"],
+        allowed: &["old", "new"],
+    },
+    Verb {
+        name: "blocking",
+        needs: ("blocking", ""),
+        before: OLD,
+        line: "matrix blocking t 3",
+        tables: &["t"],
+        allowed: &["old", "old in [3,3]"],
+    },
+    Verb {
+        name: "remove",
+        needs: ("remove", ""),
+        before: OLD,
+        line: "matrix remove t",
+        tables: &["t"],
+        allowed: &["old", "none"],
+    },
+    Verb {
+        name: "blocking --copy",
+        needs: ("blocking", "--copy"),
+        before: OLD,
+        line: "matrix blocking t 3 --copy",
+        tables: &["t"],
+        allowed: &["old", "old in [3,3]"],
+    },
+    Verb {
+        name: "update",
+        needs: ("update", ""),
+        before: OLD,
+        line: UPDATE,
+        tables: &["t"],
+        allowed: &["old", "updated"],
+    },
+    Verb {
+        name: "restore",
+        needs: ("restore", ""),
+        before: &["-matrix remove t", MAKE_OLD, UPDATE],
+        line: "matrix restore t@1",
+        tables: &["t"],
+        allowed: &["updated", "old"],
+    },
+    Verb {
+        name: "annotate",
+        needs: ("annotate", ""),
+        before: OLD,
+        line: "matrix annotate t key=value",
+        tables: &["t"],
+        allowed: &["old"],
+    },
+    Verb {
+        name: "label",
+        needs: ("label", ""),
+        before: OLD,
+        line: "matrix label t --rows rows.txt",
+        tables: &["t"],
+        allowed: &["old"],
+    },
+    Verb {
+        name: "gc",
+        needs: ("gc", ""),
+        before: &[MAKE_OLD, UPDATE, "matrix blocking t 3"],
+        line: "matrix gc t --older-than 0s",
+        tables: &["t"],
+        allowed: &["updated in [3,3]"],
+    },
+    Verb {
+        name: "copy",
+        needs: ("copy", ""),
+        before: &["-matrix remove u", MAKE_OLD],
+        line: "matrix copy t u",
+        tables: &["t", "u"],
+        allowed: &["old and none", "old and old"],
+    },
+    Verb {
+        name: "copy --replace",
+        needs: ("copy", ""),
+        before: &["matrix random u --rows {n} --cols {n} --seed 2 --replace", MAKE_OLD],
+        line: "matrix copy t u --replace",
+        tables: &["t", "u"],
+        allowed: &["old and new", "old and old"],
+    },
+    Verb {
+        name: "rename",
+        needs: ("rename", ""),
+        before: &["-matrix remove u", MAKE_OLD],
+        line: "matrix rename t u",
+        tables: &["t", "u"],
+        allowed: &["old and none", "none and old"],
+    },
+];
