@@ -41,4 +41,8 @@ mod pages {
     struct QuickStart;
     #[doc = include_str!("../docs/bsp-in-ten-minutes.md")]
     struct BspInTenMinutes;
+    #[doc = include_str!("../docs/updates.md")]
+    struct Updates;
+    #[doc = include_str!("../docs/library.md")]
+    struct Library;
 }

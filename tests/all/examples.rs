@@ -51,3 +51,8 @@ fn pi() {
     let said = example("pi", &["100000"]);
     assert_eq!(said.matches("3.14").count(), 3, "{said}");
 }
+
+#[test]
+fn in_tokio() {
+    assert_eq!(example("in_tokio", &[]), "gram-of-a is 300 x 300\ngram-of-b is 300 x 300\n");
+}
