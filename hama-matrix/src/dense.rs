@@ -12,7 +12,6 @@ use hama_hdfs::{
 use ndarray::{Array2, ArrayView2, s};
 
 use crate::any::AnyMatrix;
-use crate::bytes::format_bytes;
 use crate::fill::{Fill, Filling, HELD_TILES};
 use crate::grid::block;
 use crate::hama::Hama;
@@ -135,7 +134,7 @@ impl<T: Scalar> DenseMatrix<T> {
                 element.name()
             )));
         }
-        check_scratch(hama, &source)?;
+        source.check_memory(hama.memory())?;
         Ok(DenseMatrix { hama: hama.clone(), source, transposed, element: PhantomData })
     }
 
@@ -408,23 +407,6 @@ impl<T: Scalar> DenseMatrix<T> {
         hama.cancel().check()?;
         Self::of_table(hama, writer.commit(shards)?)
     }
-}
-
-/// Fails where what a source needs to be read exceeds the memory given.
-fn check_scratch(hama: &Hama, source: &Source) -> Result<()> {
-    let tile = hama_core::Pool::cost(source.spec().tile_bytes()) as u64;
-    let needed = source.scratch_bytes().saturating_add(tile);
-    if source.scratch_bytes() == 0 || needed <= hama.memory() {
-        return Ok(());
-    }
-    let (given, needed) = (format_bytes(hama.memory()), format_bytes(needed));
-    Err(Error::new(
-        ErrorKind::OutOfMemory,
-        format!(
-            "--memory {given} is too small for the chunks of {}: reading one needs {needed}; try --memory {needed}",
-            source.name()
-        ),
-    ))
 }
 
 /// What a region and a tile share along one dimension.

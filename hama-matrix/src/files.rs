@@ -13,6 +13,7 @@ mod csv;
 mod export;
 mod import;
 pub(crate) mod inflate;
+mod lines;
 mod market;
 mod npz;
 pub(crate) mod numbers;

@@ -8,10 +8,11 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use hama_core::{Error, Pool, Result};
+use hama_core::{Error, ErrorKind, Pool, Result};
 use hama_hdfs::{Table, TableRef, TableSpec, TileIndex};
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::format_bytes;
 use crate::npy::{NpyArray, NpyReader, NpyRef};
 use crate::zarr::{ZarrArray, ZarrReader, ZarrRef};
 
@@ -99,6 +100,24 @@ impl Source {
             Source::Table(_) | Source::Npy(_) => 0,
             Source::Zarr(array) => array.scratch_bytes(),
         }
+    }
+
+    /// Fails where what is needed to read a tile exceeds the memory given.
+    ///
+    /// # Errors
+    /// `OutOfMemory`, with what would do.
+    pub(crate) fn check_memory(&self, given: u64) -> Result<()> {
+        let tile = Pool::cost(self.spec().tile_bytes()) as u64;
+        let needed = self.scratch_bytes().saturating_add(tile);
+        if self.scratch_bytes() == 0 || needed <= given {
+            return Ok(());
+        }
+        let (given, needed) = (format_bytes(given), format_bytes(needed));
+        let name = self.name();
+        let message = format!(
+            "--memory {given} is too small for the chunks of {name}: reading one needs {needed}; try --memory {needed}"
+        );
+        Err(Error::new(ErrorKind::OutOfMemory, message))
     }
 
     /// Whether both are the same elements: one version of a table, one file.

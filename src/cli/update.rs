@@ -18,10 +18,10 @@ Examples:
   hama matrix update a --at 100,200 b            put the elements of b into a, from row 100 and column 200 on
   hama matrix update a --at 0,0 ./part.npy       a file may hold them as well
   hama matrix update a --at 3,4 --value 1.5      set one element
-  hama matrix history a                          every update is a version: read the one before as a@1, or restore it
+  hama matrix history a                          every update is a version; read the first as a@1
 
-Only the shards that it touches are written. A placed copy (hama matrix blocking a 4 --copy) knows which of its own
-are out of date, and they alone are copied again before it is used.";
+Only the shards that it touches are written. A placed copy (hama matrix blocking a 4 --copy) knows which of its
+own are out of date, and they alone are copied again before it is used.";
 
 /// Change some elements of a matrix
 #[derive(clap::Args)]

@@ -10,10 +10,10 @@ use hama_core::testing::{mutate, parse as core};
 use hama_hdfs::testing::parse as hdfs;
 use hama_matrix::parse as matrix;
 
-/// The fuzz targets.
 /// A parser by the name of its target.
 type Parser = (&'static str, fn(&[u8]));
 
+/// The fuzz targets.
 const PARSERS: [Parser; 16] = [
     ("bundle", core::bundle),
     ("chunk", matrix::chunk),

@@ -134,6 +134,9 @@ fn a_plot_shows_what_is_where() {
     }
     // Both legends say so, in the same colours.
     assert!(places(NAN).count() > side * side && places(INFINITE).count() > side * side);
+    // A file is drawn as it lies there.
+    place.ok("matrix plot ./d.npy -o file.png --width 500 --height 400");
+    assert_eq!(self::pixels(&place, "file.png").2[top * width..], pixels[top * width..]);
     let reply = place.ok("matrix plot d -o d.png --replace");
     assert!(
         reply.starts_with("d.png: 1000 x 800 pixels, ") && reply.contains("NaN: 1, infinite: 1"),

@@ -134,7 +134,7 @@ fn matrices_are_copied_and_renamed() {
     place.ok("matrix diff a b");
     place.run("matrix copy a b").fails(3, &["--replace"]);
     place.ok("matrix copy a@1 b --replace");
-    assert_eq!(place.json("matrix info b")["attributes"], json!({ "seed": 1 }));
+    assert_eq!(place.json("matrix info b")["attributes"], json!({ "distribution": "uniform", "seed": 1 }));
     let other = place.path().join("elsewhere/c").display().to_string();
     place.ok(&format!("matrix copy a {other}"));
     assert_eq!(place.json("--store elsewhere matrix info c")["attributes"]["unit"], "m");
@@ -166,7 +166,7 @@ fn notes_and_labels_are_kept_and_taken_away() {
     std::fs::write(place.path().join("rows.txt"), "x\ny\nz\n").unwrap();
     std::fs::write(place.path().join("two.txt"), "2025\n2026\n").unwrap();
     std::fs::write(place.path().join("bytes.txt"), b"x\n\xff\nz\n").unwrap();
-    let noted = place.json("matrix annotate a unit=m levels=[1,2] --remove seed");
+    let noted = place.json("matrix annotate a unit=m levels=[1,2] --remove seed --remove distribution");
     assert_eq!(noted["attributes"], json!({ "unit": "m", "levels": [1, 2] }));
     let labelled = place.json("matrix label a --rows rows.txt --columns two.txt");
     assert_eq!((&labelled["row_labels"], &labelled["column_labels"]), (&json!(true), &json!(true)));

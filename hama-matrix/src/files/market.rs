@@ -11,15 +11,13 @@ use hama_core::{Error, Result};
 use hama_hdfs::Extent;
 
 use super::csv::e_in;
+use super::lines::Lines;
 use super::publish::{failed, publish};
 use super::rows::each_row;
 use super::stream::{Input, Meter, Order};
 use super::text::{number, shown};
 use crate::dense::DenseMatrix;
 use crate::scalar::Scalar;
-
-/// Lines of more bytes are refused, but for comments.
-const LINE_BYTES_MAX: usize = 1024;
 
 /// A Matrix Market file.
 #[derive(Debug)]
@@ -95,7 +93,7 @@ impl Header {
         if !lines.next_line(false)? {
             return Err(bad("is missing: it is empty"));
         }
-        let banner = String::from_utf8_lossy(&lines.line).to_lowercase();
+        let banner = String::from_utf8_lossy(lines.text()).to_lowercase();
         let words: Vec<&str> = banner.split_whitespace().collect();
         let [banner, "matrix", layout, field, symmetry] = words[..] else {
             return Err(bad("is not of the form: %%MatrixMarket matrix coordinate real general"));
@@ -242,70 +240,6 @@ impl Header {
                 exact.ok_or_else(|| lines.bad(&format!("has {}, no integer that f64 can hold", shown(word))))
             }
             _ => number(word).ok_or_else(|| lines.bad(&format!("has {}, no number", shown(word)))),
-        }
-    }
-}
-
-/// Lines of bounded length.
-struct Lines<R> {
-    from: R,
-    line: Vec<u8>,
-    /// Of the line at hand, counted from 1.
-    number: u64,
-}
-
-impl<R> Lines<R> {
-    fn new(from: R) -> Lines<R> {
-        Lines { from, line: Vec::new(), number: 0 }
-    }
-
-    fn words(&self) -> impl Iterator<Item = &[u8]> {
-        self.line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
-    }
-
-    fn bad(&self, why: &str) -> Error {
-        Error::data(format!("line {} {why}", self.number))
-    }
-}
-
-impl<R: BufRead> Lines<R> {
-    /// Goes to the next line; with `passing` to the next one that is no comment and not empty. False at the end.
-    fn next_line(&mut self, passing: bool) -> Result<bool> {
-        loop {
-            self.number += 1;
-            if !self.read_line(passing)? {
-                return Ok(false);
-            }
-            if !passing || self.words().next().is_some() {
-                return Ok(true);
-            }
-        }
-    }
-
-    /// Reads a line. Of a comment nothing is kept.
-    fn read_line(&mut self, passing: bool) -> Result<bool> {
-        self.line.clear();
-        let (mut comment, mut any) = (false, false);
-        loop {
-            let bytes = self.from.fill_buf().map_err(|e| Error::io(format!("line {}", self.number), e))?;
-            if bytes.is_empty() {
-                return Ok(any);
-            }
-            comment |= passing && !any && bytes[0] == b'%';
-            any = true;
-            let end = bytes.iter().position(|byte| *byte == b'\n');
-            let part = &bytes[..end.unwrap_or(bytes.len())];
-            if !comment {
-                if self.line.len() + part.len() > LINE_BYTES_MAX {
-                    return Err(self.bad(&format!("has more than {LINE_BYTES_MAX} bytes")));
-                }
-                self.line.extend_from_slice(part);
-            }
-            let count = part.len() + usize::from(end.is_some());
-            self.from.consume(count);
-            if end.is_some() {
-                return Ok(true);
-            }
         }
     }
 }

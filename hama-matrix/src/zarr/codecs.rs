@@ -190,7 +190,8 @@ mod tests {
         assert!(unpacked(&[Step::Gzip], &packed, 99).unwrap_err().contains("more than 99"));
         assert!(unpacked(&[Step::Gzip], &packed[..20], 100).is_err());
         assert!(unpacked(&[], &[0; 9], 10).unwrap_err().contains("9 bytes"));
-        assert!(unpacked(&[Step::Crc32c], &[0; 3], 0).unwrap_err().contains("too short"));
+        assert!(unpacked(&[Step::Crc32c], &[0; 3], 0).unwrap_err().contains("3 bytes"));
+        assert!(unpacked(&[Step::Gzip, Step::Crc32c], &[0; 3], 0).unwrap_err().contains("too short"));
         assert!(unpacked(&[Step::Zstd], ZSTD, 10).is_err());
     }
 

@@ -14,48 +14,48 @@ use tempfile::TempDir;
 
 use crate::fixture::{TRANSPORTS, fresh, hama};
 
-struct Place {
-    directory: TempDir,
-    hama: Hama,
+pub(crate) struct Place {
+    pub(crate) directory: TempDir,
+    pub(crate) hama: Hama,
 }
 
 impl Place {
-    fn new() -> Place {
+    pub(crate) fn new() -> Place {
         Place { directory: tempfile::tempdir().unwrap(), hama: hama(2, TransportKind::Memory) }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         fs::write(self.path(name), bytes).unwrap();
         self.path(name)
     }
 
-    fn random<T: Scalar>(&self, name: &str, shape: (u64, u64)) -> DenseMatrix<T> {
+    pub(crate) fn random<T: Scalar>(&self, name: &str, shape: (u64, u64)) -> DenseMatrix<T> {
         DenseMatrix::random(&self.hama, replace(name), shape, Seed(shape.0)).unwrap()
     }
 
-    fn export<T: Scalar>(&self, matrix: &DenseMatrix<T>, name: &str) -> PathBuf {
+    pub(crate) fn export<T: Scalar>(&self, matrix: &DenseMatrix<T>, name: &str) -> PathBuf {
         let path = self.path(name);
         files::export(&matrix.any().unwrap(), &path, &ExportOptions::default()).unwrap();
         path
     }
 
-    fn import(&self, path: &Path) -> AnyMatrix {
+    pub(crate) fn import(&self, path: &Path) -> AnyMatrix {
         files::import(&self.hama, path, replace("imported"), &ImportOptions::default()).unwrap()
     }
 
     /// The error of importing, after which there is no table.
-    fn refused(&self, path: &Path) -> (ErrorKind, String) {
+    pub(crate) fn refused(&self, path: &Path) -> (ErrorKind, String) {
         let error = files::import(&self.hama, path, "refused", &ImportOptions::default()).unwrap_err();
         assert_eq!(open_any(&self.hama, "refused").unwrap_err().kind(), ErrorKind::NotFound);
         (error.kind(), error.to_string())
     }
 }
 
-fn f64s(matrix: &AnyMatrix) -> Array2<f64> {
+pub(crate) fn f64s(matrix: &AnyMatrix) -> Array2<f64> {
     match matrix {
         AnyMatrix::F64(matrix) => matrix.to_ndarray().unwrap(),
         AnyMatrix::F32(matrix) => matrix.to_ndarray().unwrap().mapv(f64::from),
@@ -309,121 +309,4 @@ fn archives_that_are_wrong_are_refused() {
     let only_npz = ImportOptions { array: Some("b".into()), ..ImportOptions::default() };
     let csv = place.write("a.csv", "1\n");
     assert_eq!(Incoming::open(&csv, &only_npz).unwrap_err().kind(), ErrorKind::Invalid);
-}
-
-/// A Zarr array of 4 x 6 f64 in chunks of 3 x 4, as `metadata` has it after `change`.
-fn zarr(place: &Place, name: &str, change: impl Fn(&mut serde_json::Value)) -> PathBuf {
-    let mut metadata = serde_json::json!({
-        "zarr_format": 3, "node_type": "array", "shape": [4, 6], "data_type": "float64",
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [3, 4]}},
-        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
-        "fill_value": 7.5, "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}], "attributes": {},
-    });
-    change(&mut metadata);
-    let path = place.path(name);
-    fs::create_dir(&path).unwrap();
-    fs::write(path.join("zarr.json"), metadata.to_string()).unwrap();
-    for (row, col) in [(0, 0), (0, 1), (1, 0)] {
-        let elements = (0..12).map(|index| f64::from(row * 100 + col * 50 + index));
-        let bytes: Vec<u8> = elements.flat_map(f64::to_le_bytes).collect();
-        fs::write(path.join(format!("c.{row}.{col}")), bytes).unwrap();
-    }
-    path
-}
-
-#[test]
-fn missing_chunks_are_the_fill_value() {
-    let place = Place::new();
-    let path = zarr(&place, "hole.zarr", |_| {});
-    let matrix = f64s(&open_file(&place.hama, &path).unwrap());
-    assert_eq!(matrix.row(2).to_vec(), [8.0, 9.0, 10.0, 11.0, 58.0, 59.0]);
-    assert_eq!(matrix.row(3).to_vec(), [100.0, 101.0, 102.0, 103.0, 7.5, 7.5]);
-    assert_eq!(f64s(&place.import(&path)), matrix);
-}
-
-#[test]
-fn arrays_of_other_kinds_are_refused_by_name() {
-    let place = Place::new();
-    let cases: [(&str, serde_json::Value, &str); 12] = [
-        (
-            "/codecs",
-            serde_json::json!([{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "blosc"}]),
-            "blosc",
-        ),
-        ("/codecs", serde_json::json!([]), "lack bytes"),
-        ("/codecs", serde_json::json!([{"name": "gzip"}, {"name": "bytes"}]), "gzip"),
-        ("/data_type", serde_json::json!("complex128"), "complex128"),
-        ("/shape", serde_json::json!([4, 6, 1]), "3 dimensions"),
-        ("/shape", serde_json::json!([0, 6]), "at least 1"),
-        ("/shape", serde_json::json!([-4, 6]), "shape"),
-        ("/chunk_grid/configuration/chunk_shape", serde_json::json!([0, 4]), "no elements"),
-        ("/chunk_grid/configuration/chunk_shape", serde_json::json!([u64::MAX, u64::MAX]), "too large"),
-        ("/chunk_grid/name", serde_json::json!("rectangular"), "rectangular"),
-        ("/fill_value", serde_json::json!("many"), "many"),
-        ("/node_type", serde_json::json!("group"), "group"),
-    ];
-    for (index, (pointer, value, part)) in cases.into_iter().enumerate() {
-        let path = zarr(&place, &format!("{index}.zarr"), |json| {
-            *json.pointer_mut(pointer).unwrap() = value.clone()
-        });
-        let (kind, why) = place.refused(&path);
-        assert!(
-            matches!(kind, ErrorKind::Data | ErrorKind::Invalid) && why.contains(part),
-            "{pointer}: {why}"
-        );
-    }
-    let short = zarr(&place, "short.zarr", |_| {});
-    fs::write(short.join("c.0.1"), [0; 95]).unwrap();
-    assert!(place.refused(&short).1.contains("c.0.1 is damaged: it has 95 bytes"));
-    fs::write(short.join("zarr.json"), "{").unwrap();
-    assert!(place.refused(&short).1.contains("no JSON"));
-    let tiny = zarr(&place, "tiny.zarr", |json| {
-        json["chunk_grid"]["configuration"]["chunk_shape"] = serde_json::json!([1, 1]);
-        json["shape"] = serde_json::json!([1_000_000, 1_000_000]);
-    });
-    assert!(place.refused(&tiny).1.contains("chunks"));
-    let empty = place.path("empty.zarr");
-    fs::create_dir(&empty).unwrap();
-    assert!(place.refused(&empty).1.contains("no Zarr array"));
-}
-
-#[test]
-fn a_chunk_that_is_damaged_is_never_read() {
-    let place = Place::new();
-    let path = place.export(&place.random::<f64>("a", (70, 50)), "a.zarr");
-    let shard = path.join("c.0.0");
-    let good = fs::read(&shard).unwrap();
-    for at in [0, 70 * 50 * 8 - 1, 70 * 50 * 8 + 1, good.len() - 10, good.len() - 1] {
-        let mut bad = good.clone();
-        bad[at] ^= 1;
-        fs::write(&shard, &bad).unwrap();
-        let (kind, why) = place.refused(&path);
-        assert!(kind == ErrorKind::Data && why.contains("checksum"), "{at}: {why}");
-    }
-    fs::write(&shard, &good[..good.len() - 1]).unwrap();
-    assert_eq!(place.refused(&path).0, ErrorKind::Data);
-}
-
-#[test]
-fn an_array_is_replaced_by_an_array_and_nothing_else_is() {
-    let place = Place::new();
-    let (a, b) = (place.random::<f64>("a", (7, 5)), place.random::<f64>("b", (9, 4)));
-    let path = place.export(&a, "a.zarr");
-    let replacing = ExportOptions { replace: true, ..ExportOptions::default() };
-    let again = files::export(&b.any().unwrap(), &path, &ExportOptions::default()).unwrap_err();
-    assert_eq!(again.kind(), ErrorKind::Exists);
-    files::export(&b.any().unwrap(), &path, &replacing).unwrap();
-    assert_eq!(f64s(&place.import(&path)), b.to_ndarray().unwrap());
-    let folder = place.path("precious.zarr");
-    fs::create_dir(&folder).unwrap();
-    fs::write(folder.join("thesis.txt"), "x").unwrap();
-    let error = files::export(&b.any().unwrap(), &folder, &replacing).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
-    assert!(folder.join("thesis.txt").exists());
-    let nowhere = place.path("no/where.zarr");
-    assert_eq!(
-        files::export(&b.any().unwrap(), &nowhere, &replacing).unwrap_err().kind(),
-        ErrorKind::NotFound
-    );
-    assert_eq!(place.directory.path().read_dir().unwrap().count(), 2, "nothing temporary is left");
 }

@@ -14,3 +14,4 @@ mod products;
 mod symmetric;
 mod updates;
 mod verification;
+mod zarr;
