@@ -158,6 +158,19 @@ mod tests {
     }
 
     #[test]
+    fn no_changes_to_it_panic() {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/settings");
+        let seeds: Vec<Vec<u8>> =
+            fs::read_dir(corpus).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
+        let given = hama_core::testing::mutate(&seeds, 5, std::time::Duration::from_secs(1), |bytes| {
+            if let Ok(content) = std::str::from_utf8(bytes) {
+                let _ = parse(Path::new("hama.toml"), content);
+            }
+        });
+        assert!(given > 100, "{given} inputs");
+    }
+
+    #[test]
     fn depth_is_bounded() {
         for deep in [format!("store = {}", "[".repeat(60_000)), "[a.".repeat(20_000), "a.".repeat(30_000)] {
             assert!(parse(Path::new("hama.toml"), &deep).is_err());
