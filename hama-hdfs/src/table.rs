@@ -19,6 +19,7 @@ mod remove;
 mod settle;
 mod shard_writer;
 mod transfer;
+mod update;
 mod versions;
 mod write;
 
@@ -44,7 +45,8 @@ pub use history::{Version, versions};
 pub use remove::{Removed, remove};
 pub use shard_writer::ShardWriter;
 pub use transfer::{copy, rename};
-pub use write::{Changes, OnExists, TableTarget, TableWriter, WriteOptions};
+pub use update::Changes;
+pub use write::{OnExists, TableTarget, TableWriter, WriteOptions};
 
 /// One version of a table, open for reading. Clones share it; its bytes stay as long as one of them does.
 #[derive(Clone, Debug)]

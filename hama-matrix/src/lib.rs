@@ -36,6 +36,7 @@ mod host_memory;
 pub mod in_memory;
 mod kernel;
 mod magnitudes;
+mod make;
 pub mod measure;
 mod multiply;
 mod npy;

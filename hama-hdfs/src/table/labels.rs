@@ -5,7 +5,8 @@ use hama_core::{Error, Result};
 use super::Table;
 use super::files::{read_whole, write_whole};
 use super::layout::Layout;
-use super::write::{Changes, TableTarget};
+use super::update::Changes;
+use super::write::TableTarget;
 use crate::labels::{Dimension, LABELS_BYTES_MAX, LabelRecord, LabelRecords, Labels};
 use crate::store::Store;
 use crate::zarr;
@@ -66,6 +67,11 @@ pub(super) fn changed_labels(table: &Table, changes: &Changes) -> Result<Written
         labels.map(|labels| recorded(table, dimension, labels)).transpose()
     };
     Ok([labels(Dimension::Rows, &changes.row_labels)?, labels(Dimension::Columns, &changes.column_labels)?])
+}
+
+/// The labels of a table, to be written with another one.
+pub(super) fn same_labels(table: &Table) -> Result<WrittenLabels> {
+    changed_labels(table, &Changes::default())
 }
 
 fn recorded(table: &Table, dimension: Dimension, labels: Labels) -> Result<(LabelRecord, Labels)> {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use hama_core::{Cancel, Error, ErrorKind, Host, Result};
 
 use super::Table;
-use super::labels::WrittenLabels;
+use super::labels::{WrittenLabels, same_labels};
 use super::remove::remove_version;
 use super::shard_writer::ShardWriter;
-use super::write::{OnExists, TableWriter, WriteOptions, same_labels};
+use super::write::{OnExists, TableWriter, WriteOptions};
 use crate::name::TableName;
 use crate::store::{Durability, Store};
 

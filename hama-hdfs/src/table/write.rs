@@ -10,16 +10,15 @@ use serde::{Deserialize, Serialize};
 use super::Table;
 use super::collect::{collect_quietly, delete_generation};
 use super::files::write_whole;
-use super::labels::{WrittenLabels, changed_labels, records, write_labels};
+use super::labels::{WrittenLabels, records, write_labels};
 use super::layout::Layout;
 use super::open::point_or_warn;
 use super::pending::{Base, Pending, ended_or};
 use super::remove::remove_empty;
-use crate::attributes::Attributes;
 use crate::extent::ShardIndex;
 use crate::generation::GenerationId;
 use crate::index::{GenerationIndex, ShardRecord, check_shards, generation_of_file, shard_file};
-use crate::labels::{Dimension, Labels};
+use crate::labels::Dimension;
 use crate::manifest::{Manifest, ManifestIds};
 use crate::name::TableName;
 use crate::path::StorePath;
@@ -50,21 +49,6 @@ impl From<OnExists> for WriteOptions {
     fn from(on_exists: OnExists) -> WriteOptions {
         WriteOptions { on_exists, durability: Durability::Full }
     }
-}
-
-/// What a new version of a table changes; everything else is shared with the version before.
-#[derive(Clone, Debug, Default)]
-pub struct Changes {
-    /// The shards that will be written anew.
-    pub shards: BTreeSet<ShardIndex>,
-    /// The attributes, where they change.
-    pub attributes: Option<Attributes>,
-    /// The labels of rows, where they change; `Some(None)` takes them away.
-    pub row_labels: Option<Option<Labels>>,
-    /// The labels of columns, where they change; `Some(None)` takes them away.
-    pub column_labels: Option<Option<Labels>>,
-    /// What of the new version survives a power loss.
-    pub durability: Durability,
 }
 
 /// What a peer needs to write shards of a table.
@@ -141,67 +125,6 @@ impl TableWriter {
         Ok(writer)
     }
 
-    /// Begins to write the next version of `table`, with some shards written anew and the others shared: under another
-    /// name where the store has links, else under their own. Its placed copies know from then on which of their shards
-    /// are out of date.
-    ///
-    /// # Cost
-    /// A link for each shard that is shared; no element is moved.
-    ///
-    /// # Errors
-    /// `Invalid` where there is no such shard, what changes is not allowed, or the table was opened by a reference;
-    /// `Conflict` where another version has other elements since; `OutOfSpace`, and those of the store.
-    pub fn update(table: &Table, changes: Changes) -> Result<TableWriter> {
-        let table = &table.rebased()?;
-        let Changes { shards, attributes, durability, .. } = &changes;
-        let mut spec = table.inner.manifest.spec.clone();
-        if let Some(attributes) = attributes {
-            spec.attributes.clone_from(attributes);
-        }
-        spec.validate()?;
-        if let Some(shard) = shards.iter().find(|shard| !spec.has_shard(**shard)) {
-            return Err(Error::invalid(format!(
-                "cannot write shard {shard} of table {} anew: it has {}",
-                table.name(),
-                spec.shard_grid()
-            )));
-        }
-        let labels = changed_labels(table, &changes)?;
-        let kept = |record: &&ShardRecord| !shards.contains(&record.shard);
-        let shared: Vec<ShardRecord> = table.dense()?.shards().iter().filter(kept).cloned().collect();
-        let store = table.store();
-        check_room(&**store, table.name(), spec.stored_bytes_of(shards.len() as u64))?;
-        let width = spec.shard_grid().cols;
-        let changed: Vec<u64> = shards.iter().map(|shard| shard.row * width + shard.col).collect();
-        let all = spec.shards().count();
-        let copy = table.copy_to_keep()?;
-        let borrowed = table.borrowed(&shared, copy.iter().flat_map(Table::shards));
-        let pending = table.begin_next(*durability, |manifest, id| {
-            manifest.generation = id;
-            manifest.spec = spec.clone();
-            manifest.change = described(&changes, all);
-            manifest.borrowed.clone_from(&borrowed);
-            manifest
-                .copies
-                .retain(|kept| copy.as_ref().is_some_and(|copy| copy.generation() == kept.generation));
-            for copy in &mut manifest.copies {
-                copy.add_stale(changed.iter().copied());
-                copy.source = id;
-            }
-            manifest.labels = records(&labels);
-        })?;
-        let target = TableTarget {
-            url: store.url().clone(),
-            name: table.name().clone(),
-            generation: pending.manifest().generation,
-            spec,
-            durability: *durability,
-        };
-        let writer = TableWriter::start(store, pending, target, Some(table.clone()), shared)?;
-        writer.write_labels(&labels)?;
-        Ok(writer)
-    }
-
     /// Writes what comes before the shards, and shares those that are shared.
     pub(super) fn start(
         store: &Arc<dyn Store>,
@@ -218,7 +141,7 @@ impl TableWriter {
         Ok(writer)
     }
 
-    fn write_labels(&self, labels: &WrittenLabels) -> Result<()> {
+    pub(super) fn write_labels(&self, labels: &WrittenLabels) -> Result<()> {
         for (dimension, labels) in Dimension::ALL.into_iter().zip(labels) {
             if let Some((_, labels)) = labels {
                 self.unless_ended(write_labels(&*self.store, &self.target, dimension, labels))?;
@@ -385,11 +308,6 @@ impl Drop for TableWriter {
     }
 }
 
-/// The labels of a table, to be written with another one.
-pub(super) fn same_labels(table: &Table) -> Result<WrittenLabels> {
-    changed_labels(table, &Changes::default())
-}
-
 /// The generations in whose directories the files of shards lie.
 pub(super) fn owners<'a>(shards: impl IntoIterator<Item = &'a ShardRecord>) -> BTreeSet<GenerationId> {
     shards.into_iter().filter_map(generation_of_file).collect()
@@ -398,25 +316,6 @@ pub(super) fn owners<'a>(shards: impl IntoIterator<Item = &'a ShardRecord>) -> B
 /// The path of a file that a shard's record names.
 pub(super) fn path_of(name: &TableName, file: &str) -> Result<StorePath> {
     StorePath::new(&format!("{name}/{file}"))
-}
-
-/// What a version changes, for people.
-fn described(changes: &Changes, all: usize) -> String {
-    let mut parts = Vec::new();
-    if !changes.shards.is_empty() {
-        parts.push(format!("updated {} of {all} shards", changes.shards.len()));
-    }
-    if changes.attributes.is_some() && changes.shards.is_empty() {
-        parts.push("annotated".to_owned());
-    }
-    for (dimension, labels) in Dimension::ALL.iter().zip([&changes.row_labels, &changes.column_labels]) {
-        match labels {
-            Some(Some(_)) => parts.push(format!("labelled each {}", dimension.name())),
-            Some(None) => parts.push(format!("took the labels of each {} away", dimension.name())),
-            None => {}
-        }
-    }
-    parts.join(", ")
 }
 
 /// Checks that there is room for so many bytes, where the store knows: better before the work than after it.
