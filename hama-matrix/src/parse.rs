@@ -37,7 +37,7 @@ pub fn file(suffix: &str, bytes: &[u8]) {
     });
 }
 
-/// A `.npy` file, as [`file`].
+/// A `.npy` file, as [`file()`].
 ///
 /// # Panics
 /// As `file`.
@@ -45,7 +45,7 @@ pub fn npy(bytes: &[u8]) {
     file(".npy", bytes);
 }
 
-/// A `.npz` archive, as [`file`].
+/// A `.npz` archive, as [`file()`].
 ///
 /// # Panics
 /// As `file`.
@@ -53,7 +53,7 @@ pub fn npz(bytes: &[u8]) {
     file(".npz", bytes);
 }
 
-/// A Matrix Market file, as [`file`].
+/// A Matrix Market file, as [`file()`].
 ///
 /// # Panics
 /// As `file`.
@@ -61,7 +61,7 @@ pub fn market(bytes: &[u8]) {
     file(".mtx", bytes);
 }
 
-/// Numbers as text, as [`file`].
+/// Numbers as text, as [`file()`].
 ///
 /// # Panics
 /// As `file`.
@@ -69,7 +69,7 @@ pub fn csv(bytes: &[u8]) {
     file(".csv", bytes);
 }
 
-/// The metadata of a Zarr array, version 3 or 2, whose chunks are all missing; else as [`file`].
+/// The metadata of a Zarr array, version 3 or 2, whose chunks are all missing; else as [`file()`].
 ///
 /// # Panics
 /// As `file`.
@@ -84,7 +84,7 @@ pub fn zarr(bytes: &[u8]) {
     });
 }
 
-/// A chunk of a Zarr array, as [`file`]: the first byte says how it is packed.
+/// A chunk of a Zarr array, as [`file()`]: the first byte says how it is packed.
 ///
 /// # Panics
 /// As `file`.
