@@ -13,7 +13,7 @@ use crate::any::AnyMatrix;
 use crate::diff::{Tolerance, diff};
 use crate::files::{self, ExportOptions, ImportOptions, Incoming};
 use crate::hama::Hama;
-use crate::plan::Plan;
+use crate::plan::{Plan, Rates, Resources};
 use crate::problem::Problem;
 use crate::{format_bytes, parse_bytes, replace};
 
@@ -183,6 +183,17 @@ pub fn plan(bytes: &[u8]) {
         if plan.check(&problem, 1 << 36, true).is_err() {
             continue;
         }
+        let resources = Resources {
+            peers: PEERS_MAX,
+            hosts: 1,
+            memory_bytes: 1 << 36,
+            by_reference: true,
+            rates: Rates::default(),
+            kernel: plan.kernel,
+            grid: None,
+        };
+        let again = plan.again(&problem, &resources);
+        assert!(again.is_ok_and(|again| again.grid == plan.grid), "a plan that may run is made again");
         let tiles = problem.tiles();
         for peer in (0..plan.grid.peer_count()).take(PEERS_MAX as usize) {
             for step in (0..plan.step_count()).take(STEPS_MAX as usize) {

@@ -94,7 +94,8 @@ impl Plan {
         let wrong = |why: String| Err(Error::invalid(format!("cannot run the plan: {why}")));
         // All of a symmetric product may be computed as well.
         let whole = Problem { symmetric: false, ..*problem };
-        if self.problem != *problem && self.problem != whole {
+        let own = self.problem_here(problem);
+        if own != *problem && own != whole {
             return wrong(format!("it is of {}, not of {problem}", self.problem));
         }
         if !self.kernel.runs_here() {
@@ -108,7 +109,7 @@ impl Plan {
             return wrong(format!("its loop bounds do not fit {problem}"));
         }
         let cuts = self.loops().cuts(&self.problem);
-        let peer = MemoryUse::of(&self.problem, &self.loops(), &cuts, self.by_reference).total_bytes();
+        let peer = MemoryUse::of(&own, &self.loops(), &cuts, self.by_reference).total_bytes();
         let needed = peer.saturating_mul(self.grid.peer_count());
         if needed > memory_bytes {
             let (needed, given) = (format_bytes(needed), format_bytes(memory_bytes));
@@ -129,17 +130,24 @@ impl Plan {
         self.check(problem, resources.memory_bytes, resources.by_reference)?;
         resources.rates.check()?;
         let (loops, peers) = (self.loops(), self.grid.peer_count());
-        let cuts = loops.cuts(&self.problem);
-        let memory = MemoryUse::of(&self.problem, &loops, &cuts, self.by_reference);
-        let total = memory.total_bytes() * peers;
+        let own = self.problem_here(problem);
+        let cuts = loops.cuts(&own);
+        let memory = MemoryUse::of(&own, &loops, &cuts, self.by_reference);
+        let total = memory.total_bytes().saturating_mul(peers);
         Ok(Plan {
+            problem: own,
             peers_given: resources.peers,
             memory_given_bytes: resources.memory_bytes,
             memory,
-            estimate: Estimate::of(&self.problem, &loops, &cuts, total, &resources.hosts()),
-            bounds: Bounds::of(&self.problem, peers, resources.memory_bytes),
+            estimate: Estimate::of(&own, &loops, &cuts, total, &resources.hosts()),
+            bounds: Bounds::of(&own, peers, resources.memory_bytes),
             ..self.clone()
         })
+    }
+
+    /// Its problem with operands that are read as those of `problem` are: from tables, or from files.
+    fn problem_here(&self, problem: &Problem) -> Problem {
+        Problem { chunk_bytes: problem.chunk_bytes, ..self.problem }
     }
 
     fn loops(&self) -> Loops {

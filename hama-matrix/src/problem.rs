@@ -25,6 +25,9 @@ pub struct Problem {
     pub transpose_b: bool,
     /// Whether op(B) is the transpose of op(A), of the same table: then half of C is computed and mirrored.
     pub symmetric: bool,
+    /// The bytes that a peer needs to read chunks of operands that are files; 0 for tables.
+    #[serde(default)]
+    pub chunk_bytes: u64,
 }
 
 /// One of the two factors.
@@ -66,7 +69,8 @@ impl Problem {
         }
         let side = |matrix: &DenseMatrix<T>| (matrix.spec().shape, matrix.is_transposed());
         let symmetric = a.is_transposed() != b.is_transposed() && a.has_elements_of(b);
-        Ok(Problem { symmetric, ..Problem::new(T::TYPE, side(a), side(b))? })
+        let chunk_bytes = a.source().scratch_bytes().saturating_add(b.source().scratch_bytes());
+        Ok(Problem { symmetric, chunk_bytes, ..Problem::new(T::TYPE, side(a), side(b))? })
     }
 
     /// The product of a matrix of shape `a` and one of shape `b`, as they enter it: after transposition. They are
@@ -84,7 +88,16 @@ impl Problem {
         }
         // The result has to be a table that can exist.
         TableSpec::new(Extent { rows: m, cols: n }, element)?;
-        Ok(Problem { m, n, k: inner_a, element, transpose_a: a.1, transpose_b: b.1, symmetric: false })
+        Ok(Problem {
+            m,
+            n,
+            k: inner_a,
+            element,
+            transpose_a: a.1,
+            transpose_b: b.1,
+            symmetric: false,
+            chunk_bytes: 0,
+        })
     }
 
     /// Elements of a tile along each dimension.

@@ -2,10 +2,9 @@
 
 use std::time::Instant;
 
-use hama_core::{Error, ErrorKind, PEERS_MAX, Result, SuperstepRecord, Supersteps};
+use hama_core::{Error, PEERS_MAX, Result, SuperstepRecord, Supersteps};
 use hama_hdfs::{Extent, TableSpec};
 
-use crate::bytes::format_bytes;
 use crate::dense::DenseMatrix;
 use crate::grid::Grid;
 use crate::hama::Hama;
@@ -79,7 +78,7 @@ impl<T: Scalar> Product<T> {
     /// `OutOfMemory` where no plan fits into the memory given: the message says how much is needed.
     /// `Invalid` for a grid that cannot be filled.
     pub fn plan(&self) -> Result<Plan> {
-        plan(self.problem, &self.resources()?)
+        plan(self.problem, &self.resources())
     }
 
     /// A plan that was made before, with what it costs here and now. Nothing is run.
@@ -88,38 +87,20 @@ impl<T: Scalar> Product<T> {
     /// `Invalid` where it is no plan of this product or not for this host, `OutOfMemory` where it needs more memory than is
     /// given.
     pub fn plan_again(&self, saved: &Plan) -> Result<Plan> {
-        saved.again(&self.problem, &self.resources()?)
+        saved.again(&self.problem, &self.resources())
     }
 
-    fn resources(&self) -> Result<Resources> {
+    fn resources(&self) -> Resources {
         let hama = self.a.hama();
-        Ok(Resources {
+        Resources {
             peers: self.peers.min(PEERS_MAX) as u64,
             hosts: 1,
-            memory_bytes: self.memory_bytes()?,
+            memory_bytes: hama.memory(),
             by_reference: hama.hands_over_by_reference(),
             rates: *hama.rates(),
             kernel: KernelId::of_this_host(),
             grid: self.grid,
-        })
-    }
-
-    /// The memory given without what peers need to read chunks of operands that are files.
-    fn memory_bytes(&self) -> Result<u64> {
-        let given = self.a.hama().memory();
-        let peer: u64 = [&self.a, &self.b].map(|matrix| matrix.source().scratch_bytes()).into_iter().sum();
-        let scratch = peer.saturating_mul(self.peers.min(PEERS_MAX) as u64);
-        given.checked_sub(scratch).ok_or_else(|| {
-            let (given, scratch) = (format_bytes(given), format_bytes(scratch));
-            let message = format!(
-                "--memory {given} is too small: {} peers need {scratch} to read the chunks of {} and {}; try fewer \
-                 peers, or import them first",
-                self.peers,
-                self.a.name(),
-                self.b.name()
-            );
-            Error::new(ErrorKind::OutOfMemory, message)
-        })
+        }
     }
 
     /// Whether the memory given suffices to [`verify`](crate::verify) it, which is known before it is computed.
@@ -158,7 +139,7 @@ impl<T: Scalar> Product<T> {
     pub fn run_plan(&self, plan: Plan, name: impl Into<SaveAs>) -> Result<Finished<T>> {
         let start = Instant::now();
         let hama = self.a.hama();
-        plan.check(&self.problem, self.memory_bytes()?, hama.hands_over_by_reference())?;
+        plan.check(&self.problem, hama.memory(), hama.hands_over_by_reference())?;
         tracing::info!(a = self.a.name(), b = self.b.name(), grid = %plan.grid, "multiplying");
         let mut spec = TableSpec::new(self.problem.shape(), T::TYPE)?.with_shard(plan.shard)?;
         if let (Some((rows, _)), Some((_, cols))) = (self.a.blocks(), self.b.blocks()) {

@@ -25,7 +25,7 @@ pub struct MemoryUse {
     /// transposed into.
     pub mirror_bytes: u64,
     /// What a tile is read into, part by part, before it is packed. The 64 MiB that a process has beside its pool
-    /// hold that of some peers; with more of them it counts.
+    /// hold that of some peers; with more of them it counts. And what chunks of operands that are files take.
     pub packing_bytes: u64,
 }
 
@@ -69,13 +69,14 @@ impl MemoryUse {
         let count = Tiles::of(problem, loops, cuts);
         let pieces = cuts.pieces().min(2);
         let mirror = u64::from(problem.has_mirror_images());
+        let parts = if loops.grid.peer_count() > PEERS_BESIDE { PART_BYTES as u64 } else { 0 };
         MemoryUse {
             sums_bytes: product([count.sums, pieces, tile_c]),
             resident_bytes: a.resident.saturating_add(b.resident),
             panels_bytes: a.panels.saturating_add(b.panels),
             reduce_bytes: product([loops.grid.k.saturating_sub(1), count.summed, tile_c]),
             mirror_bytes: product([count.mirrored, pieces, tile_c]).saturating_add(product([mirror, tile_c])),
-            packing_bytes: if loops.grid.peer_count() > PEERS_BESIDE { PART_BYTES as u64 } else { 0 },
+            packing_bytes: parts.saturating_add(problem.chunk_bytes),
         }
     }
 }
