@@ -1,6 +1,6 @@
 //! `hama.toml`. Its parser belongs to the command, which is no library, so its file is compiled here once more.
 #![no_main]
-#![allow(dead_code)]
+#![expect(dead_code, reason = "the command uses the rest")]
 
 #[path = "../../src/cli/settings/file.rs"]
 mod file;

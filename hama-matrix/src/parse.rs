@@ -179,7 +179,8 @@ pub fn plan(bytes: &[u8]) {
     let _ = plan.to_string();
     let side = Extent { rows: 3000, cols: 3000 };
     let true_problem = Problem::new(ElementType::F64, (side, false), (side, false));
-    for problem in true_problem.into_iter().chain([plan.problem]) {
+    let all = true_problem.into_iter().map(|problem| (problem, true)).chain([(plan.problem, false)]);
+    for (problem, is_true) in all {
         if plan.check(&problem, 1 << 36, true).is_err() {
             continue;
         }
@@ -192,8 +193,11 @@ pub fn plan(bytes: &[u8]) {
             kernel: plan.kernel,
             grid: None,
         };
-        let again = plan.again(&problem, &resources);
-        assert!(again.is_ok_and(|again| again.grid == plan.grid), "a plan that may run is made again");
+        // What a plan is of is known from the matrices by then, and that there are such.
+        if is_true {
+            let again = plan.again(&problem, &resources);
+            assert!(again.is_ok_and(|again| again.grid == plan.grid), "a plan that may run is made again");
+        }
         let tiles = problem.tiles();
         for peer in (0..plan.grid.peer_count()).take(PEERS_MAX as usize) {
             for step in (0..plan.step_count()).take(STEPS_MAX as usize) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hama::files::{self, ExportOptions, Format, ImportOptions};
 use hama::table::store::{self, Store};
 use hama::table::{self, OnExists, StoreUrl, Table, TableName, VersionName, WriteOptions};
-use hama::{AnyMatrix, Error};
+use hama::{AnyMatrix, Error, HamaBuilder};
 use serde::Serialize;
 
 use super::Global;
@@ -94,10 +94,7 @@ impl Copy {
         if is_file(&self.to) {
             return self.export(global, output);
         }
-        if is_file(&self.from) {
-            return self.import(global, output);
-        }
-        let (from, to) = (Place::of(&self.from)?, Place::of(&self.to)?);
+        let to = Place::of(&self.to)?;
         if to.name.version.is_some() {
             return Err(Error::invalid(format!(
                 "cannot copy to {}: an older version cannot be written",
@@ -105,13 +102,17 @@ impl Copy {
             ))
             .into());
         }
+        if is_file(&self.from) {
+            return self.import(to, global, output);
+        }
+        let from = Place::of(&self.from)?;
         let access =
             if to.store.is_none() && from.store.is_some() { Access::Create } else { Access::Existing };
         let elsewhere = from.store.is_some() && to.store.is_some();
         // Where both are elsewhere, the store of this command need not be there.
         let session = match &from.store {
             Some(url) if elsewhere => {
-                Session::open_at(global, url.to_string(), Access::Existing, |builder| builder)?
+                Session::open_at(global, url.to_string(), Access::Existing, with_peers(global))?
             }
             _ => Session::open(global, access)?,
         };
@@ -144,7 +145,7 @@ impl Copy {
         } else {
             let Place { store, name } = Place::of(&self.from)?;
             let url = store.map_or_else(String::new, |url| url.to_string());
-            let session = Session::open_at(global, url, Access::Existing, |builder| builder)?;
+            let session = Session::open_at(global, url, Access::Existing, with_peers(global))?;
             let matrix = session.matrix(&name.to_string())?;
             (session, matrix)
         };
@@ -158,13 +159,18 @@ impl Copy {
     }
 
     /// From a file.
-    fn import(&self, global: &Global, output: &mut Output) -> Result<(), Failure> {
-        let Place { store, name } = Place::of(&self.to)?;
+    fn import(
+        &self,
+        Place { store, name }: Place,
+        global: &Global,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
+        // Before a store is made for it.
+        let incoming = files::Incoming::open(Path::new(&self.from), &ImportOptions::default())?;
         let session = match store {
-            Some(url) => Session::open_at(global, url.to_string(), Access::Create, |builder| builder)?,
+            Some(url) => Session::open_at(global, url.to_string(), Access::Create, with_peers(global))?,
             None => Session::open(global, Access::Create)?,
         };
-        let incoming = files::Incoming::open(Path::new(&self.from), &ImportOptions::default())?;
         let total = incoming.work_bytes(&session.hama);
         let task = Task { label: format!("copying {}", self.from), total, unit: Unit::Bytes };
         let shown = session.show(task);
@@ -181,10 +187,20 @@ fn bytes_of(matrix: &AnyMatrix) -> u64 {
     rows.saturating_mul(cols).saturating_mul(matrix.element().size_bytes() as u64)
 }
 
+/// Lets a session in a store that is named have the peers of the settings.
+fn with_peers(global: &Global) -> impl FnOnce(HamaBuilder) -> HamaBuilder {
+    let peers = global.settings.peers.value;
+    move |builder| builder.peers(peers)
+}
+
 /// Whether a place is a file of a format that is known, by its suffix.
 fn is_file(text: &str) -> bool {
-    let suffix = Path::new(text).extension().and_then(|suffix| suffix.to_str());
-    suffix.is_some_and(|suffix| suffix.parse::<Format>().is_ok()) || text.ends_with(".mtx.gz")
+    // An array of an archive is named after a #.
+    let path = Path::new(text.split_once(".npz#").map_or(text, |(stem, _)| stem));
+    let suffix = path.extension().and_then(|suffix| suffix.to_str());
+    suffix.is_some_and(|suffix| suffix.parse::<Format>().is_ok())
+        || text.ends_with(".mtx.gz")
+        || text.contains(".npz#")
 }
 
 fn copied(

@@ -131,4 +131,15 @@ mod tests {
             assert!(found(&value).is_err(), "{field}");
         }
     }
+
+    #[test]
+    fn no_changes_to_a_file_panic() {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/plan");
+        let seeds: Vec<Vec<u8>> =
+            fs::read_dir(corpus).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
+        let given = hama_core::testing::mutate(&seeds, 5, std::time::Duration::from_secs(1), |bytes| {
+            let _ = parse(bytes);
+        });
+        assert!(given > 100, "{given} inputs");
+    }
 }

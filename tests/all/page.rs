@@ -100,6 +100,9 @@ fn run(place: &Place, line: &str, path: &str) -> (String, bool) {
         .env("PATH", path)
         // On a slow machine there would be lines of progress between those that are compared.
         .env("HAMA_PROGRESS", "none")
+        // On which shards and plans depend, and so what the pages show.
+        .env("HAMA_PEERS", "2")
+        .env("HAMA_MEMORY", "4GiB")
         .args(["-c", &format!("exec 2>&1\n{line}")])
         .stdin(std::process::Stdio::null())
         .output()

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
+use std::io::ErrorKind::PermissionDenied;
 use std::io::Read;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,11 @@ impl ConfigFile {
             // Asked before it is opened: opening a pipe waits for somebody to write into it.
             Ok(found) if !found.is_file() => return refused("it is no regular file"),
             Err(error) if absent(&error) => return Ok(None),
+            // That of the user whose folders a service was started with.
+            Err(error) if error.kind() == PermissionDenied && path.is_absolute() => {
+                tracing::warn!(file = %path.display(), "not permitted to be read, and left out");
+                return Ok(None);
+            }
             found => found.map_err(failed)?,
         };
         let mut bytes = Vec::new();
