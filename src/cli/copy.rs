@@ -32,7 +32,8 @@ const RENAME_EXAMPLES: &str = "\
 Example:
   hama matrix rename a b
 
-Its history and its placed copy go. A matrix that somebody reads keeps its name.";
+Its history and its placed copy go. A matrix that somebody reads keeps its name. Killed in the moment between, it has
+both names: remove one.";
 
 /// Copy a matrix: to another name, or to another store
 #[derive(clap::Args)]

@@ -70,7 +70,8 @@ fn tile_buffer(table: &Table) -> Result<Vec<u8>> {
     Ok(buffer)
 }
 
-/// Gives the latest version of a table another name. What was its history goes.
+/// Gives the latest version of a table another name. What was its history goes. Whoever is killed between the two
+/// steps leaves it with both names.
 ///
 /// # Cost
 /// That of [`copy`] within the store, and of a removal.
