@@ -1,6 +1,5 @@
 //! A folder with a store, where commands are run, and what a table there holds.
 
-use std::ffi::OsString;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -67,11 +66,17 @@ impl Place {
 
     fn by(&self, mut command: Command, line: &str) -> Command {
         let line = line.replace("{n}", &self.n.to_string());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("HAMA_") {
+                command.env_remove(name);
+            }
+        }
         command
             .current_dir(&self.folder)
             .args(line.split_whitespace())
-            .env_remove("HAMA_STORE")
-            .env("HAMA_PROBE", OsString::from(self.folder.join("probe.json")))
+            // What this machine's user has set is not for us, least of all the store.
+            .env("XDG_CONFIG_HOME", self.folder.join("config"))
+            .env("HAMA_PROBE", self.folder.join("probe.json"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -100,24 +105,29 @@ impl Place {
         Ok(())
     }
 
-    /// What a table is: `none`, or which of the tables `references` it equals, with the number of its blocks. It must be
-    /// sound.
-    pub(crate) fn state(&self, table: &str, references: &[&str]) -> Result<String, String> {
+    /// What `info` says of a table; nothing where there is none.
+    pub(crate) fn info(&self, table: &str) -> Result<Option<Value>, String> {
         let info = self.run(&format!("matrix info {table} --json"))?;
         let document: Value = serde_json::from_str(&info.out).unwrap_or_default();
         if document["error"]["kind"] == "not-found" {
-            return Ok("none".to_owned());
+            return Ok(None);
         }
         if info.status != 0 {
             return Err(format!("{table} cannot be opened: {}", info.said()));
+        }
+        Ok(Some(document))
+    }
+
+    /// What a table is: `none`, or which of the tables `references` it equals. It must be sound.
+    pub(crate) fn state(&self, table: &str, references: &[&str]) -> Result<String, String> {
+        if self.info(table)?.is_none() {
+            return Ok("none".to_owned());
         }
         self.ok(&format!("matrix check {table}"))?;
         for reference in references {
             let diff = self.run(&format!("matrix diff {table} {reference}"))?;
             if diff.status == 0 {
-                let blocks = &document["blocks"];
-                let blocked = if blocks.is_null() { String::new() } else { format!(" in {blocks}") };
-                return Ok(format!("{reference}{blocked}"));
+                return Ok((*reference).to_owned());
             }
             // 2 where the shapes differ.
             if ![2, 5].contains(&diff.status) {
@@ -130,7 +140,7 @@ impl Place {
     /// Checks that a table's directory holds what its manifests name and nothing else, and the folder no file that is
     /// neither among `files` nor the store.
     pub(crate) fn is_clean(&self, table: &str, files: &[&str]) -> Result<(), String> {
-        let mut found = strays(&self.store(), table)?;
+        let mut found = strays(&self.store(), table, self.info(table)?.is_some())?;
         let entries = std::fs::read_dir(&self.folder).map_err(|error| error.to_string())?;
         for entry in entries.flatten() {
             let name = entry.file_name();
