@@ -4,10 +4,7 @@
 mod verbs;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
-
-use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::Torture;
 use crate::place::Place;
@@ -113,15 +110,15 @@ fn moment(random: &mut Random, took: Duration) -> Duration {
 /// Kills the verb after `at`; says what the tables are then.
 fn kill_once(place: &Place, verb: &Verb, at: Duration) -> Result<String, String> {
     place.prepare(verb.before)?;
-    let mut command = place.command(verb.line);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(|e| e.to_string())?;
+    let running = place.start(verb.line)?;
     std::thread::sleep(at);
-    // Fails where it has ended already.
-    let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-    let status = child.wait().map_err(|error| error.to_string())?;
+    running.kill();
+    let reply = running.finish()?;
+    let done = reply.status == 0;
     let state = states(place, verb)?;
-    if !verb.allowed.contains(&state.as_str()) || status.success() && verb.allowed.last() != Some(&&*state) {
-        return Err(format!("the table is {state} after {status}, allowed are {:?}", verb.allowed));
+    if !verb.allowed.contains(&state.as_str()) || done && verb.allowed.last() != Some(&&*state) {
+        let (allowed, said) = (verb.allowed, reply.said());
+        return Err(format!("the table is {state}, allowed are {allowed:?}: {said}"));
     }
     // What is left of the killed one goes, and nothing else does.
     place.ok("matrix gc")?;
@@ -134,7 +131,7 @@ fn kill_once(place: &Place, verb: &Verb, at: Duration) -> Result<String, String>
         place.ok(&format!("matrix random {table} --rows 5 --cols 5 --replace"))?;
         place.is_clean(table, &FILES)?;
     }
-    Ok(if status.success() { format!("{state} (done)") } else { state })
+    Ok(if done { format!("{state} (done)") } else { state })
 }
 
 /// What the tables of the verb are.

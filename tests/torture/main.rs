@@ -15,6 +15,7 @@ mod kill;
 mod place;
 mod race;
 mod random;
+mod running;
 mod simulate;
 mod strays;
 

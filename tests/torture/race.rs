@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Torture;
-use crate::place::{Place, Reply};
+use crate::place::Place;
 use crate::random::Random;
 
 const SETUP: [&str; 6] = [
@@ -90,15 +90,15 @@ fn race(place: &Place, number: u64, random: &mut Random) -> Result<&'static str,
     let lag = Duration::from_secs_f64(0.06 * random.share() * random.share());
     let start = |line: &str| {
         let option = if replace && line != UPDATE { " --replace" } else { "" };
-        let line = format!("{line}{option} --json");
-        place.command(&line).spawn().map(|child| (child, line)).map_err(|error| error.to_string())
+        place.start(&format!("{line}{option} --json"))
     };
-    let mut running = vec![start(writers[0].0)?];
+    let first = start(writers[0].0)?;
     thread::sleep(lag);
-    running.push(start(writers[1].0)?);
+    let second = start(writers[1].0);
+    // The first one is waited for whatever the second one does.
+    let replies = [first.finish()?, second?.finish()?];
     let mut winners = Vec::new();
-    for ((child, line), (_, same)) in running.into_iter().zip(writers) {
-        let reply = Reply::of(&line, child.wait_with_output().map_err(|error| error.to_string())?);
+    for (reply, (_, same)) in replies.into_iter().zip(writers) {
         match reply.status {
             0 => winners.push(same),
             3 if ["\"conflict\"", "\"exists\""].iter().any(|kind| reply.out.contains(kind)) => {}

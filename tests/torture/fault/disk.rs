@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::Trial;
-use crate::place::{Place, Reply};
+use crate::place::Place;
 use crate::random::Random;
 
 /// A table `t` with the elements of `old`, and a small one.
@@ -55,10 +55,10 @@ pub(super) fn filling(place: &Place, trial: &Trial) -> Result<String, String> {
     let (mut done, mut failed) = (0, 0);
     for (line, number) in lines.iter().flat_map(|line| (0..count).map(move |number| (line, number))) {
         let mut random = Random::of(trial.seed, line, number);
-        let child = place.command(line).spawn().map_err(|error| error.to_string())?;
+        let running = place.start(line)?;
         thread::sleep(LAG_MAX.mul_f64(random.share() * random.share()));
         fill(place).map_err(|error| error.to_string())?;
-        let reply = Reply::of(line, child.wait_with_output().map_err(|error| error.to_string())?);
+        let reply = running.finish()?;
         fs::remove_file(place.path().join("filler")).map_err(|error| error.to_string())?;
         reply.is_clear()?;
         if reply.status == 0 {
@@ -130,11 +130,11 @@ pub(super) fn removed(place: &Place, trial: &Trial) -> Result<String, String> {
         } else {
             "matrix random u --rows {n} --cols {n}"
         };
-        let child = place.command(line).spawn().map_err(|error| error.to_string())?;
+        let running = place.start(line)?;
         thread::sleep(LAG_MAX.mul_f64(random.share()));
         // Fails where a file is made in it meanwhile.
         let _ = fs::remove_dir_all(&gone);
-        let reply = Reply::of(line, child.wait_with_output().map_err(|error| error.to_string())?);
+        let reply = running.finish()?;
         reply.is_clear()?;
         if reply.status == 0 {
             done += 1
