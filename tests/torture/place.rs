@@ -120,6 +120,12 @@ impl Place {
         Err(format!("{table} is none of {}", references.join(", ")))
     }
 
+    /// Checks that a table lies in several shards, so that one of them may be of another generation than the others.
+    pub(crate) fn is_spread(&self, table: &str) -> Result<(), String> {
+        let shards = self.info(table)?.unwrap_or_default()["shards"].as_u64().unwrap_or_default();
+        if shards > 1 { Ok(()) } else { Err(format!("{table} has {shards} shards, which shows nothing")) }
+    }
+
     /// Checks that a table's directory holds what its manifests name and nothing else, and the folder no file that is
     /// neither among `files` nor the store.
     pub(crate) fn is_clean(&self, table: &str, files: &[&str]) -> Result<(), String> {
