@@ -35,8 +35,8 @@ const CASES: [Case; 8] = [
     Case { name: "closed standard streams", mounts: false, run: process::closed_streams },
 ];
 
-/// The rows and columns of a table of 8 MB.
-const N: u64 = 1000;
+/// The rows and columns of a table of 10 MB, whose product by a grid lies in several shards.
+const N: u64 = 1100;
 
 pub(crate) fn run(torture: &mut Torture) {
     let unshare = namespaces();

@@ -10,10 +10,10 @@ const SETUP: [&str; 3] = [
     "matrix random t --rows {n} --cols {n} --seed 1",
     "matrix export old old.npy",
 ];
-/// What writes a table `u`, or `t` as it is; 8 MB each but for the fourth.
+/// What writes a table `u`, or `t` as it is; 10 MB each but for the fourth.
 const LINES: [&str; 5] = [
     "matrix random u --rows {n} --cols {n}",
-    "matrix multiply old old --output u",
+    "matrix multiply old old --output u --grid 2x1x1 --peers 2",
     "matrix import old.npy u",
     "matrix random t --rows 5 --cols 5 --replace",
     "matrix export t u.npy",
