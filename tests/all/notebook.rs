@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use crate::command::Place;
+
 /// Reads `[source, kind]` a line and answers `[what it printed, whether it worked]`. What programs that it starts print
 /// goes to standard error, so that it does not mix with the answers.
 const SERVE: &str = r#"
@@ -31,11 +33,14 @@ pub(crate) struct Notebook {
 }
 
 impl Notebook {
-    pub(crate) fn open(python: &Path, folder: &Path, path: &str) -> Notebook {
-        let mut python = Command::new(python)
-            .current_dir(folder)
+    pub(crate) fn open(python: &Path, place: &Place, path: &str) -> Notebook {
+        let mut python = Command::new(python);
+        for (name, value) in place.command("").get_envs() {
+            python.env(name, value.unwrap_or_default());
+        }
+        let mut python = python
+            .current_dir(place.path())
             .env("PATH", path)
-            .env_remove("HAMA_STORE")
             .args(["-W", "error::UserWarning", "-c", SERVE])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -56,7 +56,7 @@ pub(crate) fn follow(page: &str) {
         let (said, worked) = match (step.what, &python) {
             (What::Command, _) => run(&place, &step.input, &path),
             (_, Some(python)) => notebook
-                .get_or_insert_with(|| Notebook::open(python, place.path(), &path))
+                .get_or_insert_with(|| Notebook::open(python, &place, &path))
                 .run(&step.input, step.what == What::Prompt),
             (_, None) => continue,
         };

@@ -4,10 +4,7 @@
 mod verbs;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
-
-use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::Torture;
 use crate::place::Place;
@@ -15,7 +12,7 @@ use crate::random::Random;
 use verbs::{VERBS, Verb};
 
 /// What every verb finds, beside what it makes itself.
-const SETUP: [&str; 8] = [
+const SETUP: [&str; 13] = [
     "matrix random old --rows {n} --cols {n} --seed 1",
     "matrix random new --rows {n} --cols {n} --seed 2",
     "matrix random a --rows {n} --cols {n} --seed 3",
@@ -24,12 +21,22 @@ const SETUP: [&str; 8] = [
     "matrix full patch --rows 200 --cols 300 --value 7",
     "matrix random updated --rows {n} --cols {n} --seed 1",
     "matrix update updated --at 100,200 patch",
+    "matrix random tall --rows 1100 --cols 10",
+    "matrix random flat --rows 10 --cols {n}",
+    "matrix multiply tall flat --output spread --grid 2x1x1 --peers 2",
+    // Of both shards.
+    "matrix multiply tall flat --output patched --grid 2x1x1 --peers 2",
+    "matrix update patched --at 450,200 patch",
 ];
 /// The tables of these that others are compared with.
-const REFERENCES: [&str; 4] = ["old", "new", "product", "updated"];
+const REFERENCES: [&str; 6] = ["old", "new", "product", "updated", "spread", "patched"];
 const FILES: [&str; 2] = ["new.npy", ROWS];
 /// A label for each row.
 const ROWS: &str = "rows.txt";
+/// What `kill -9` makes of a reply's status.
+const KILLED: i32 = -9;
+/// Of so many kills, two thirds of which come at any moment of the verb, one hits.
+const TRIED_ENOUGH: u64 = 10;
 
 pub(crate) fn run(torture: &mut Torture) {
     let (n, count) = if torture.quick { (600, 2) } else { (1100, 100) };
@@ -57,6 +64,8 @@ pub(crate) fn run(torture: &mut Torture) {
 fn set_up(n: u64) -> Result<Place, String> {
     let place = Place::new(n)?;
     place.prepare(&SETUP)?;
+    place.is_spread("spread")?;
+    place.is_spread("patched")?;
     let rows: String = (0..n).map(|row| format!("row {row}\n")).collect();
     std::fs::write(place.path().join(ROWS), rows).map_err(|error| error.to_string())?;
     Ok(place)
@@ -76,7 +85,7 @@ struct Kills {
 
 fn kill_often(seed: u64, place: &Place, verb: &Verb, count: u64, end: Instant) -> Result<Kills, String> {
     let took = duration(place, verb)?;
-    let mut seen = BTreeMap::new();
+    let (mut seen, mut hits) = (BTreeMap::new(), 0);
     for number in 0..count {
         if Instant::now() > end {
             break;
@@ -85,8 +94,13 @@ fn kill_often(seed: u64, place: &Place, verb: &Verb, count: u64, end: Instant) -
         let told = |message: String| {
             format!("kill {number}, {:.1} of {:.1} ms: {message}", millis(at), millis(took))
         };
-        let state = kill_once(place, verb, at).map_err(told)?;
-        *seen.entry(state).or_default() += 1;
+        let (state, done) = kill_once(place, verb, at).map_err(told)?;
+        hits += u64::from(!done);
+        *seen.entry(if done { format!("{state} (done)") } else { state }).or_default() += 1;
+    }
+    let tried: u64 = seen.values().sum();
+    if hits == 0 && tried >= TRIED_ENOUGH {
+        return Err(format!("none of {tried} kills hit, of {:.1} ms", millis(took)));
     }
     Ok(Kills { seen, took })
 }
@@ -110,18 +124,21 @@ fn moment(random: &mut Random, took: Duration) -> Duration {
     took.mul_f64(share)
 }
 
-/// Kills the verb after `at`; says what the tables are then.
-fn kill_once(place: &Place, verb: &Verb, at: Duration) -> Result<String, String> {
+/// Kills the verb after `at`; says what the tables are then, and whether it was done before.
+fn kill_once(place: &Place, verb: &Verb, at: Duration) -> Result<(String, bool), String> {
     place.prepare(verb.before)?;
-    let mut command = place.command(verb.line);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(|e| e.to_string())?;
+    let running = place.start(verb.line)?;
     std::thread::sleep(at);
-    // Fails where it has ended already.
-    let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-    let status = child.wait().map_err(|error| error.to_string())?;
+    running.kill();
+    let reply = running.finish()?;
+    if ![0, KILLED].contains(&reply.status) {
+        return Err(format!("ended by itself: {}", reply.said()));
+    }
+    let done = reply.status == 0;
     let state = states(place, verb)?;
-    if !verb.allowed.contains(&state.as_str()) || status.success() && verb.allowed.last() != Some(&&*state) {
-        return Err(format!("the table is {state} after {status}, allowed are {:?}", verb.allowed));
+    if !verb.allowed.contains(&state.as_str()) || done && verb.allowed.last() != Some(&&*state) {
+        let (allowed, said) = (verb.allowed, reply.said());
+        return Err(format!("the table is {state}, allowed are {allowed:?}: {said}"));
     }
     // What is left of the killed one goes, and nothing else does.
     place.ok("matrix gc")?;
@@ -134,7 +151,7 @@ fn kill_once(place: &Place, verb: &Verb, at: Duration) -> Result<String, String>
         place.ok(&format!("matrix random {table} --rows 5 --cols 5 --replace"))?;
         place.is_clean(table, &FILES)?;
     }
-    Ok(if status.success() { format!("{state} (done)") } else { state })
+    Ok((state, done))
 }
 
 /// What the tables of the verb are.
@@ -142,8 +159,33 @@ fn states(place: &Place, verb: &Verb) -> Result<String, String> {
     let words = verb.allowed.iter().flat_map(|allowed| allowed.split(' '));
     let references: BTreeSet<&str> = words.filter(|word| REFERENCES.contains(word)).collect();
     let references: Vec<&str> = references.into_iter().collect();
-    let states = verb.tables.iter().map(|table| place.state(table, &references));
+    let states = verb.tables.iter().map(|table| state(place, table, &references));
     Ok(states.collect::<Result<Vec<String>, String>>()?.join(" and "))
+}
+
+/// Which of the references a table is, and what it has beside its elements: `old in [3,3], copied, with row labels`.
+fn state(place: &Place, table: &str, references: &[&str]) -> Result<String, String> {
+    let mut state = place.state(table, references)?;
+    let (Some(info), Some(reference)) = (place.info(table)?, place.info(&state)?) else { return Ok(state) };
+    if !info["blocks"].is_null() {
+        state += &format!(" in {}", info["blocks"]);
+    }
+    match info["copy_shards_stale"][0].as_u64() {
+        None => {}
+        Some(0) => state += ", copied",
+        Some(stale) => state += &format!(", copied but for {stale} shards"),
+    }
+    for (member, labels) in [("row_labels", ", with row labels"), ("column_labels", ", with column labels")] {
+        if info[member] == true {
+            state += labels;
+        }
+    }
+    for (name, value) in info["attributes"].as_object().into_iter().flatten() {
+        if reference["attributes"][name] != *value {
+            state += &format!(", with {name}={value}");
+        }
+    }
+    Ok(state)
 }
 
 fn millis(time: Duration) -> f64 {

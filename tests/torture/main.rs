@@ -15,6 +15,7 @@ mod kill;
 mod place;
 mod race;
 mod random;
+mod running;
 mod simulate;
 mod strays;
 
@@ -51,6 +52,15 @@ impl Torture {
         println!("{:9} {what:28} {tried:22} {seen}", self.set);
     }
 
+    /// Adds a row that says what was not tried, and why. Where the variable `CI` is set, that is a finding.
+    pub(crate) fn skip(&mut self, what: &str, why: &str) {
+        if std::env::var_os("CI").is_some() {
+            self.find(&format!("{what}: SKIPPED, {why}"));
+        } else {
+            self.row(what, "SKIPPED", why);
+        }
+    }
+
     /// Reports what should not be.
     pub(crate) fn find(&mut self, what: &str) {
         let (set, seed) = (self.set, self.seed);
@@ -77,8 +87,44 @@ fn main() -> ExitCode {
     if words.iter().any(|word| ["--list", "--ignored"].contains(word)) {
         return ExitCode::SUCCESS;
     }
-    let filters: Vec<&str> = words.into_iter().filter(|word| !word.starts_with('-')).collect();
-    run(QUICK_SEED, None, |set| filters.is_empty() || filters.iter().any(|word| set.contains(word)))
+    let chosen = Chosen::of(&words);
+    run(QUICK_SEED, None, |set| chosen.has(set))
+}
+
+/// Options of test harnesses that are followed by a value, where it is not behind a `=`.
+const VALUED: [&str; 6] = ["--test-threads", "--format", "--color", "--logfile", "--shuffle-seed", "-Z"];
+
+/// Which sets the words of a test harness's command line choose.
+#[derive(Default)]
+struct Chosen<'a> {
+    filters: Vec<&'a str>,
+    skipped: Vec<&'a str>,
+    exact: bool,
+}
+
+impl<'a> Chosen<'a> {
+    fn of(words: &[&'a str]) -> Chosen<'a> {
+        let mut chosen = Chosen::default();
+        let mut rest = words.iter().copied();
+        while let Some(word) = rest.next() {
+            match word {
+                "--skip" => chosen.skipped.extend(rest.next()),
+                "--exact" => chosen.exact = true,
+                _ if VALUED.contains(&word) => drop(rest.next()),
+                _ => match word.strip_prefix("--skip=") {
+                    Some(skipped) => chosen.skipped.push(skipped),
+                    None if word.starts_with('-') => {}
+                    None => chosen.filters.push(word),
+                },
+            }
+        }
+        chosen
+    }
+
+    fn has(&self, set: &str) -> bool {
+        let fits = |word: &&str| if self.exact { set == *word } else { set.contains(*word) };
+        (self.filters.is_empty() || self.filters.iter().any(fits)) && !self.skipped.iter().any(fits)
+    }
 }
 
 /// Runs the sets that are `wanted`, each for so many minutes.

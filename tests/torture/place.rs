@@ -1,18 +1,14 @@
 //! A folder with a store, where commands are run, and what a table there holds.
 
-use std::ffi::OsString;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use serde_json::Value;
 
+use crate::running::{Reply, Running};
 use crate::strays::strays;
 
 const HAMA: &str = env!("CARGO_BIN_EXE_hama");
-/// No command here takes as long.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where commands are run. Its store is `hama-data`.
 pub(crate) struct Place {
@@ -21,16 +17,6 @@ pub(crate) struct Place {
     pub(crate) n: u64,
     /// The folder goes with the place that made it.
     _made: Option<tempfile::TempDir>,
-}
-
-/// How a command ended, and what it said.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) line: String,
-    /// The exit status; minus the signal's number where one ended it.
-    pub(crate) status: i32,
-    pub(crate) out: String,
-    pub(crate) err: String,
 }
 
 impl Place {
@@ -53,34 +39,36 @@ impl Place {
         self.folder.join("hama-data")
     }
 
-    /// The command, ready to run in a process group of its own.
-    pub(crate) fn command(&self, line: &str) -> Command {
-        self.by(Command::new(HAMA), line)
+    /// Starts the command.
+    pub(crate) fn start(&self, line: &str) -> Result<Running, String> {
+        Running::start(line, self.by(Command::new(HAMA), line))
     }
 
-    /// The command under limits that a shell sets, such as `ulimit -n 20`.
-    pub(crate) fn limited(&self, limits: &str, line: &str) -> Command {
+    /// Runs the command under limits that a shell sets, such as `ulimit -n 20`.
+    pub(crate) fn limited(&self, limits: &str, line: &str) -> Result<Reply, String> {
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("{limits} && exec \"$0\" \"$@\""), HAMA]);
-        self.by(shell, line)
+        Running::start(line, self.by(shell, line))?.finish()
     }
 
     fn by(&self, mut command: Command, line: &str) -> Command {
         let line = line.replace("{n}", &self.n.to_string());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("HAMA_") {
+                command.env_remove(name);
+            }
+        }
         command
             .current_dir(&self.folder)
             .args(line.split_whitespace())
-            .env_remove("HAMA_STORE")
-            .env("HAMA_PROBE", OsString::from(self.folder.join("probe.json")))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
+            // What this machine's user has set is not for us, least of all the store.
+            .env("XDG_CONFIG_HOME", self.folder.join("config"))
+            .env("HAMA_PROBE", self.folder.join("probe.json"));
         command
     }
 
     pub(crate) fn run(&self, line: &str) -> Result<Reply, String> {
-        finish(line, self.command(line))
+        self.start(line)?.finish()
     }
 
     /// Runs a command that must go well.
@@ -100,24 +88,29 @@ impl Place {
         Ok(())
     }
 
-    /// What a table is: `none`, or which of the tables `references` it equals, with the number of its blocks. It must be
-    /// sound.
-    pub(crate) fn state(&self, table: &str, references: &[&str]) -> Result<String, String> {
+    /// What `info` says of a table; nothing where there is none.
+    pub(crate) fn info(&self, table: &str) -> Result<Option<Value>, String> {
         let info = self.run(&format!("matrix info {table} --json"))?;
         let document: Value = serde_json::from_str(&info.out).unwrap_or_default();
         if document["error"]["kind"] == "not-found" {
-            return Ok("none".to_owned());
+            return Ok(None);
         }
         if info.status != 0 {
             return Err(format!("{table} cannot be opened: {}", info.said()));
+        }
+        Ok(Some(document))
+    }
+
+    /// What a table is: `none`, or which of the tables `references` it equals. It must be sound.
+    pub(crate) fn state(&self, table: &str, references: &[&str]) -> Result<String, String> {
+        if self.info(table)?.is_none() {
+            return Ok("none".to_owned());
         }
         self.ok(&format!("matrix check {table}"))?;
         for reference in references {
             let diff = self.run(&format!("matrix diff {table} {reference}"))?;
             if diff.status == 0 {
-                let blocks = &document["blocks"];
-                let blocked = if blocks.is_null() { String::new() } else { format!(" in {blocks}") };
-                return Ok(format!("{reference}{blocked}"));
+                return Ok((*reference).to_owned());
             }
             // 2 where the shapes differ.
             if ![2, 5].contains(&diff.status) {
@@ -127,10 +120,16 @@ impl Place {
         Err(format!("{table} is none of {}", references.join(", ")))
     }
 
+    /// Checks that a table lies in several shards, so that one of them may be of another generation than the others.
+    pub(crate) fn is_spread(&self, table: &str) -> Result<(), String> {
+        let shards = self.info(table)?.unwrap_or_default()["shards"].as_u64().unwrap_or_default();
+        if shards > 1 { Ok(()) } else { Err(format!("{table} has {shards} shards, which shows nothing")) }
+    }
+
     /// Checks that a table's directory holds what its manifests name and nothing else, and the folder no file that is
     /// neither among `files` nor the store.
     pub(crate) fn is_clean(&self, table: &str, files: &[&str]) -> Result<(), String> {
-        let mut found = strays(&self.store(), table)?;
+        let mut found = strays(&self.store(), table, self.info(table)?.is_some())?;
         let entries = std::fs::read_dir(&self.folder).map_err(|error| error.to_string())?;
         for entry in entries.flatten() {
             let name = entry.file_name();
@@ -139,52 +138,5 @@ impl Place {
             }
         }
         if found.is_empty() { Ok(()) } else { Err(format!("left behind: {found:?}")) }
-    }
-}
-
-/// Runs a command to its end.
-pub(crate) fn finish(line: &str, mut command: Command) -> Result<Reply, String> {
-    let started = Instant::now();
-    let output = command.output().map_err(|error| format!("cannot start hama {line}: {error}"))?;
-    if started.elapsed() > PATIENCE {
-        return Err(format!("hama {line} took {:.0} s", started.elapsed().as_secs_f64()));
-    }
-    Ok(Reply::of(line, output))
-}
-
-impl Reply {
-    pub(crate) fn of(line: &str, output: Output) -> Reply {
-        let status = output.status;
-        Reply {
-            line: line.to_owned(),
-            status: status.code().unwrap_or_else(|| -status.signal().unwrap_or_default()),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-    }
-
-    /// The command and all that is known of its end.
-    pub(crate) fn said(&self) -> String {
-        format!("hama {} ended with {}: {}{}", self.line, self.status, self.out, self.err)
-    }
-
-    /// Checks that it went well or failed with a clear error of its own.
-    pub(crate) fn is_clear(&self) -> Result<(), String> {
-        let is_told =
-            self.err.lines().any(|line| line.starts_with("hama: ")) && !self.err.contains("panicked");
-        if self.status == 0 || (1..=5).contains(&self.status) && is_told {
-            return Ok(());
-        }
-        Err(format!("no clear error: {}", self.said()))
-    }
-
-    /// Checks that it failed with this exit status and said each of `parts`.
-    pub(crate) fn fails(&self, status: i32, parts: &[&str]) -> Result<(), String> {
-        self.is_clear()?;
-        let missing = parts.iter().find(|part| !self.err.contains(**part));
-        match missing {
-            None if self.status == status => Ok(()),
-            _ => Err(format!("should end with {status} and say {parts:?}: {}", self.said())),
-        }
     }
 }

@@ -8,33 +8,40 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Torture;
-use crate::place::{Place, Reply};
+use crate::place::Place;
 use crate::random::Random;
 
-const SETUP: [&str; 6] = [
-    "matrix random r --rows {n} --cols {n} --seed 1",
-    "matrix full f --rows {n} --cols {n} --value 7",
-    "matrix random a --rows {n} --cols {n} --seed 3",
-    "matrix multiply a a --output p",
-    "matrix random i --rows {n} --cols {n} --seed 4",
+const SETUP: [&str; 8] = [
+    "matrix random r --rows 1100 --cols {n} --seed 1",
+    "matrix full f --rows 1100 --cols {n} --value 7",
+    "matrix random tall --rows 1100 --cols 10 --seed 3",
+    "matrix random flat --rows 10 --cols {n} --seed 4",
+    "matrix multiply tall flat --output p --grid 2x1x1 --peers 2",
+    "matrix random i --rows 1100 --cols {n} --seed 5",
     "matrix export i i.npy",
+    "matrix full ones --rows 10 --cols {n} --value 1",
 ];
 const REFERENCES: [&str; 4] = ["r", "f", "p", "i"];
 /// What makes a table `t`, and the table that is the same. The last one needs a table that is there.
 const WRITERS: [(&str, &str); 5] = [
-    ("matrix random t --rows {n} --cols {n} --seed 1", "r"),
-    ("matrix full t --rows {n} --cols {n} --value 7", "f"),
-    ("matrix multiply a a --output t", "p"),
+    ("matrix random t --rows 1100 --cols {n} --seed 1", "r"),
+    ("matrix full t --rows 1100 --cols {n} --value 7", "f"),
+    ("matrix multiply tall flat --output t --grid 2x1x1 --peers 2", "p"),
     ("matrix import i.npy t", "i"),
     (UPDATE, "r"),
 ];
+/// What writers of `t` replace: a table of two shards.
+const BEFORE: &str = "matrix multiply tall ones --output t --grid 2x1x1 --peers 2 --replace";
+/// A constant table of two shards.
+const REPLACE: &str = "matrix multiply factor ones --output c --grid 2x1x1 --peers 2 --replace";
+const ROWS: u64 = 1100;
 /// However slow the machine is.
 const VERSIONS_MIN: u64 = 4;
 const UPDATE: &str = "matrix update t --at 0,0 r";
 
 pub(crate) fn run(torture: &mut Torture) {
     let (n, count) = if torture.quick { (500, 8) } else { (1000, 200) };
-    let place = match Place::new(n).and_then(|place| place.prepare(&SETUP).map(|()| place)) {
+    let place = match set_up(n) {
         Ok(place) => place,
         Err(message) => return torture.find(&message),
     };
@@ -64,6 +71,17 @@ pub(crate) fn run(torture: &mut Torture) {
     }
 }
 
+fn set_up(n: u64) -> Result<Place, String> {
+    let place = Place::new(n)?;
+    place.prepare(&SETUP)?;
+    place.prepare(&[BEFORE])?;
+    replace(&place, 0)?;
+    for table in ["p", "t", "c"] {
+        place.is_spread(table)?;
+    }
+    Ok(place)
+}
+
 fn races(seed: u64, place: &Place, count: u64, end: Instant) -> Result<BTreeMap<&'static str, u64>, String> {
     let mut seen = BTreeMap::new();
     for number in 0..count {
@@ -82,23 +100,19 @@ fn race(place: &Place, number: u64, random: &mut Random) -> Result<&'static str,
     let choice = if replace { WRITERS.len() } else { WRITERS.len() - 1 };
     let mut pick = || WRITERS[(random.share() * choice as f64) as usize];
     let writers = [pick(), pick()];
-    place.prepare(if replace {
-        &["matrix full t --rows {n} --cols {n} --value 1 --replace"]
-    } else {
-        &["-matrix remove t"]
-    })?;
+    place.prepare(if replace { &[BEFORE] } else { &["-matrix remove t"] })?;
     let lag = Duration::from_secs_f64(0.06 * random.share() * random.share());
     let start = |line: &str| {
         let option = if replace && line != UPDATE { " --replace" } else { "" };
-        let line = format!("{line}{option} --json");
-        place.command(&line).spawn().map(|child| (child, line)).map_err(|error| error.to_string())
+        place.start(&format!("{line}{option} --json"))
     };
-    let mut running = vec![start(writers[0].0)?];
+    let first = start(writers[0].0)?;
     thread::sleep(lag);
-    running.push(start(writers[1].0)?);
+    let second = start(writers[1].0);
+    // The first one is waited for whatever the second one does.
+    let replies = [first.finish()?, second?.finish()?];
     let mut winners = Vec::new();
-    for ((child, line), (_, same)) in running.into_iter().zip(writers) {
-        let reply = Reply::of(&line, child.wait_with_output().map_err(|error| error.to_string())?);
+    for (reply, (_, same)) in replies.into_iter().zip(writers) {
         match reply.status {
             0 => winners.push(same),
             3 if ["\"conflict\"", "\"exists\""].iter().any(|kind| reply.out.contains(kind)) => {}
@@ -120,7 +134,6 @@ fn race(place: &Place, number: u64, random: &mut Random) -> Result<&'static str,
 
 /// Replaces a table by constant ones while two readers take it elsewhere; how many reads and versions there were.
 fn reading(place: &Place, end: Instant) -> Result<(u64, u64), String> {
-    place.prepare(&["matrix full c --rows {n} --cols {n} --value 0"])?;
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let readers: Vec<_> =
@@ -142,13 +155,13 @@ fn reading(place: &Place, end: Instant) -> Result<(u64, u64), String> {
     })
 }
 
-/// Makes all elements of `c` equal to `value`: a new matrix, or an update of all of it. Now and then history goes.
+/// Makes all elements of `c` equal, to another number for each `value`: a new matrix, or an update of all of it. Now and then history goes.
 fn replace(place: &Place, value: u64) -> Result<(), String> {
     if value.is_multiple_of(2) {
-        let line = format!("matrix full c --rows {{n}} --cols {{n}} --value {value} --replace");
-        return place.prepare(&[line.as_str()]);
+        let factor = format!("matrix full factor --rows 1100 --cols 10 --value {value} --replace");
+        return place.prepare(&[factor.as_str(), REPLACE]);
     }
-    let line = format!("matrix full d --rows {{n}} --cols {{n}} --value {value} --replace");
+    let line = format!("matrix full d --rows 1100 --cols {{n}} --value {value} --replace");
     place.prepare(&[line.as_str(), "matrix update c --at 0,0 d", "matrix gc --older-than 0s"])
 }
 
@@ -157,7 +170,7 @@ fn read_often(place: &Place, file: &str, over: &AtomicBool) -> Result<u64, Strin
     while !over.load(Ordering::Relaxed) {
         place.ok(&format!("matrix export c {file} --replace"))?;
         let bytes = fs::read(place.path().join(file)).map_err(|error| error.to_string())?;
-        let data = bytes.len() - (place.n * place.n * 8) as usize;
+        let data = bytes.len() - (ROWS * place.n * 8) as usize;
         let (elements, _) = bytes[data..].as_chunks::<8>();
         if let Some(other) = elements.iter().find(|element| **element != elements[0]) {
             let (one, other) = (f64::from_le_bytes(elements[0]), f64::from_le_bytes(*other));

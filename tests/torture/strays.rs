@@ -6,16 +6,21 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// All that lies below a table's directory and is not named; empty where there is no directory.
+/// All that lies below a table's directory and is not named; empty where there is no table and no directory.
 ///
 /// # Errors
-/// What is named and not there.
-pub(crate) fn strays(store: &Path, table: &str) -> Result<Vec<PathBuf>, String> {
+/// What is named and not there, such as the directory of a table that is there: then we look at another store than the
+/// commands.
+pub(crate) fn strays(store: &Path, table: &str, is_there: bool) -> Result<Vec<PathBuf>, String> {
     let folder = store.join(table);
     let mut found = Vec::new();
     walk(&folder, &mut found);
-    if found.is_empty() && !folder.exists() {
-        return Ok(found);
+    match (folder.exists(), is_there) {
+        (true, _) => {}
+        (false, false) => return Ok(found),
+        (false, true) => {
+            return Err(format!("table {table} is there, and its folder {} is not", folder.display()));
+        }
     }
     let named = named(&folder)?;
     if let Some(missing) = named.iter().find(|path| fs::symlink_metadata(path).is_err()) {

@@ -3,6 +3,7 @@
 
 mod fuzz;
 
+use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -59,10 +60,24 @@ struct Table {
     findings: u64,
 }
 
-/// Runs the sets that are wanted, and says what they tried and found.
+impl Table {
+    /// Adds a row and shows it at once: what comes later may fail.
+    fn row(&mut self, row: String) {
+        eprintln!("{row}");
+        self.rows.push(row);
+    }
+
+    /// Adds a row that tells of what should not be.
+    fn find(&mut self, set: &str, what: &str) {
+        self.findings += 1;
+        self.row(format!("{set:9} FINDING: {what}"));
+    }
+}
+
+/// Runs the sets that are wanted, and says what they tried and found. That a set cannot run is a finding; the others go on.
 ///
 /// # Errors
-/// Says so where there are findings, or a set cannot run.
+/// Says so where there are findings.
 pub(crate) fn run(steps: &mut Steps, options: &Options) -> Result<(), String> {
     let seed = options
         .seed
@@ -73,15 +88,18 @@ pub(crate) fn run(steps: &mut Steps, options: &Options) -> Result<(), String> {
     let mut table = Table::default();
     for (set, share) in wanted {
         let minutes = options.minutes.unwrap_or(MINUTES) * share / all;
-        if set == "fuzz" {
+        let outcome = if set == "fuzz" {
             let given = options.minutes.is_some() || options.only != ["fuzz"];
             let time = given.then(|| Duration::from_secs_f64(minutes * 60.0));
-            fuzz::run(steps, seed, time, &mut table)?;
+            fuzz::run(steps, seed, time, &mut table)
         } else {
-            run_set(steps, set, seed, minutes, &mut table)?;
+            run_set(steps, set, seed, minutes, &mut table)
+        };
+        if let Err(message) = outcome {
+            table.find(set, &message);
         }
     }
-    eprintln!();
+    eprintln!("\nin all:");
     table.rows.iter().for_each(|row| eprintln!("{row}"));
     match table.findings {
         0 => Ok(()),
@@ -94,18 +112,21 @@ fn run_set(steps: &mut Steps, set: &str, seed: u64, minutes: f64, table: &mut Ta
     let (seed, limit) = (seed.to_string(), minutes.to_string());
     let mut command =
         cargo(["test", "--quiet", "--release", "--locked", "--package", "hama", "--test", "torture"]);
-    command.args(["--", "long", &seed, &limit, set]).stderr(Stdio::inherit());
-    let output = steps.time(&format!("{set}, {minutes:.1} minutes at most"), || command.output());
-    let output = output.map_err(|error| format!("cannot start {command:?}: {error}"))?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    table.rows.extend(said.lines().filter(|line| !line.starts_with("torture:")).map(str::to_owned));
-    let findings = said.lines().filter(|line| line.contains(" FINDING: ")).count() as u64;
-    table.findings += findings;
-    if output.status.success() || findings > 0 {
-        Ok(())
-    } else {
-        Err(format!("{set} failed ({})", output.status))
-    }
+    command.args(["--", "long", &seed, &limit, set]).stdout(Stdio::piped());
+    let (before, name) = (table.findings, format!("{set}, {minutes:.1} minutes at most"));
+    let status = steps.time(&name, || {
+        let mut child = command.spawn()?;
+        for line in child.stdout.take().into_iter().flat_map(|said| BufReader::new(said).split(b'\n')) {
+            let line = String::from_utf8_lossy(&line?).into_owned();
+            table.findings += u64::from(line.contains(" FINDING: "));
+            if !line.starts_with("torture:") {
+                table.row(line);
+            }
+        }
+        child.wait()
+    });
+    let status = status.map_err(|error| format!("cannot run {command:?}: {error}"))?;
+    if status.success() || table.findings > before { Ok(()) } else { Err(format!("it failed ({status})")) }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::Trial;
-use crate::place::{Place, Reply};
+use crate::place::Place;
 use crate::random::Random;
 
 /// A table `t` with the elements of `old`, and a small one.
@@ -19,16 +19,16 @@ const SETUP: [&str; 3] = [
 /// How long after its beginning a command meets its fault, at most.
 const LAG_MAX: Duration = Duration::from_millis(80);
 
-/// Two tables of 8 MB fit, a third does not.
+/// Two tables of 10 MB fit, a third does not.
 pub(super) fn full(place: &Place, _: &Trial) -> Result<String, String> {
-    mount(place, &["-t", "tmpfs", "-o", "size=20m", "none"])?;
+    mount(place, &["-t", "tmpfs", "-o", "size=24m", "none"])?;
     place.prepare(&SETUP)?;
     let refused = [
         "matrix random t --rows {n} --cols {n} --seed 2 --replace",
         "matrix random u --rows {n} --cols {n}",
         "matrix full u --rows {n} --cols {n} --value 1",
-        "matrix multiply old old --output t --replace",
-        "matrix multiply old old --output u",
+        "matrix multiply old old --output t --grid 2x1x1 --peers 2 --replace",
+        "matrix multiply old old --output u --grid 2x1x1 --peers 2",
     ];
     for line in refused {
         place.run(line)?.fails(1, &["bytes", "room for"])?;
@@ -46,7 +46,7 @@ pub(super) fn filling(place: &Place, trial: &Trial) -> Result<String, String> {
     place.prepare(&["matrix export old old.npy"])?;
     let lines = [
         "matrix random t --rows {n} --cols {n} --seed 1 --replace",
-        "matrix multiply old old --output u",
+        "matrix multiply old old --output u --grid 2x1x1 --peers 2",
         "matrix import old.npy u",
         "matrix export t u.npy",
         "matrix blocking t 3",
@@ -55,10 +55,10 @@ pub(super) fn filling(place: &Place, trial: &Trial) -> Result<String, String> {
     let (mut done, mut failed) = (0, 0);
     for (line, number) in lines.iter().flat_map(|line| (0..count).map(move |number| (line, number))) {
         let mut random = Random::of(trial.seed, line, number);
-        let child = place.command(line).spawn().map_err(|error| error.to_string())?;
+        let running = place.start(line)?;
         thread::sleep(LAG_MAX.mul_f64(random.share() * random.share()));
         fill(place).map_err(|error| error.to_string())?;
-        let reply = Reply::of(line, child.wait_with_output().map_err(|error| error.to_string())?);
+        let reply = running.finish()?;
         fs::remove_file(place.path().join("filler")).map_err(|error| error.to_string())?;
         reply.is_clear()?;
         if reply.status == 0 {
@@ -98,7 +98,7 @@ pub(super) fn read_only(place: &Place, _: &Trial) -> Result<String, String> {
     let refused = [
         "matrix random u --rows 5 --cols 5",
         "matrix random t --rows {n} --cols {n} --replace",
-        "matrix multiply old old --output u",
+        "matrix multiply old old --output u --grid 2x1x1 --peers 2",
         "matrix import old.npy u",
         "matrix blocking t 3",
         "matrix remove t",
@@ -121,20 +121,23 @@ pub(super) fn read_only(place: &Place, _: &Trial) -> Result<String, String> {
 pub(super) fn removed(place: &Place, trial: &Trial) -> Result<String, String> {
     let count = if trial.quick { 3 } else { 30 };
     let (mut done, mut failed) = (0, 0);
+    place.prepare(&[SETUP[0], "matrix multiply old old --output u --grid 2x1x1 --peers 2"])?;
+    place.is_spread("u")?;
+    place.prepare(&["matrix remove u"])?;
     for number in 0..count {
         place.prepare(&["matrix random old --rows {n} --cols {n} --seed 1 --replace"])?;
         let mut random = Random::of(trial.seed, "removed", number);
         let gone = if number % 3 == 2 { place.store() } else { place.store().join("u") };
         let line = if number % 2 == 0 {
-            "matrix multiply old old --output u"
+            "matrix multiply old old --output u --grid 2x1x1 --peers 2"
         } else {
             "matrix random u --rows {n} --cols {n}"
         };
-        let child = place.command(line).spawn().map_err(|error| error.to_string())?;
+        let running = place.start(line)?;
         thread::sleep(LAG_MAX.mul_f64(random.share()));
         // Fails where a file is made in it meanwhile.
         let _ = fs::remove_dir_all(&gone);
-        let reply = Reply::of(line, child.wait_with_output().map_err(|error| error.to_string())?);
+        let reply = running.finish()?;
         reply.is_clear()?;
         if reply.status == 0 {
             done += 1

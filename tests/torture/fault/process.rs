@@ -2,7 +2,7 @@
 
 use super::Trial;
 use super::disk::unharmed;
-use crate::place::{Place, finish};
+use crate::place::Place;
 
 /// A table `t` with the elements of `old`, and a file with them.
 const SETUP: [&str; 3] = [
@@ -10,10 +10,10 @@ const SETUP: [&str; 3] = [
     "matrix random t --rows {n} --cols {n} --seed 1",
     "matrix export old old.npy",
 ];
-/// What writes a table `u`, or `t` as it is; 8 MB each but for the fourth.
+/// What writes a table `u`, or `t` as it is; 10 MB each but for the fourth.
 const LINES: [&str; 5] = [
     "matrix random u --rows {n} --cols {n}",
-    "matrix multiply old old --output u",
+    "matrix multiply old old --output u --grid 2x1x1 --peers 2",
     "matrix import old.npy u",
     "matrix random t --rows 5 --cols 5 --replace",
     "matrix export t u.npy",
@@ -26,7 +26,7 @@ pub(super) fn file_size(place: &Place, trial: &Trial) -> Result<String, String> 
     let limits: &[u64] = if trial.quick { &[0, 8] } else { &[0, 1, 2, 8, 100, 4096] };
     for blocks in limits {
         for line in LINES {
-            let reply = finish(line, place.limited(&format!("ulimit -f {blocks}"), line))?;
+            let reply = place.limited(&format!("ulimit -f {blocks}"), line)?;
             if line.contains("5 --cols 5") && reply.status == 0 {
                 place.prepare(&["matrix random t --rows {n} --cols {n} --seed 1 --replace"])?;
                 continue;
@@ -57,7 +57,7 @@ pub(super) fn closed_streams(place: &Place, trial: &Trial) -> Result<String, Str
     let ways = ["exec <&- >&- 2>&-", "exec <&-", "exec >&-", "exec 2>&-"];
     for closed in &ways[..if trial.quick { 1 } else { ways.len() }] {
         for line in LINES {
-            let reply = finish(line, place.limited(closed, line))?;
+            let reply = place.limited(closed, line)?;
             if reply.status != 0 {
                 return Err(format!("after {closed}: {}", reply.said()));
             }
@@ -73,7 +73,7 @@ fn under(place: &Place, limits: impl Iterator<Item = String>) -> Result<String, 
     let (mut done, mut failed) = (0, 0);
     for limit in limits {
         for line in LINES {
-            let reply = finish(line, place.limited(&limit, line))?;
+            let reply = place.limited(&limit, line)?;
             // The system's own loader speaks before the command does.
             let began = !reply.err.contains("error while loading shared libraries");
             if reply.status == 0 {

@@ -17,9 +17,13 @@ pub(super) struct Verb {
 const MAKE_OLD: &str = "matrix random t --rows {n} --cols {n} --seed 1 --replace";
 const OLD: &[&str] = &[MAKE_OLD];
 const NONE: &[&str] = &["-matrix remove t"];
-const UPDATE: &str = "matrix update t --at 100,200 patch";
+/// A table of several shards.
+const SPREAD: &[&str] = &[MAKE_SPREAD];
+const MAKE_SPREAD: &str = "matrix multiply tall flat --output t --grid 2x1x1 --peers 2 --replace";
+/// Of two shards.
+const PATCH: &str = "matrix update t --at 450,200 patch";
 
-pub(super) const VERBS: [Verb; 17] = [
+pub(super) const VERBS: [Verb; 18] = [
     Verb {
         name: "random",
         needs: ("random", ""),
@@ -48,9 +52,9 @@ pub(super) const VERBS: [Verb; 17] = [
         name: "multiply --replace",
         needs: ("multiply", ""),
         before: OLD,
-        line: "matrix multiply a a --output t --replace",
+        line: MAKE_SPREAD,
         tables: &["t"],
-        allowed: &["old", "product"],
+        allowed: &["old", "spread"],
     },
     Verb {
         name: "import",
@@ -87,26 +91,34 @@ pub(super) const VERBS: [Verb; 17] = [
     Verb {
         name: "blocking --copy",
         needs: ("blocking", "--copy"),
-        before: OLD,
+        before: SPREAD,
         line: "matrix blocking t 3 --copy",
         tables: &["t"],
-        allowed: &["old", "old in [3,3]"],
+        allowed: &["spread", "spread in [3,3], copied"],
     },
     Verb {
         name: "update",
         needs: ("update", ""),
         before: OLD,
-        line: UPDATE,
+        line: "matrix update t --at 100,200 patch",
         tables: &["t"],
         allowed: &["old", "updated"],
     },
     Verb {
+        name: "update of two shards",
+        needs: ("update", ""),
+        before: SPREAD,
+        line: PATCH,
+        tables: &["t"],
+        allowed: &["spread", "patched"],
+    },
+    Verb {
         name: "restore",
         needs: ("restore", ""),
-        before: &["-matrix remove t", MAKE_OLD, UPDATE],
+        before: &["-matrix remove t", MAKE_SPREAD, PATCH],
         line: "matrix restore t@1",
         tables: &["t"],
-        allowed: &["updated", "old"],
+        allowed: &["patched", "spread"],
     },
     Verb {
         name: "annotate",
@@ -114,7 +126,7 @@ pub(super) const VERBS: [Verb; 17] = [
         before: OLD,
         line: "matrix annotate t key=value",
         tables: &["t"],
-        allowed: &["old"],
+        allowed: &["old", "old, with key=\"value\""],
     },
     Verb {
         name: "label",
@@ -122,15 +134,15 @@ pub(super) const VERBS: [Verb; 17] = [
         before: OLD,
         line: "matrix label t --rows rows.txt",
         tables: &["t"],
-        allowed: &["old"],
+        allowed: &["old", "old, with row labels"],
     },
     Verb {
         name: "gc",
         needs: ("gc", ""),
-        before: &[MAKE_OLD, UPDATE, "matrix blocking t 3"],
+        before: &[MAKE_SPREAD, PATCH, "matrix blocking t 3"],
         line: "matrix gc t --older-than 0s",
         tables: &["t"],
-        allowed: &["updated in [3,3]"],
+        allowed: &["patched in [3,3]"],
     },
     Verb {
         name: "copy",

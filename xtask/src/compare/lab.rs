@@ -179,10 +179,15 @@ impl Lab {
         Ok(run)
     }
 
-    /// Runs `hama` in the folder, on the folder's store and with the rates that everybody begins with: what the user's
-    /// own `hama bench probe` has stored would lead to other plans.
+    /// Runs `hama` in the folder, on the folder's store, with the settings and rates that everybody begins with: what the
+    /// user has set, or measured by `hama bench probe`, would lead to other plans.
     fn settle(&self, command: &mut Command) {
-        command.current_dir(&self.folder);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("HAMA_") {
+                command.env_remove(name);
+            }
+        }
+        command.current_dir(&self.folder).env("XDG_CONFIG_HOME", self.folder.join("no-config"));
         command.env("HAMA_STORE", self.store()).env("HAMA_PROBE", self.folder.join("no-probe.json"));
     }
 
@@ -320,16 +325,20 @@ mod tests {
         lab.folder = folder.clone();
         lab.programs.hama = PathBuf::from("/bin/sh");
         lab.clear().unwrap();
-        let script = r#"printf '%s\n' "$HAMA_STORE" "$HAMA_PROBE" "$@" > seen.txt"#;
+        let script = r#"printf '%s\n' "$HAMA_STORE" "$HAMA_PROBE" "$XDG_CONFIG_HOME" "$@" > seen.txt"#;
         fs::write(folder.join("script.sh"), script).unwrap();
         lab.hama("script.sh multiply a.npy").unwrap();
         let seen = fs::read_to_string(folder.join("seen.txt")).unwrap();
-        let [store, probe] = ["store", "no-probe.json"].map(|name| folder.join(name));
+        let [store, probe, config] = ["store", "no-probe.json", "no-config"].map(|name| folder.join(name));
         assert_eq!(
             seen.lines().collect::<Vec<_>>(),
-            [store.to_str().unwrap(), probe.to_str().unwrap(), "multiply", "a.npy", "--json"]
+            [&store, &probe, &config]
+                .map(|path| path.to_str().unwrap())
+                .into_iter()
+                .chain(["multiply", "a.npy", "--json"])
+                .collect::<Vec<_>>()
         );
-        assert!(!probe.exists());
+        assert!(!probe.exists() && !config.exists());
 
         fs::write(folder.join("script.sh"), "echo no memory >&2; exit 101").unwrap();
         let error = lab.hama("script.sh").unwrap_err();

@@ -41,17 +41,13 @@ pub(super) fn run(
             said.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("?").trim().to_owned()
         };
         let (runs, peak) = (stat("stat::number_of_executed_units:"), stat("stat::peak_rss_mb:"));
-        table.rows.push(format!(
-            "{:9} {target:28} {:22} {peak} MiB at most",
-            "fuzz",
-            format!("{runs} inputs")
-        ));
+        let inputs = format!("{runs} inputs");
+        table.row(format!("{:9} {target:28} {inputs:22} {peak} MiB at most", "fuzz"));
         if !output.status.success() {
-            table.findings += 1;
-            table.rows.push(format!("{:9} FINDING: {target}{}", "fuzz", tail(&output.stderr)));
+            table.find("fuzz", &format!("{target}{}", tail(&output.stderr)));
             let again =
                 "RUSTC_BOOTSTRAP=1 target/fuzz-tools/bin/cargo-fuzz fuzz run --target-dir target/fuzz";
-            table.rows.push(format!("{:9} again: {again} {target} fuzz/artifacts/{target}/FILE", ""));
+            table.row(format!("{:9} again: {again} {target} fuzz/artifacts/{target}/FILE", ""));
         }
     }
     Ok(())
