@@ -166,6 +166,7 @@ pub(super) const VERBS: [Verb; 18] = [
         before: &["-matrix remove u", MAKE_OLD],
         line: "matrix rename t u",
         tables: &["t", "u"],
-        allowed: &["old and none", "none and old"],
+        // It has both names between its two steps, as its page says.
+        allowed: &["old and none", "old and old", "none and old"],
     },
 ];
