@@ -41,16 +41,20 @@ impl Csv {
     }
 
     /// Hands each element to `take`, with its row and column.
+    ///
+    /// # Errors
+    /// `Data` where its shape is another than was found before.
     pub(super) fn each(
         &self,
         meter: &Meter<'_>,
+        shape: Extent,
         take: &mut dyn FnMut(u64, u64, f64) -> Result<()>,
     ) -> Result<()> {
         let found = self.scan(meter, &mut |field| {
             let value = number(unquoted(field.bytes)).ok_or_else(|| self.no_number(&field))?;
             take(field.row, field.col, value)
         });
-        found.map(drop)
+        if found? == shape { Ok(()) } else { Err(self.input.changed()) }
     }
 
     fn scan(&self, meter: &Meter<'_>, take: &mut dyn FnMut(Field<'_>) -> Result<()>) -> Result<Extent> {

@@ -82,8 +82,11 @@ impl Market {
         take: &mut dyn FnMut(u64, u64, f64) -> Result<()>,
     ) -> Result<()> {
         let mut lines = Lines::new(self.input.open(*meter)?);
-        let found = Header::read(&mut lines).and_then(|header| header.elements(&mut lines, take));
-        found.map_err(|e| e_in(&self.input.what, e))
+        let header = Header::read(&mut lines).map_err(|e| e_in(&self.input.what, e))?;
+        if header != self.header {
+            return Err(self.input.changed());
+        }
+        header.elements(&mut lines, take).map_err(|e| e_in(&self.input.what, e))
     }
 }
 

@@ -202,6 +202,37 @@ fn a_file_that_changes_is_noticed() {
     }
 }
 
+/// A file whose elements come one after another is read several times: all of them read the same file.
+#[test]
+fn a_stream_that_changes_is_noticed() {
+    let place = Place::new();
+    let a = place.random::<f64>("a", (6, 5));
+    let deflated = include_bytes!("deflated.npz");
+    for name in ["a.csv", "a.tsv", "a.mtx", "a.npz"] {
+        let path = if name == "a.npz" { place.write(name, deflated) } else { place.export(&a, name) };
+        let incoming = Incoming::open(&path, &ImportOptions::default()).unwrap();
+        incoming.save(&place.hama, replace("same")).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, &bytes).unwrap();
+        let error = incoming.save(&place.hama, "never").unwrap_err();
+        assert!(error.kind() == ErrorKind::Data && error.message().contains("changed"), "{name}: {error}");
+        assert_eq!(open_any(&place.hama, "never").unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}
+
+/// Where text is read for its shape only, the end that is asked for comes as well.
+#[test]
+fn a_shape_is_not_sought_after_the_end_is_asked_for() {
+    let cancel = hama_core::Cancel::new();
+    let place = Place::new();
+    let path = place.write("x.csv", "1,2\n3\n");
+    let hama = Hama::builder().store(fresh("memory")).cancel(cancel.clone()).build().unwrap();
+    cancel.cancel();
+    let error = files::import(&hama, &path, "never", &ImportOptions::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+}
+
 #[test]
 fn a_file_has_no_versions() {
     let place = Place::new();
