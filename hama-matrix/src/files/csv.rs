@@ -193,7 +193,10 @@ pub(super) fn export<T: Scalar>(
     replace: bool,
     (delimiter, header): (u8, bool),
 ) -> Result<()> {
-    publish(path, replace, |file| write(matrix, file, (delimiter, header), &|e| failed(path, e)))
+    publish(path, replace, |file| {
+        write(matrix, file, (delimiter, header), &|e| failed(path, e))?;
+        matrix.source().check_unchanged()
+    })
 }
 
 fn write<T: Scalar>(

@@ -249,7 +249,10 @@ impl Header {
 
 /// Exports a matrix as an array file: the shortest digits that are read as the same number.
 pub(super) fn export<T: Scalar>(matrix: &DenseMatrix<T>, path: &Path, replace: bool) -> Result<()> {
-    publish(path, replace, |file| write(matrix, file, &|e| failed(path, e)))
+    publish(path, replace, |file| {
+        write(matrix, file, &|e| failed(path, e))?;
+        matrix.source().check_unchanged()
+    })
 }
 
 fn write<T: Scalar>(

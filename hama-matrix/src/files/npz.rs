@@ -218,7 +218,10 @@ pub(super) fn export<T: Scalar>(
             "cannot name an array {array:?}: 1 to 255 letters without / and \\ are wanted"
         )));
     }
-    publish(path, replace, |file| write(matrix, file, path, array))
+    publish(path, replace, |file| {
+        write(matrix, file, path, array)?;
+        matrix.source().check_unchanged()
+    })
 }
 
 fn write<T: Scalar>(matrix: &DenseMatrix<T>, file: &File, path: &Path, array: &str) -> Result<()> {

@@ -53,6 +53,7 @@ pub(super) fn export<T: Scalar>(matrix: &DenseMatrix<T>, path: &Path, replace: b
     let made = hama.store().local_path(&table.table()?.values_path());
     let made = made.ok_or_else(|| Error::internal("an exported array has no path"))?;
     drop(table);
+    matrix.source().check_unchanged()?;
     publish(&made, path, replace)?;
     // The name is durable when its folder is.
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| failed(path, e))

@@ -202,6 +202,32 @@ fn a_file_that_changes_is_noticed() {
     }
 }
 
+#[test]
+fn what_is_exported_is_one_file_or_nothing() {
+    let place = Place::new();
+    let a = place.random::<f64>("a", (60, 50));
+    let replacing = ExportOptions { replace: true, ..ExportOptions::default() };
+    for suffix in SUFFIXES {
+        let path = place.export(&a, "a.npy");
+        let opened = open_file(&place.hama, &path).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, &bytes).unwrap();
+        let out = place.path(&format!("b.{suffix}"));
+        let error = files::export(&opened, &out, &replacing).unwrap_err();
+        assert!(error.kind() == ErrorKind::Data && error.message().contains("changed"), "{suffix}: {error}");
+        assert!(!out.exists(), "{suffix}");
+        fs::remove_file(&path).unwrap();
+    }
+    // In the place of itself.
+    for suffix in ["npy", "zarr"] {
+        let path = place.export(&a, &format!("a.{suffix}"));
+        let opened = open_file(&place.hama, &path).unwrap();
+        files::export(&opened, &path, &replacing).unwrap();
+        assert_eq!(f64s(&open_file(&place.hama, &path).unwrap()), a.to_ndarray().unwrap());
+    }
+}
+
 /// A file whose elements come one after another is read several times: all of them read the same file.
 #[test]
 fn a_stream_that_changes_is_noticed() {
