@@ -7,7 +7,8 @@ use hama_core::{ErrorKind, TransportKind};
 use hama_hdfs::ElementType;
 use hama_matrix::files::{self, ExportOptions, ImportOptions, Incoming};
 use hama_matrix::{
-    AnyMatrix, DenseMatrix, Hama, Scalar, Seed, Tolerance, diff, open_any, open_file, replace, verify,
+    AnyMatrix, DenseMatrix, Hama, Magnitudes, Scalar, Seed, Tolerance, diff, open_any, open_file, replace,
+    verify,
 };
 use ndarray::Array2;
 use tempfile::TempDir;
@@ -200,6 +201,27 @@ fn a_file_that_changes_is_noticed() {
         assert!(error.kind() == ErrorKind::Data && error.message().contains("changed"), "{suffix}: {error}");
         assert_eq!(open_any(&place.hama, "never").unwrap_err().kind(), ErrorKind::NotFound);
     }
+}
+
+#[test]
+fn what_is_read_of_a_file_that_changed_is_refused() {
+    let place = Place::new();
+    let a = place.random::<f64>("a", (60, 50));
+    let path = place.export(&a, "a.npy");
+    let opened = DenseMatrix::<f64>::open_file(&place.hama, &path).unwrap();
+    let whole = DenseMatrix::<f64>::zeros(&place.hama, "whole", (70, 70)).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, &bytes).unwrap();
+    for (what, error) in [
+        ("read", opened.read(0..2, 0..2).map(drop).unwrap_err()),
+        ("magnitudes", Magnitudes::of(&opened, (4, 4)).map(drop).unwrap_err()),
+        ("update", whole.update_from((1, 2), &opened).map(drop).unwrap_err()),
+        ("update transposed", whole.t().update_from((1, 2), &opened).map(drop).unwrap_err()),
+    ] {
+        assert!(error.kind() == ErrorKind::Data && error.message().contains("changed"), "{what}: {error}");
+    }
+    assert_eq!(DenseMatrix::<f64>::open(&place.hama, "whole").unwrap().table().unwrap().version(), 1);
 }
 
 #[test]
