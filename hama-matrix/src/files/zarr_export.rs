@@ -84,7 +84,7 @@ fn publish_in_steps(made: &Path, path: &Path, there: bool, partial: TempDir) -> 
     }
     let Err(error) = fs::rename(made, path) else { return Ok(()) };
     if there && fs::rename(&aside, path).is_err() {
-        partial.keep();
+        drop(partial.keep());
         let (path, aside) = (path.display(), aside.display());
         return Err(Error::io(format!("cannot export to {path}: what was there is now {aside}"), error));
     }
