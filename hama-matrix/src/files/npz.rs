@@ -15,6 +15,7 @@ use super::publish::{failed, publish};
 use super::rows::each_row;
 use super::stamp::{Stamp, changed};
 use super::stream::{Meter, Order};
+use super::zip_end;
 use crate::dense::DenseMatrix;
 use crate::npy::header::{self, Header};
 use crate::npy::{NpyArray, regular};
@@ -78,6 +79,9 @@ fn open(path: &Path) -> Result<(ZipArchive<BufReader<File>>, Stamp)> {
     let failed = |e| Error::io(format!("cannot open {}", path.display()), e);
     let file = File::open(path).map_err(failed)?;
     let stamp = Stamp::of(&file.metadata().map_err(failed)?);
+    if let Some(why) = zip_end::refused(&file, stamp.len).map_err(failed)? {
+        return Err(Error::data(format!("cannot read {} as a .npz file: {why}", path.display())));
+    }
     let archive =
         ZipArchive::new(BufReader::new(file)).map_err(|e| refused(&path.display().to_string(), &e))?;
     Ok((archive, stamp))
