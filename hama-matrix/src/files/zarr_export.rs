@@ -1,6 +1,7 @@
 //! Exports a matrix as a Zarr array of its own: a folder as the tables have it, without the table around it.
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::Path;
 
 use hama_core::{Error, Result};
@@ -12,6 +13,8 @@ use super::copy::copy;
 use super::publish::{cannot_make, exists, failed, folder};
 use crate::dense::DenseMatrix;
 use crate::scalar::Scalar;
+use crate::zarr::array::METADATA_BYTES_MAX;
+use crate::zarr::metadata;
 
 /// The name of the table in the folder that becomes the array.
 const NAME: &str = "exported";
@@ -37,7 +40,15 @@ pub(super) fn check(path: &Path, replace: bool) -> Result<()> {
 fn is_array(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|found| found.is_dir())
         && (path.join(".zarray").is_file()
-            || fs::read(path.join("zarr.json")).is_ok_and(|json| crate::zarr::metadata::is_array(&json)))
+            || metadata_of(&path.join("zarr.json")).is_some_and(|json| metadata::is_array(&json)))
+}
+
+/// The bytes of a file of metadata, as far as they are read. A pipe is none: reading it would wait for somebody to write.
+fn metadata_of(path: &Path) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = path.is_file().then(|| File::open(path).ok()).flatten()?;
+    file.take(METADATA_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// Exports a matrix as a Zarr v3 array: sharded, uncompressed, with checksums. It appears when it is whole.
@@ -94,6 +105,19 @@ fn publish_in_steps(made: &Path, path: &Path, there: bool, partial: TempDir) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn metadata_is_read_within_bounds() {
+        let place = tempfile::tempdir().unwrap();
+        let json = place.path().join("zarr.json");
+        fs::write(&json, r#"{"node_type": "array"}"#).unwrap();
+        assert!(is_array(place.path()));
+        File::options().write(true).open(&json).unwrap().set_len(METADATA_BYTES_MAX + 1).unwrap();
+        assert_eq!(metadata_of(&json).unwrap().len() as u64, METADATA_BYTES_MAX);
+        fs::remove_file(&json).unwrap();
+        rustix::fs::mkfifoat(CWD, &json, rustix::fs::Mode::RWXU).unwrap();
+        assert!(!is_array(place.path()));
+    }
 
     #[test]
     fn what_was_there_is_never_lost() {
