@@ -68,7 +68,10 @@ impl Csv {
             return Error::data(format!("line {line}, column {col} is empty"));
         }
         let hint = if self.header || line > 1 { "" } else { "; is it a line of names? try --header" };
-        Error::data(format!("line {line}, column {col} is {}, no number{hint}", shown(field.bytes)))
+        Error::data(format!(
+            "line {line}, column {col} is {}, no number that f64 can hold{hint}",
+            shown(field.bytes)
+        ))
     }
 }
 

@@ -242,7 +242,8 @@ impl Header {
                     .map(|integer| integer as f64);
                 exact.ok_or_else(|| lines.bad(&format!("has {}, no integer that f64 can hold", shown(word))))
             }
-            _ => number(word).ok_or_else(|| lines.bad(&format!("has {}, no number", shown(word)))),
+            _ => number(word)
+                .ok_or_else(|| lines.bad(&format!("has {}, no number that f64 can hold", shown(word)))),
         }
     }
 }

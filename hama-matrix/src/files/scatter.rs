@@ -210,7 +210,14 @@ impl<'a> Held<'a> {
         if *element == T::ZERO {
             *element = value
         } else {
-            *element += value
+            let finite = element.to_f64().is_finite() && value.to_f64().is_finite();
+            *element += value;
+            if finite && !element.to_f64().is_finite() {
+                return Err(Error::data(format!(
+                    "cannot read {what} as {}: the sum at ({row}, {col}) is too large for it",
+                    T::TYPE
+                )));
+            }
         }
         Ok(())
     }
