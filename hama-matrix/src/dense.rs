@@ -200,11 +200,18 @@ impl<T: Scalar> DenseMatrix<T> {
     ///
     /// # Errors
     /// `Invalid` for a region outside of the matrix, `OutOfMemory` for one larger than the memory given,
-    /// `Data` where a tile is damaged.
+    /// `Data` where a tile is damaged, or its file was changed since it was opened.
     pub fn read(&self, rows: Range<u64>, cols: Range<u64>) -> Result<Array2<T>> {
+        let array = self.read_part(rows, cols)?;
+        self.source.check_unchanged()?;
+        Ok(array)
+    }
+
+    /// The same for one of several parts: whoever reads them looks at the end whether the file was changed.
+    pub(crate) fn read_part(&self, rows: Range<u64>, cols: Range<u64>) -> Result<Array2<T>> {
         self.check_region(&rows, &cols)?;
         if self.transposed {
-            return Ok(self.t().read(cols, rows)?.reversed_axes());
+            return Ok(self.t().read_part(cols, rows)?.reversed_axes());
         }
         let spec = self.spec();
         let (row_count, col_count) = ((rows.end - rows.start) as usize, (cols.end - cols.start) as usize);

@@ -24,6 +24,7 @@ pub(crate) mod stamp;
 mod stream;
 mod text;
 mod zarr_export;
+mod zip_end;
 
 use std::path::Path;
 use std::str::FromStr;

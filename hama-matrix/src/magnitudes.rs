@@ -36,7 +36,8 @@ impl Magnitudes {
     /// One pass of reading; a tile of memory, and 8 bytes a cell.
     ///
     /// # Errors
-    /// `Invalid` for 0 rows or columns, `OutOfMemory` where tile and cells do not fit, `Data` where a tile is damaged.
+    /// `Invalid` for 0 rows or columns, `OutOfMemory` where tile and cells do not fit, `Data` where a tile is damaged or
+    /// its file was changed since it was opened.
     pub fn of<T: Scalar>(matrix: &DenseMatrix<T>, (rows, cols): (u64, u64)) -> Result<Magnitudes> {
         if rows == 0 || cols == 0 {
             return Err(Error::invalid(format!("cannot cut {} into {rows} x {cols} cells", matrix.name())));
@@ -70,6 +71,7 @@ impl Magnitudes {
             found.add(buffer.elements::<T>(), tile, (spec.shape, spec.tile, valid));
             hama.progress().add(valid.rows * valid.cols * T::TYPE.size_bytes() as u64);
         }
+        source.check_unchanged()?;
         Ok(found)
     }
 

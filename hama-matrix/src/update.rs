@@ -46,12 +46,17 @@ impl<T: Scalar> DenseMatrix<T> {
             return Ok(self.clone());
         }
         let at = (rows.start, cols.start);
-        self.update_with(rows, cols, &mut |rows, cols, mut into| {
-            let (top, left) = ((rows.start - at.0) as usize, (cols.start - at.1) as usize);
-            let (height, width) = into.dim();
-            into.assign(&values.slice(s![top..top + height, left..left + width]));
-            Ok(())
-        })
+        self.update_with(
+            rows,
+            cols,
+            &mut |rows, cols, mut into| {
+                let (top, left) = ((rows.start - at.0) as usize, (cols.start - at.1) as usize);
+                let (height, width) = into.dim();
+                into.assign(&values.slice(s![top..top + height, left..left + width]));
+                Ok(())
+            },
+            &|| Ok(()),
+        )
     }
 
     /// The same for one element.
@@ -72,24 +77,40 @@ impl<T: Scalar> DenseMatrix<T> {
     /// That of [`update`](Self::update) with two tiles more; no array.
     ///
     /// # Errors
-    /// Those of `update` and of reading the other matrix.
+    /// Those of `update` and of reading the other matrix; `Data` where its file was changed since it was opened.
     pub fn update_from(&self, at: (u64, u64), source: &DenseMatrix<T>) -> Result<Self> {
         let (height, width) = source.shape();
         let (rows, cols) = (at.0..at.0.saturating_add(height), at.1..at.1.saturating_add(width));
-        self.update_with(rows, cols, &mut |rows, cols, mut into| {
-            let read = source.read(rows.start - at.0..rows.end - at.0, cols.start - at.1..cols.end - at.1)?;
-            into.assign(&read);
-            Ok(())
-        })
+        self.update_with(
+            rows,
+            cols,
+            &mut |rows, cols, mut into| {
+                let read = source
+                    .read_part(rows.start - at.0..rows.end - at.0, cols.start - at.1..cols.end - at.1)?;
+                into.assign(&read);
+                Ok(())
+            },
+            &|| source.source().check_unchanged(),
+        )
     }
 
-    /// Commits a version with the elements that `fill` puts into parts of the region, given their rows and columns.
-    fn update_with(&self, rows: Range<u64>, cols: Range<u64>, fill: &mut FillPart<'_, T>) -> Result<Self> {
+    /// Commits a version with the elements that `fill` puts into parts of the region, given their rows and columns, where
+    /// `check` finds in the end that they may be used.
+    fn update_with(
+        &self,
+        rows: Range<u64>,
+        cols: Range<u64>,
+        fill: &mut FillPart<'_, T>,
+        check: &dyn Fn() -> Result<()>,
+    ) -> Result<Self> {
         self.check_inside("update", &rows, &cols)?;
         if self.is_transposed() {
-            let updated = self
-                .t()
-                .update_with(cols, rows, &mut |cols, rows, into| fill(rows, cols, into.reversed_axes()))?;
+            let updated = self.t().update_with(
+                cols,
+                rows,
+                &mut |cols, rows, into| fill(rows, cols, into.reversed_axes()),
+                check,
+            )?;
             return Ok(updated.t());
         }
         let (hama, table) = (self.hama(), &self.table()?.rebased()?);
@@ -120,6 +141,7 @@ impl<T: Scalar> DenseMatrix<T> {
         }
         let records = behind.finish()?;
         hama.cancel().check()?;
+        check()?;
         Self::of_table(hama, writer.commit(records)?)
     }
 

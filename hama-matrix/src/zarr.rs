@@ -4,7 +4,7 @@
 //! Written by hand as the tables' own arrays are: the crate that reads all of Zarr brings 44 others and reads at half
 //! the speed.
 
-mod array;
+pub(crate) mod array;
 mod codecs;
 pub(crate) mod metadata;
 mod reader;

@@ -41,16 +41,20 @@ impl Csv {
     }
 
     /// Hands each element to `take`, with its row and column.
+    ///
+    /// # Errors
+    /// `Data` where its shape is another than was found before.
     pub(super) fn each(
         &self,
         meter: &Meter<'_>,
+        shape: Extent,
         take: &mut dyn FnMut(u64, u64, f64) -> Result<()>,
     ) -> Result<()> {
         let found = self.scan(meter, &mut |field| {
             let value = number(unquoted(field.bytes)).ok_or_else(|| self.no_number(&field))?;
             take(field.row, field.col, value)
         });
-        found.map(drop)
+        if found? == shape { Ok(()) } else { Err(self.input.changed()) }
     }
 
     fn scan(&self, meter: &Meter<'_>, take: &mut dyn FnMut(Field<'_>) -> Result<()>) -> Result<Extent> {
@@ -64,7 +68,10 @@ impl Csv {
             return Error::data(format!("line {line}, column {col} is empty"));
         }
         let hint = if self.header || line > 1 { "" } else { "; is it a line of names? try --header" };
-        Error::data(format!("line {line}, column {col} is {}, no number{hint}", shown(field.bytes)))
+        Error::data(format!(
+            "line {line}, column {col} is {}, no number that f64 can hold{hint}",
+            shown(field.bytes)
+        ))
     }
 }
 
@@ -189,7 +196,10 @@ pub(super) fn export<T: Scalar>(
     replace: bool,
     (delimiter, header): (u8, bool),
 ) -> Result<()> {
-    publish(path, replace, |file| write(matrix, file, (delimiter, header), &|e| failed(path, e)))
+    publish(path, replace, |file| {
+        write(matrix, file, (delimiter, header), &|e| failed(path, e))?;
+        matrix.source().check_unchanged()
+    })
 }
 
 fn write<T: Scalar>(

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use hama_core::{Error, Progress, Result};
+use hama_core::{Cancel, Error, Progress, Result};
 use hama_hdfs::{ElementType, TableSpec};
 
 use super::csv::Csv;
@@ -60,7 +60,8 @@ impl Incoming {
             None => Format::of(path)?,
         };
         check_options(format, options)?;
-        let nobody = Arc::new(Progress::new());
+        let (progress, cancel) = (Progress::new(), Cancel::new());
+        let nobody = Meter { progress: &progress, cancel: &cancel };
         let kind = match format {
             Format::Npy => {
                 let array = NpyArray::open(path)?;
@@ -69,9 +70,7 @@ impl Incoming {
             }
             Format::Zarr => Kind::InPlace(Source::Zarr(Arc::new(ZarrArray::open(path)?)), false),
             Format::Npz => Self::archived(path, options)?,
-            Format::MatrixMarket => {
-                Kind::Stream(Stream::Market(Market::open(Input::new(path)?, &Meter(&nobody))?))
-            }
+            Format::MatrixMarket => Kind::Stream(Stream::Market(Market::open(Input::new(path)?, &nobody)?)),
             Format::Csv | Format::Tsv => {
                 let delimiter = options.delimiter.unwrap_or(if format == Format::Csv { b',' } else { b'\t' });
                 let input = Input::new(path)?;
@@ -195,7 +194,7 @@ impl Incoming {
                 }
             }
             Kind::Stream(stream) => {
-                let shape = stream.shape(&Meter(hama.progress()))?;
+                let shape = stream.shape(&Meter { progress: hama.progress(), cancel: hama.cancel() })?;
                 let cut = Cut::new::<T>(hama, stream.what(), shape, stream.order())?;
                 let passes = cut.pass_count();
                 if passes > 1 {

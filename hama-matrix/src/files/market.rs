@@ -82,8 +82,11 @@ impl Market {
         take: &mut dyn FnMut(u64, u64, f64) -> Result<()>,
     ) -> Result<()> {
         let mut lines = Lines::new(self.input.open(*meter)?);
-        let found = Header::read(&mut lines).and_then(|header| header.elements(&mut lines, take));
-        found.map_err(|e| e_in(&self.input.what, e))
+        let header = Header::read(&mut lines).map_err(|e| e_in(&self.input.what, e))?;
+        if header != self.header {
+            return Err(self.input.changed());
+        }
+        header.elements(&mut lines, take).map_err(|e| e_in(&self.input.what, e))
     }
 }
 
@@ -239,14 +242,18 @@ impl Header {
                     .map(|integer| integer as f64);
                 exact.ok_or_else(|| lines.bad(&format!("has {}, no integer that f64 can hold", shown(word))))
             }
-            _ => number(word).ok_or_else(|| lines.bad(&format!("has {}, no number", shown(word)))),
+            _ => number(word)
+                .ok_or_else(|| lines.bad(&format!("has {}, no number that f64 can hold", shown(word)))),
         }
     }
 }
 
 /// Exports a matrix as an array file: the shortest digits that are read as the same number.
 pub(super) fn export<T: Scalar>(matrix: &DenseMatrix<T>, path: &Path, replace: bool) -> Result<()> {
-    publish(path, replace, |file| write(matrix, file, &|e| failed(path, e)))
+    publish(path, replace, |file| {
+        write(matrix, file, &|e| failed(path, e))?;
+        matrix.source().check_unchanged()
+    })
 }
 
 fn write<T: Scalar>(

@@ -13,7 +13,9 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 use super::numbers::Inexact;
 use super::publish::{failed, publish};
 use super::rows::each_row;
+use super::stamp::{Stamp, changed};
 use super::stream::{Meter, Order};
+use super::zip_end;
 use crate::dense::DenseMatrix;
 use crate::npy::header::{self, Header};
 use crate::npy::{NpyArray, regular};
@@ -35,6 +37,7 @@ pub(super) enum Found {
 #[derive(Debug)]
 pub(super) struct Packed {
     path: PathBuf,
+    stamp: Stamp,
     index: usize,
     header: Header,
     what: String,
@@ -46,7 +49,7 @@ pub(super) struct Packed {
 /// # Errors
 /// `NotFound` where there is none of that name and `Invalid` where there are several: the message says which.
 pub(super) fn find(path: &Path, array: Option<&str>) -> Result<Found> {
-    let mut archive = open(path)?;
+    let (mut archive, stamp) = open(path)?;
     let names: Vec<String> =
         archive.file_names().map(|name| name.map(String::from).unwrap_or_default()).collect();
     let (index, name) = choose(&names, array, path)?;
@@ -59,18 +62,29 @@ pub(super) fn find(path: &Path, array: Option<&str>) -> Result<Found> {
             entry.data_start().ok_or_else(|| Error::data(format!("cannot read {what}: it has no data")))?;
         let part = start..start.saturating_add(bytes);
         drop(entry);
-        return NpyArray::open_part(path, part, what).map(Found::Stored);
+        let array = NpyArray::open_part(path, part, what)?;
+        // The part is of the file that was opened first.
+        stamp.check(path)?;
+        return Ok(Found::Stored(array));
     }
     let header = header::read(&mut entry, &what)?;
     header.check_length(bytes, &what)?;
     drop(entry);
-    Ok(Found::Packed(Packed { path: path.to_owned(), index, header, what, bytes }))
+    Ok(Found::Packed(Packed { path: path.to_owned(), stamp, index, header, what, bytes }))
 }
 
-fn open(path: &Path) -> Result<ZipArchive<BufReader<File>>> {
+/// The archive, and what its file is.
+fn open(path: &Path) -> Result<(ZipArchive<BufReader<File>>, Stamp)> {
     regular(path)?;
-    let file = File::open(path).map_err(|e| Error::io(format!("cannot open {}", path.display()), e))?;
-    ZipArchive::new(BufReader::new(file)).map_err(|e| refused(&path.display().to_string(), &e))
+    let failed = |e| Error::io(format!("cannot open {}", path.display()), e);
+    let file = File::open(path).map_err(failed)?;
+    let stamp = Stamp::of(&file.metadata().map_err(failed)?);
+    if let Some(why) = zip_end::refused(&file, stamp.len).map_err(failed)? {
+        return Err(Error::data(format!("cannot read {} as a .npz file: {why}", path.display())));
+    }
+    let archive =
+        ZipArchive::new(BufReader::new(file)).map_err(|e| refused(&path.display().to_string(), &e))?;
+    Ok((archive, stamp))
 }
 
 /// The entry of the array that is meant, with its name.
@@ -135,18 +149,25 @@ impl Packed {
         self.bytes
     }
 
+    pub(super) fn check_unchanged(&self) -> Result<()> {
+        self.stamp.check(&self.path)
+    }
+
     /// Hands each element to `take`, with its row and column.
     pub(super) fn each(
         &self,
         meter: &Meter<'_>,
         take: &mut dyn FnMut(u64, u64, f64) -> Result<()>,
     ) -> Result<()> {
-        let mut archive = open(&self.path)?;
+        let (mut archive, stamp) = open(&self.path)?;
+        if stamp != self.stamp {
+            return Err(changed(&self.path));
+        }
         let entry = archive.by_index(self.index).map_err(|e| refused(&self.what, &e))?;
         let mut from = BufReader::with_capacity(256 << 10, entry);
         let found = header::read(&mut from, &self.what)?;
         if found != self.header {
-            return Err(super::stamp::changed(&self.path));
+            return Err(changed(&self.path));
         }
         let damaged = |e| Error::io(format!("cannot read {}", self.what), e);
         let Extent { rows, cols } = self.header.stored_shape();
@@ -174,7 +195,7 @@ impl Packed {
                     let (row, col) = place(index);
                     take(row, col, *value)?;
                 }
-                meter.0.add((count * size) as u64);
+                meter.progress.add((count * size) as u64);
                 first += count as u64;
             }
         }
@@ -201,7 +222,10 @@ pub(super) fn export<T: Scalar>(
             "cannot name an array {array:?}: 1 to 255 letters without / and \\ are wanted"
         )));
     }
-    publish(path, replace, |file| write(matrix, file, path, array))
+    publish(path, replace, |file| {
+        write(matrix, file, path, array)?;
+        matrix.source().check_unchanged()
+    })
 }
 
 fn write<T: Scalar>(matrix: &DenseMatrix<T>, file: &File, path: &Path, array: &str) -> Result<()> {

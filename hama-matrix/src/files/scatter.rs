@@ -141,8 +141,8 @@ pub(super) fn scatter<T: Scalar>(
         for pass in cut.passes() {
             let mut windows = cut.windows(&pass).into_iter();
             let mut held: Option<Held<'_>> = None;
-            let meter = Meter(hama.progress());
-            stream.each(&meter, &mut |row, col, value| {
+            let meter = Meter { progress: hama.progress(), cancel: hama.cancel() };
+            stream.each(&meter, cut.spec.shape, &mut |row, col, value| {
                 hama.cancel().check()?;
                 let Extent { rows: high, cols: wide } = cut.spec.tile;
                 let tile = TileIndex { row: row / high, col: col / wide };
@@ -169,6 +169,7 @@ pub(super) fn scatter<T: Scalar>(
                 Held::take(hama, &cut.spec, tiles)?.write::<T>(&mut writer)?;
             }
         }
+        stream.check_unchanged()?;
         writer.finish()
     })
 }
@@ -209,7 +210,14 @@ impl<'a> Held<'a> {
         if *element == T::ZERO {
             *element = value
         } else {
-            *element += value
+            let finite = element.to_f64().is_finite() && value.to_f64().is_finite();
+            *element += value;
+            if finite && !element.to_f64().is_finite() {
+                return Err(Error::data(format!(
+                    "cannot read {what} as {}: the sum at ({row}, {col}) is too large for it",
+                    T::TYPE
+                )));
+            }
         }
         Ok(())
     }

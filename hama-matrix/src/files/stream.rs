@@ -3,15 +3,15 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use hama_core::{Error, Progress, Result};
+use hama_core::{Cancel, Error, Progress, Result};
 use hama_hdfs::{ElementType, Extent};
 
 use super::csv::Csv;
 use super::inflate::gzip;
 use super::market::Market;
 use super::npz::Packed;
+use super::stamp::{Stamp, changed};
 use crate::npy::regular;
 
 /// Bytes that are read from a file at a time.
@@ -55,7 +55,7 @@ impl Stream {
     /// Its rows and columns; text may have to be read for that.
     pub(super) fn shape(&self, meter: &Meter<'_>) -> Result<Extent> {
         match self {
-            Stream::Csv(csv) => csv.shape(meter),
+            Stream::Csv(csv) => meter.cancelled_or(csv.shape(meter)),
             Stream::Market(market) => Ok(market.shape()),
             Stream::Packed(packed) => Ok(packed.shape()),
         }
@@ -81,36 +81,62 @@ impl Stream {
     /// Bytes that one pass reads.
     pub(super) fn pass_bytes(&self) -> u64 {
         match self {
-            Stream::Csv(csv) => csv.input.len,
-            Stream::Market(market) => market.input.len,
+            Stream::Csv(csv) => csv.input.len(),
+            Stream::Market(market) => market.input.len(),
             Stream::Packed(packed) => packed.bytes(),
         }
     }
 
-    /// Reads all elements and hands each to `take`, with its row and column.
+    /// Reads all elements and hands each to `take`, with its row and column. `shape` is what was found before.
+    ///
+    /// # Errors
+    /// `Data` where the file is damaged or not the one any more that was opened; those of `take`.
     pub(super) fn each(
         &self,
         meter: &Meter<'_>,
+        shape: Extent,
         take: &mut dyn FnMut(u64, u64, f64) -> Result<()>,
     ) -> Result<()> {
-        match self {
-            Stream::Csv(csv) => csv.each(meter, take),
+        meter.cancelled_or(match self {
+            Stream::Csv(csv) => csv.each(meter, shape, take),
             Stream::Market(market) => market.each(meter, take),
             Stream::Packed(packed) => packed.each(meter, take),
+        })
+    }
+
+    /// Fails where the file was changed since it was opened.
+    pub(super) fn check_unchanged(&self) -> Result<()> {
+        match self {
+            Stream::Csv(csv) => csv.input.check_unchanged(),
+            Stream::Market(market) => market.input.check_unchanged(),
+            Stream::Packed(packed) => packed.check_unchanged(),
         }
     }
 }
 
-/// What counts the bytes that are read.
+/// What counts the bytes that are read, and the request to end that reading listens to.
 #[derive(Clone, Copy)]
-pub(super) struct Meter<'a>(pub(super) &'a Arc<Progress>);
+pub(super) struct Meter<'a> {
+    pub(super) progress: &'a Progress,
+    pub(super) cancel: &'a Cancel,
+}
+
+impl Meter<'_> {
+    /// The outcome of reading, or that somebody asked for its end: an error of reading does not say that.
+    fn cancelled_or<T>(&self, outcome: Result<T>) -> Result<T> {
+        match outcome {
+            Err(error) => Err(self.cancel.check().err().unwrap_or(error)),
+            read => read,
+        }
+    }
+}
 
 /// A file of text, perhaps packed by gzip.
 #[derive(Debug)]
 pub(super) struct Input {
     path: PathBuf,
     pub(super) what: String,
-    pub(super) len: u64,
+    stamp: Stamp,
     packed: bool,
 }
 
@@ -124,14 +150,39 @@ impl Input {
                 "cannot read standard input: a file is read more than once, name one",
             ));
         }
-        let len = regular(path)?.len();
+        let stamp = Stamp::of(&regular(path)?);
         let packed = what.to_lowercase().ends_with(".gz");
-        Ok(Input { path: path.to_owned(), what, len, packed })
+        Ok(Input { path: path.to_owned(), what, stamp, packed })
+    }
+
+    /// Bytes of the file.
+    pub(super) fn len(&self) -> u64 {
+        self.stamp.len
+    }
+
+    /// # Errors
+    /// `Data` where the file is not the one any more that it was at first.
+    pub(super) fn check_unchanged(&self) -> Result<()> {
+        self.stamp.check(&self.path)
+    }
+
+    /// The error of a file that is not what it was.
+    pub(super) fn changed(&self) -> Error {
+        changed(&self.path)
     }
 
     /// Its text from the beginning on.
+    ///
+    /// # Errors
+    /// `Data` where the file is not the one any more that it was at first.
     pub(super) fn open<'a>(&self, meter: Meter<'a>) -> Result<Box<dyn BufRead + 'a>> {
-        let file = File::open(&self.path).map_err(|e| Error::io(format!("cannot open {}", self.what), e))?;
+        // Before it is opened: what it was replaced by may be a pipe.
+        self.check_unchanged()?;
+        let failed = |e| Error::io(format!("cannot open {}", self.what), e);
+        let file = File::open(&self.path).map_err(failed)?;
+        if Stamp::of(&file.metadata().map_err(failed)?) != self.stamp {
+            return Err(changed(&self.path));
+        }
         let metered = Metered { file, meter };
         Ok(if self.packed {
             Box::new(BufReader::with_capacity(READ_BYTES, gzip(metered)))
@@ -148,8 +199,10 @@ struct Metered<'a> {
 
 impl Read for Metered<'_> {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        // Not `Interrupted`, after which readers try again.
+        self.meter.cancel.check().map_err(std::io::Error::other)?;
         let count = self.file.read(into)?;
-        self.meter.0.add(count as u64);
+        self.meter.progress.add(count as u64);
         Ok(count)
     }
 }

@@ -7,9 +7,12 @@ use crate::scalar::Scalar;
 /// A number of more bytes is none.
 pub(super) const NUMBER_BYTES_MAX: usize = 512;
 
-/// The number that a field holds, spaces around it aside.
+/// The number that a field holds, spaces around it aside. Digits that are too large for f64 are none: only the word is
+/// infinite.
 pub(super) fn number(field: &[u8]) -> Option<f64> {
-    std::str::from_utf8(field).ok()?.trim().parse().ok()
+    let value: f64 = std::str::from_utf8(field).ok()?.trim().parse().ok()?;
+    let digits = field.iter().any(u8::is_ascii_digit);
+    (value.is_finite() || !digits).then_some(value)
 }
 
 /// A field as an error shows it.
@@ -31,4 +34,18 @@ pub(super) fn narrowed<T: Scalar>(value: f64, what: &str, (row, col): (u64, u64)
         )));
     }
     Ok(element)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_words_are_infinite() {
+        assert_eq!(number(b" -inf "), Some(f64::NEG_INFINITY));
+        assert_eq!(number(b"Infinity"), Some(f64::INFINITY));
+        assert!(number(b"nan").is_some_and(f64::is_nan));
+        assert_eq!(number(b"1e308"), Some(1e308));
+        assert_eq!((number(b"1e400"), number(b"-1e400")), (None, None));
+    }
 }

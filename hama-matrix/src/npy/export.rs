@@ -14,7 +14,10 @@ use crate::scalar::Scalar;
 /// Exports a matrix as a `.npy` file, little-endian: in rows (C order), and a transposed one in columns
 /// (Fortran order).
 pub(crate) fn export<T: Scalar>(matrix: &DenseMatrix<T>, path: &Path, replace: bool) -> Result<()> {
-    publish(path, replace, |file| write(matrix, file, path))
+    publish(path, replace, |file| {
+        write(matrix, file, path)?;
+        matrix.source().check_unchanged()
+    })
 }
 
 fn write<T: Scalar>(matrix: &DenseMatrix<T>, to: &File, path: &Path) -> Result<()> {

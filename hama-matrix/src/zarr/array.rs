@@ -14,7 +14,7 @@ use super::version2;
 use crate::files::stamp::{FilePath, Stamp, changed};
 
 /// Metadata of more bytes is refused.
-const METADATA_BYTES_MAX: u64 = 4 << 20;
+pub(crate) const METADATA_BYTES_MAX: u64 = 4 << 20;
 /// An array of more chunks is refused: each is looked at when the array is opened.
 const CHUNKS_MAX: u64 = 1 << 24;
 

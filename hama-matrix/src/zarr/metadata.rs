@@ -206,7 +206,16 @@ pub(super) fn fill(json: &Value, type_name: &str) -> Result<f64> {
     match json {
         Value::Null => Ok(f64::NAN),
         Value::Bool(value) => Ok(f64::from(u8::from(*value))),
-        Value::Number(number) => number.as_f64().ok_or_else(wrong),
+        Value::Number(number) => {
+            let value = number.as_f64().ok_or_else(wrong)?;
+            let integer = number.as_i64().map(i128::from).or(number.as_u64().map(i128::from));
+            match integer.filter(|integer| type_name.contains("int") && value as i128 != *integer) {
+                Some(integer) => {
+                    Err(Error::data(format!("its fill value is {integer}, which f64 cannot hold exactly")))
+                }
+                None => Ok(value),
+            }
+        }
         Value::String(text) => match text.as_str() {
             "NaN" => Ok(f64::NAN),
             "Infinity" => Ok(f64::INFINITY),
@@ -297,5 +306,23 @@ fn turns(order: &Value) -> Result<bool> {
         Ok(true)
     } else {
         Err(Error::data(format!("its codec transpose has the order {order}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn fill_values_of_integers_are_exact() {
+        let most = 1u64 << 53;
+        assert_eq!(fill(&json!(most), "int64").unwrap(), 9007199254740992.0);
+        for wrong in [json!(most + 1), json!(u64::MAX), json!(i64::MIN + 1)] {
+            let error = fill(&wrong, "uint64").unwrap_err();
+            assert!(error.message().contains("exactly"), "{error}");
+        }
+        assert!(fill(&json!(most + 1), "float64").is_ok());
     }
 }

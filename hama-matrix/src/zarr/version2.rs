@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::codecs::{Step, Steps};
 use super::metadata::{Coding, Keys, Metadata, fill, separator, unsupported};
+use crate::files::numbers::Numbers;
 use crate::npy::header;
 
 /// The metadata in the bytes of a `.zarray`.
@@ -39,11 +40,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Metadata> {
         }
     }
     let separator = separator(json["dimension_separator"].as_str().unwrap_or("."))?;
+    let integers = matches!(encoding.numbers, Numbers::Signed(_) | Numbers::Unsigned(_));
     let metadata = Metadata {
         shape: extent(&json["shape"])?,
         chunk: extent(&json["chunks"])?,
         keys: Keys { prefix: false, separator },
-        fill: fill(&json["fill_value"], "")?,
+        fill: fill(&json["fill_value"], if integers { "int64" } else { "" })?,
         coding: Coding { encoding, transposed: json["order"] == "F", steps },
         sharding: None,
     };

@@ -7,7 +7,8 @@ use hama_core::{ErrorKind, TransportKind};
 use hama_hdfs::ElementType;
 use hama_matrix::files::{self, ExportOptions, ImportOptions, Incoming};
 use hama_matrix::{
-    AnyMatrix, DenseMatrix, Hama, Scalar, Seed, Tolerance, diff, open_any, open_file, replace, verify,
+    AnyMatrix, DenseMatrix, Hama, Magnitudes, Scalar, Seed, Tolerance, diff, open_any, open_file, replace,
+    verify,
 };
 use ndarray::Array2;
 use tempfile::TempDir;
@@ -200,6 +201,84 @@ fn a_file_that_changes_is_noticed() {
         assert!(error.kind() == ErrorKind::Data && error.message().contains("changed"), "{suffix}: {error}");
         assert_eq!(open_any(&place.hama, "never").unwrap_err().kind(), ErrorKind::NotFound);
     }
+}
+
+#[test]
+fn what_is_read_of_a_file_that_changed_is_refused() {
+    let place = Place::new();
+    let a = place.random::<f64>("a", (60, 50));
+    let path = place.export(&a, "a.npy");
+    let opened = DenseMatrix::<f64>::open_file(&place.hama, &path).unwrap();
+    let whole = DenseMatrix::<f64>::zeros(&place.hama, "whole", (70, 70)).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, &bytes).unwrap();
+    for (what, error) in [
+        ("read", opened.read(0..2, 0..2).map(drop).unwrap_err()),
+        ("magnitudes", Magnitudes::of(&opened, (4, 4)).map(drop).unwrap_err()),
+        ("update", whole.update_from((1, 2), &opened).map(drop).unwrap_err()),
+        ("update transposed", whole.t().update_from((1, 2), &opened).map(drop).unwrap_err()),
+    ] {
+        assert!(error.kind() == ErrorKind::Data && error.message().contains("changed"), "{what}: {error}");
+    }
+    assert_eq!(DenseMatrix::<f64>::open(&place.hama, "whole").unwrap().table().unwrap().version(), 1);
+}
+
+#[test]
+fn what_is_exported_is_one_file_or_nothing() {
+    let place = Place::new();
+    let a = place.random::<f64>("a", (60, 50));
+    let replacing = ExportOptions { replace: true, ..ExportOptions::default() };
+    for suffix in SUFFIXES {
+        let path = place.export(&a, "a.npy");
+        let opened = open_file(&place.hama, &path).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, &bytes).unwrap();
+        let out = place.path(&format!("b.{suffix}"));
+        let error = files::export(&opened, &out, &replacing).unwrap_err();
+        assert!(error.kind() == ErrorKind::Data && error.message().contains("changed"), "{suffix}: {error}");
+        assert!(!out.exists(), "{suffix}");
+        fs::remove_file(&path).unwrap();
+    }
+    // In the place of itself.
+    for suffix in ["npy", "zarr"] {
+        let path = place.export(&a, &format!("a.{suffix}"));
+        let opened = open_file(&place.hama, &path).unwrap();
+        files::export(&opened, &path, &replacing).unwrap();
+        assert_eq!(f64s(&open_file(&place.hama, &path).unwrap()), a.to_ndarray().unwrap());
+    }
+}
+
+/// A file whose elements come one after another is read several times: all of them read the same file.
+#[test]
+fn a_stream_that_changes_is_noticed() {
+    let place = Place::new();
+    let a = place.random::<f64>("a", (6, 5));
+    let deflated = include_bytes!("deflated.npz");
+    for name in ["a.csv", "a.tsv", "a.mtx", "a.npz"] {
+        let path = if name == "a.npz" { place.write(name, deflated) } else { place.export(&a, name) };
+        let incoming = Incoming::open(&path, &ImportOptions::default()).unwrap();
+        incoming.save(&place.hama, replace("same")).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, &bytes).unwrap();
+        let error = incoming.save(&place.hama, "never").unwrap_err();
+        assert!(error.kind() == ErrorKind::Data && error.message().contains("changed"), "{name}: {error}");
+        assert_eq!(open_any(&place.hama, "never").unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}
+
+/// Where text is read for its shape only, the end that is asked for comes as well.
+#[test]
+fn a_shape_is_not_sought_after_the_end_is_asked_for() {
+    let cancel = hama_core::Cancel::new();
+    let place = Place::new();
+    let path = place.write("x.csv", "1,2\n3\n");
+    let hama = Hama::builder().store(fresh("memory")).cancel(cancel.clone()).build().unwrap();
+    cancel.cancel();
+    let error = files::import(&hama, &path, "never", &ImportOptions::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
 }
 
 #[test]
