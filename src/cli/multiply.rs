@@ -110,12 +110,12 @@ struct ExplainReport {
 impl Multiply {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
         let (peers, known) = (self.peers, Known::load(&global.settings));
-        let file = self.output.as_deref().filter(|name| files::is_path(name));
-        if let Some(file) = file {
+        let result = self.output.as_deref().filter(|_| !self.explain);
+        if let Some(file) = result.filter(|name| files::is_path(name)) {
             self.export_options().check(Path::new(file)).map_err(taken)?;
         }
         let operands = [self.a.as_str(), &self.b];
-        let session = Session::open_for(global, operands, self.output.as_deref(), |builder| {
+        let session = Session::open_for(global, operands, result, |builder| {
             let builder = builder.rates(known.rates);
             match peers {
                 Some(peers) => builder.peers(peers),

@@ -96,20 +96,31 @@ impl<'a> Session<'a> {
     }
 
     /// Opens the store where an operand or the result is a matrix there; files need none. Where only the result is, the
-    /// store is made.
+    /// store is made, unless its name or a file cannot be.
     pub(crate) fn open_for<'n>(
         global: &'a Global,
         operands: impl IntoIterator<Item = &'n str>,
         result: Option<&str>,
         set: impl FnOnce(HamaBuilder) -> HamaBuilder,
     ) -> Result<Session<'a>, Failure> {
-        match (operands.into_iter().all(files::is_path), result.is_none_or(files::is_path)) {
+        let operands: Vec<&str> = operands.into_iter().collect();
+        let all_files = operands.iter().all(|operand| files::is_path(operand));
+        match (all_files, result.is_none_or(files::is_path)) {
             (true, true) => {
                 let peers = global.settings.peers.value;
                 let set = |builder: HamaBuilder| set(builder.peers(peers));
                 Session::open_at(global, NO_STORE.to_owned(), Access::Create, set)
             }
-            (true, false) => Session::open_with(global, Access::Create, set),
+            (true, false) => {
+                result.map(TableName::new).transpose()?;
+                let store = lasting(store_url(global))?;
+                if Hama::builder().store(store).create(false).build().is_err() {
+                    for operand in operands {
+                        Incoming::open(Path::new(operand), &ImportOptions::default())?;
+                    }
+                }
+                Session::open_with(global, Access::Create, set)
+            }
             (false, _) => Session::open_with(global, Access::Existing, set),
         }
     }

@@ -100,6 +100,21 @@ fn where_a_file_cannot_stand_it_says_so() {
 }
 
 #[test]
+fn a_store_is_made_for_a_result_only() {
+    let place = with_spill();
+    place.ok("matrix random a --rows 7 --cols 7 --store other");
+    place.ok("matrix export a a.npy --store other");
+    place.ok("matrix multiply a.npy a.npy --explain");
+    place.ok("matrix multiply a.npy a.npy --output c --explain");
+    place.ok("matrix multiply a.npy a.npy --output ./a.npy --explain");
+    place.run("matrix multiply a.npy ./none.npy --output c").fails(1, &["none.npy"]);
+    place.run("matrix multiply a.npy a.npy --output c:d").fails(2, &["c:d"]);
+    assert!(!place.stored("").exists(), "no store was made");
+    place.ok("matrix multiply a.npy a.npy --output c");
+    assert_eq!(place.names(), ["c"]);
+}
+
+#[test]
 fn options_of_text() {
     let place = Place::new();
     fs::write(place.path().join("a.txt"), "x;y\n1;2\n3;4.5\n").unwrap();
