@@ -5,7 +5,7 @@ use std::time::Duration;
 use hama_core::{Error, ErrorKind, Result};
 
 use super::collect::{collect_before, read_if_there, sync_if_there};
-use super::files::repeated;
+use super::files::{read_whole, repeated};
 use super::layout::{Layout, generation_of};
 use super::versions::Versions;
 use crate::generation::GenerationId;
@@ -13,6 +13,7 @@ use crate::index::is_index;
 use crate::name::TableName;
 use crate::path::StorePath;
 use crate::store::{EntryKind, Lock, LockGuard, Store};
+use crate::zarr;
 
 /// How often a removal begins anew because others commit, collect or open the table meanwhile.
 const TRIES: usize = 20;
@@ -168,15 +169,28 @@ pub(super) fn has_leftovers(store: &dyn Store, layout: &Layout, versions: &Versi
         other => other?,
     };
     for entry in &entries {
-        if let Some(id) = generation_of(&entry.name)
-            && entry.kind == EntryKind::File
-            && begins_as_index(store, &layout.index(id))?
-        {
+        let Some(id) = generation_of(&entry.name) else { continue };
+        let is_ours = match entry.kind {
+            EntryKind::File => begins_as_index(store, &layout.index(id))?,
+            // Of a writer that could withdraw and not clear.
+            EntryKind::Directory => is_group(store, &layout.group_metadata(id))?,
+        };
+        if is_ours {
             return Ok(true);
         }
     }
     // The last that a removal deletes, and the first that a writer makes.
     Ok(entries.is_empty())
+}
+
+/// Whether a file is the metadata that a generation begins with, to the byte.
+fn is_group(store: &dyn Store, path: &StorePath) -> Result<bool> {
+    let group = zarr::group()?;
+    match read_whole(store, path, group.len() as u64) {
+        Ok(found) => Ok(found == group),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Data | ErrorKind::Invalid) => Ok(false),
+        Err(e) => Err(e),
+    }
 }
 
 /// Whether a file is a generation index, going by its first bytes: all of it may be large.

@@ -237,6 +237,19 @@ fn an_abandoned_writer_leaves_nothing() {
 }
 
 #[test]
+fn what_a_writer_could_not_clear_a_collector_does() {
+    for test in stores() {
+        let writer = begin(&test.store, OnExists::Fail);
+        write_shards(writer.target(), 1).unwrap();
+        let layout = Layout::new(&name("t"));
+        while test.store.delete(&layout.pending(writer.target().generation)).is_err() {}
+        std::mem::forget(writer);
+        while crate::collect(&*test.store, &name("t"), std::time::Duration::ZERO).is_err() {}
+        assert_eq!(test.store.list(&StorePath::root()).unwrap(), []);
+    }
+}
+
+#[test]
 fn a_writer_whose_pending_file_is_gone_cannot_commit() {
     for test in stores() {
         let writer = begin(&test.store, OnExists::Fail);
