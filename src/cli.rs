@@ -30,7 +30,6 @@ mod man;
 mod misplaced;
 mod multiply;
 mod names;
-mod new_file;
 mod output;
 mod path;
 mod picture;

@@ -13,6 +13,7 @@ use crate::pool::Pool;
 use crate::runner::outcome::Outcome;
 use crate::runner::threads::{LocalRunner, TransportKind};
 use crate::transport::framed::faulty;
+pub use crate::transport::framed::faulty::Random;
 pub use crate::transport::framed::protocol::simulation::{Simulated, simulate};
 pub use mutate::mutate;
 

@@ -139,11 +139,6 @@ impl Manifest {
         Manifest { number, id, created_unix, writer, ..self.clone() }
     }
 
-    /// The generation of the copy that a version that makes one makes: its own id.
-    pub(crate) fn generation_of_copy(&self) -> GenerationId {
-        self.id
-    }
-
     /// The generations that it names as the table's and the copy's.
     pub(crate) fn generations_of_its_own(&self) -> BTreeSet<GenerationId> {
         self.copies.iter().map(|copy| copy.generation).chain([self.generation]).collect()

@@ -34,6 +34,7 @@ use hama_hdfs::ElementType;
 
 pub use export::export;
 pub use import::{Incoming, import};
+pub use publish::NewFile;
 
 /// A format of files that matrices come from and go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::{Command, CommandFactory};
 use clap_mangen::Man as Page;
 use hama::Error;
+use hama::files::NewFile;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::new_file::NewFile;
 use super::output::Output;
 use super::session::taken;
 use super::{Cli, Global};
@@ -63,7 +63,7 @@ fn write_all(
 ) -> Result<(), Failure> {
     let name = format!("{}.1", name_of(command));
     let path = folder.join(&name);
-    let file = NewFile::beside(&path, replace).map_err(taken)?;
+    let file = NewFile::beside(&path, replace, "cannot write").map_err(taken)?;
     let page = rendered(command)?;
     let mut bytes = file.file();
     bytes

@@ -6,12 +6,12 @@ mod drawing;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use hama::files::NewFile;
 use hama::{AnyMatrix, Error, Magnitudes};
 use serde::Serialize;
 
 use super::Global;
 use super::failure::Failure;
-use super::new_file::{self, NewFile};
 use super::output::Output;
 use super::progress::{Task, Unit};
 use super::session::{Session, taken};
@@ -78,7 +78,7 @@ impl Plot {
         let session = Session::open_for(global, [self.name.as_str()], None, |builder| builder)?;
         let matrix = session.matrix(&self.name)?;
         // Before the matrix is read.
-        let file = NewFile::beside(&self.output, self.replace).map_err(taken)?;
+        let file = NewFile::beside(&self.output, self.replace, "cannot write").map_err(taken)?;
         let layout = Layout::of(matrix.shape(), (self.height, self.width));
         let label = format!("reading {}", self.name);
         let shown = session.show(Task { label, total: matrix.stored_bytes(), unit: Unit::Bytes });
@@ -112,7 +112,7 @@ impl Plot {
 
 /// Checks that the file's name promises no other form.
 fn check_name(path: &Path) -> hama::Result<()> {
-    new_file::check_name(path)?;
+    names_a_file(path)?;
     match path.extension() {
         Some(suffix) if !suffix.eq_ignore_ascii_case("png") => Err(Error::invalid(format!(
             "cannot write {}: pictures are written as .png, not as .{}",
@@ -121,6 +121,20 @@ fn check_name(path: &Path) -> hama::Result<()> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// Checks that a path can be that of a file.
+///
+/// # Errors
+/// `Invalid` for `-` and the like.
+fn names_a_file(path: &Path) -> hama::Result<()> {
+    if path.as_os_str() == "-" || path.file_name().is_none() {
+        return Err(Error::invalid(format!(
+            "cannot write {}: it names no file; standard output is none either",
+            path.display()
+        )));
+    }
+    Ok(())
 }
 
 impl fmt::Display for PlotReport {

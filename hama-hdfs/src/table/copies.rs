@@ -81,7 +81,7 @@ impl Table {
         let target = TableTarget {
             url: store.url().clone(),
             name: self.name().clone(),
-            generation: pending.manifest().generation_of_copy(),
+            generation: pending.manifest().id,
             spec,
             durability,
         };

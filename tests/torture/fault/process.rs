@@ -76,8 +76,8 @@ fn under(place: &Place, limits: impl Iterator<Item = String>) -> Result<String, 
             let reply = place.limited(&limit, line)?;
             // The system's own loader speaks before the command does.
             let began = !reply.err.contains("error while loading shared libraries");
-            // So ends every program of the language when a few bytes are refused.
-            let aborted = reply.err.contains("memory allocation of ");
+            // So ends every program of the language when a few bytes are refused; no other limit does that.
+            let aborted = limit.starts_with("ulimit -v") && reply.err.contains("memory allocation of ");
             if reply.status == 0 {
                 done += 1;
                 restore(place)?;
@@ -86,8 +86,10 @@ fn under(place: &Place, limits: impl Iterator<Item = String>) -> Result<String, 
                     reply.is_clear().map_err(|message| format!("{limit}: {message}"))?;
                 }
                 failed += 1;
-                // Without a file to open a folder cannot be cleared: the next writer does, or this.
-                place.prepare(&["-matrix gc"])?;
+                if aborted || limit.starts_with("ulimit -n") {
+                    // Who is killed, or has no file to open a folder with, cannot clear it: the next writer does, or this.
+                    place.prepare(&["matrix gc"])?;
+                }
                 unharmed(place, &["old.npy"]).map_err(|message| format!("{limit}, {line}: {message}"))?;
             }
         }

@@ -38,7 +38,7 @@ pub(crate) fn fault_count() -> u64 {
 pub(crate) fn connect(count: u32, common: Common, seed: u64) -> Result<Vec<Endpoint>> {
     let mut random = Random(seed);
     let common = Common { repeat_after: REPEAT_AFTER, ..common };
-    connect_by(count, &common, || pair(random.next()))
+    connect_by(count, &common, || pair(random.number()))
 }
 
 /// Both ends of a new connection with faults.
@@ -59,15 +59,16 @@ fn spawn(from: UnixStream, to: UnixStream, seed: u64) -> io::Result<()> {
 
 /// A seeded sequence of numbers: splitmix64.
 #[derive(Debug)]
-pub(crate) struct Random(pub(crate) u64);
+pub struct Random(pub u64);
 
 impl Random {
     /// A number below `n`.
-    pub(crate) fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.number() % n
     }
 
-    fn next(&mut self) -> u64 {
+    /// The next number.
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
