@@ -5,6 +5,8 @@
 //! that a table asks for. Calls block.
 
 mod directory;
+#[cfg(any(feature = "hdfs", test))]
+mod hdfs;
 mod memory;
 mod registry;
 mod strict;

@@ -1,0 +1,5 @@
+//! A store in HDFS.
+
+mod lock;
+mod namespace;
+mod session;
