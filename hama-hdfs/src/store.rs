@@ -21,11 +21,13 @@ use crate::path::StorePath;
 use crate::url::StoreUrl;
 
 #[cfg(feature = "hdfs")]
-pub use hdfs::{HdfsOptions, hdfs_options, set_hdfs_options};
+pub use hdfs::{HdfsOptions, hdfs_calls, hdfs_options, set_hdfs_options};
 pub use registry::{create, forget, open, register};
 pub use strict::{StrictRules, StrictStore};
 
 /// A place that holds the files of tables.
+///
+/// Names that begin with `.hama` are the store's own, and not listed.
 pub trait Store: Send + Sync + Debug {
     /// Where it is. Two stores with equal URLs are the same.
     fn url(&self) -> &StoreUrl;
@@ -40,7 +42,8 @@ pub trait Store: Send + Sync + Debug {
     /// `Unavailable` where nobody can say whether it was started: then it was left, and may be started again.
     fn create(&self, path: &StorePath, hint: CreateHint<'_>) -> Result<Box<dyn StoreWriter>>;
 
-    /// Opens a file to read.
+    /// Opens a file to read. What is open stays readable after it was deleted: always on a local directory and in memory; in
+    /// HDFS up to 1 MiB, since blocks are deleted whoever reads them, which is why a table locks its version.
     ///
     /// # Errors
     /// `NotFound`; `Invalid` where it is a directory or not readable.

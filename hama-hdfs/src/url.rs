@@ -140,7 +140,7 @@ impl fmt::Display for StoreUrl {
             Place::Directory(path) => write!(f, "file:{}", path.display()),
             Place::Memory(name) => write!(f, "memory:{name}"),
             Place::Strict(name) => write!(f, "strict:{name}"),
-            Place::Hdfs(place) => place.fmt(f),
+            Place::Hdfs(place) => fmt::Display::fmt(place, f),
         }
     }
 }

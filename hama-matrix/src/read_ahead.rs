@@ -67,7 +67,10 @@ where
             scope.spawn(|| read_some(reader, &places, &next));
         }
     });
-    places.into_iter().map(|place| place.into_inner().unwrap_or_else(PoisonError::into_inner).read()).collect()
+    places
+        .into_iter()
+        .map(|place| place.into_inner().unwrap_or_else(PoisonError::into_inner).read())
+        .collect()
 }
 
 /// A tile of a request.

@@ -6,9 +6,12 @@
 mod call;
 mod config;
 mod error;
+mod lock;
 mod names;
+mod namespace;
 mod probe;
 mod read;
+mod session;
 mod spool;
 mod upload;
 mod write;
@@ -27,10 +30,13 @@ use crate::path::StorePath;
 use crate::url::{Place, StoreUrl};
 use call::NameNode;
 use config::Configuration;
+use lock::Locks;
 use names::Names;
 use read::HdfsReader;
+use session::Times;
 use write::HdfsWriter;
 
+pub use call::hdfs_calls;
 pub use config::{HdfsOptions, hdfs_options, set_hdfs_options};
 
 /// What names of Hama's own begin with, which are not listed.
@@ -44,29 +50,29 @@ static OPEN: LazyLock<Mutex<HashMap<StoreUrl, Weak<HdfsStore>>>> = LazyLock::new
 
 /// The store at `url`, whose directory must be there.
 pub(super) fn open(url: StoreUrl) -> Result<Arc<dyn Store>> {
-    store(url, |store| match store.names.look(&StorePath::root()) {
-        Ok(found) if found.isdir => Ok(()),
-        Ok(_) => Err(Error::invalid(format!("cannot use {} as a store: it is no directory", store.url))),
-        Err(e) if e.kind() == ErrorKind::NotFound => {
-            Err(Error::new(ErrorKind::NotFound, format!("no store at {}", store.url)))
-        }
-        Err(e) => Err(e),
-    })
+    store(url, false)
 }
 
 /// The same, the directory made where it is missing.
 pub(super) fn create(url: StoreUrl) -> Result<Arc<dyn Store>> {
-    store(url, |store| store.names.make_directory(&StorePath::root()))
+    store(url, true)
 }
 
 /// The store that this process has open, or a new one that was found good.
-fn store(url: StoreUrl, check: impl FnOnce(&HdfsStore) -> Result<()>) -> Result<Arc<dyn Store>> {
+fn store(url: StoreUrl, make: bool) -> Result<Arc<dyn Store>> {
     if let Some(store) = opened().get(&url).and_then(Weak::upgrade) {
         return Ok(store);
     }
     // This waits for a server, so nobody else may have to wait for it.
     let store = Arc::new(HdfsStore::new(url.clone())?);
-    check(&store)?;
+    match store.names.open_root(make) {
+        Ok(found) if found.isdir => {}
+        Ok(_) => return Err(Error::invalid(format!("cannot use {url} as a store: it is no directory"))),
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            return Err(Error::new(ErrorKind::NotFound, format!("no store at {url}")));
+        }
+        Err(e) => return Err(e),
+    }
     let mut opened = opened();
     if let Some(other) = opened.get(&url).and_then(Weak::upgrade) {
         return Ok(other);
@@ -85,6 +91,7 @@ fn opened() -> MutexGuard<'static, HashMap<StoreUrl, Weak<HdfsStore>>> {
 struct HdfsStore {
     url: StoreUrl,
     names: Arc<Names>,
+    locks: Arc<Locks>,
 }
 
 impl HdfsStore {
@@ -94,22 +101,8 @@ impl HdfsStore {
         };
         let namenode = Arc::new(NameNode::new(Configuration::load(place)?)?);
         let names = Arc::new(Names::new(namenode, place.path.clone()));
-        Ok(HdfsStore { url, names })
-    }
-}
-
-#[derive(Debug)]
-struct Stub;
-
-impl write::Unfinished for Stub {
-    fn unfinished(&self, dir: &StorePath) -> Result<StorePath> {
-        dir.child(&format!(".hama-part-{}", uuid::Uuid::new_v4()))
-    }
-}
-
-impl HdfsStore {
-    fn unfinished(&self) -> Arc<dyn write::Unfinished> {
-        Arc::new(Stub)
+        let locks = Locks::new(Arc::<Names>::clone(&names), Times::default());
+        Ok(HdfsStore { url, names, locks })
     }
 }
 
@@ -124,7 +117,7 @@ impl Store for HdfsStore {
             return Err(Error::new(ErrorKind::Exists, message));
         };
         self.names.make_directory(&dir)?;
-        let writer = HdfsWriter::new(&self.names, self.unfinished(), path.clone(), hint.len)?;
+        let writer = HdfsWriter::new(&self.names, &self.locks, path.clone(), hint.len)?;
         Ok(Box::new(writer))
     }
 
@@ -144,7 +137,7 @@ impl Store for HdfsStore {
 
     fn publish(&self, from: &StorePath, to: &StorePath) -> Result<()> {
         check_one_directory(from, to)?;
-        self.names.rename(from, to)
+        self.locks.publish(from, to, || self.names.rename(from, to))
     }
 
     fn list(&self, dir: &StorePath) -> Result<Vec<Entry>> {
@@ -181,8 +174,7 @@ impl Store for HdfsStore {
     }
 
     fn lock(&self, path: &StorePath, lock: Lock) -> Result<Option<Box<dyn LockGuard>>> {
-        let _ = (path, lock);
-        Err(Error::internal("not yet"))
+        self.locks.lock(path, lock)
     }
 
     fn point(&self, _link: &StorePath, _target: &StorePath) -> Result<bool> {
@@ -193,8 +185,8 @@ impl Store for HdfsStore {
         Ok(())
     }
 
-    fn sweep(&self, _dir: &StorePath) -> Result<()> {
-        Ok(())
+    fn sweep(&self, dir: &StorePath) -> Result<()> {
+        self.locks.sweep(dir)
     }
 
     fn files_at_once(&self) -> usize {

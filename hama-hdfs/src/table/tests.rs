@@ -53,11 +53,14 @@ pub(super) fn fast_stores() -> Vec<TestStore> {
 
 fn stores_with(directory: tempfile::TempDir) -> Vec<TestStore> {
     let id = uuid::Uuid::new_v4().simple().to_string();
-    let urls = [
+    let mut urls = vec![
         format!("file:{}", directory.path().join("data").display()),
         format!("memory:{id}"),
         format!("strict:{id}"),
     ];
+    // A real one, where somebody gives it.
+    #[cfg(feature = "hdfs")]
+    urls.extend(std::env::var("HAMA_TEST_HDFS").map(|url| format!("{}/{id}", url.trim_end_matches('/'))));
     let mut directory = Some(directory);
     urls.iter()
         .map(|url| {

@@ -95,6 +95,13 @@ pub(super) fn run<T: Send + 'static>(
     }
 }
 
+/// How many calls this process has made to NameNodes of HDFS so far.
+pub fn hdfs_calls() -> u64 {
+    CALLS.load(Ordering::Relaxed)
+}
+
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
 /// How far the talk with a NameNode has come.
 const NOTHING: u8 = 0;
 const ANSWERED: u8 = 1;
@@ -106,29 +113,18 @@ pub(super) struct NameNode {
     configuration: Configuration,
     client: RwLock<Client>,
     reached: AtomicU8,
-    calls: AtomicU64,
 }
 
 impl NameNode {
     /// The one that the configuration leads to. Nothing is asked of it yet.
     pub(super) fn new(configuration: Configuration) -> Result<NameNode> {
         let client = configuration.client()?;
-        Ok(NameNode {
-            configuration,
-            client: RwLock::new(client),
-            reached: AtomicU8::new(NOTHING),
-            calls: AtomicU64::new(0),
-        })
+        Ok(NameNode { configuration, client: RwLock::new(client), reached: AtomicU8::new(NOTHING) })
     }
 
     /// How it is reached.
     pub(super) fn configuration(&self) -> &Configuration {
         &self.configuration
-    }
-
-    /// How many calls were made so far.
-    pub(super) fn calls(&self) -> u64 {
-        self.calls.load(Ordering::Relaxed)
     }
 
     /// How long a call may take, all tries together.
@@ -171,7 +167,7 @@ impl NameNode {
             let left = timeout.saturating_sub(started.elapsed());
             // One that hangs leaves time for another.
             let limit = if again { left.min(timeout / 2) } else { left };
-            self.calls.fetch_add(1, Ordering::Relaxed);
+            CALLS.fetch_add(1, Ordering::Relaxed);
             let failed = match run(limit, call(self.client())) {
                 Ok(value) => {
                     self.reached.fetch_max(if again { ANSWERED } else { CHANGED }, Ordering::Relaxed);

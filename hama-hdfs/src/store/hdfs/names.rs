@@ -1,14 +1,18 @@
 //! The names of a store in HDFS: what is asked of the NameNode about directories and files.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hama_core::{Error, ErrorKind, Result};
+use hdfs_native::WriteOptions;
 use hdfs_native::client::FileStatus;
 
 use super::call::NameNode;
+use super::namespace::{Named, Namespace};
 use crate::path::StorePath;
 
+/// The permissions of a directory where nothing else is known.
 const DIRECTORY_MODE: u32 = 0o755;
+const FILE_BITS: u32 = 0o666;
 
 /// The names below the directory of a store.
 #[derive(Debug)]
@@ -16,11 +20,13 @@ pub(super) struct Names {
     namenode: Arc<NameNode>,
     /// The directory in HDFS, `/` or `/a/b`.
     root: String,
+    /// The permissions of the store's directory, which all below it get: who may write there shares the store.
+    mode: OnceLock<u32>,
 }
 
 impl Names {
     pub(super) fn new(namenode: Arc<NameNode>, root: String) -> Names {
-        Names { namenode, root }
+        Names { namenode, root, mode: OnceLock::new() }
     }
 
     pub(super) fn namenode(&self) -> &Arc<NameNode> {
@@ -36,6 +42,29 @@ impl Names {
         }
     }
 
+    /// Opens the store's directory, which is made where `make` says so.
+    pub(super) fn open_root(&self, make: bool) -> Result<FileStatus> {
+        let root = StorePath::root();
+        let found = match self.look(&root) {
+            Err(e) if make && e.kind() == ErrorKind::NotFound => {
+                self.make_directory(&root)?;
+                self.look(&root)?
+            }
+            other => other?,
+        };
+        let _ = self.mode.set(u32::from(found.permission) & 0o777);
+        Ok(found)
+    }
+
+    fn directory_mode(&self) -> u32 {
+        *self.mode.get().unwrap_or(&DIRECTORY_MODE)
+    }
+
+    /// The permissions of a file.
+    pub(super) fn file_mode(&self) -> u32 {
+        self.directory_mode() & FILE_BITS
+    }
+
     /// The path as errors name it.
     pub(super) fn shown(&self, path: &StorePath) -> String {
         format!("hdfs://{}{}", self.namenode.configuration().place.address(), self.full(path))
@@ -43,12 +72,12 @@ impl Names {
 
     /// Makes a directory with those above it; fine where it is there.
     pub(super) fn make_directory(&self, path: &StorePath) -> Result<()> {
-        let full = self.full(path);
+        let (full, mode) = (self.full(path), self.directory_mode());
         self.namenode.repeat(
             || format!("cannot make the directory {}", self.shown(path)),
             move |client| {
                 let full = full.clone();
-                async move { client.mkdirs(&full, DIRECTORY_MODE, true).await }
+                async move { client.mkdirs(&full, mode, true).await }
             },
         )
     }
@@ -113,5 +142,43 @@ impl Names {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
             _ => Ok(()),
         }
+    }
+}
+
+impl Namespace for Names {
+    fn put(&self, path: &StorePath) -> Result<()> {
+        let options = WriteOptions::default().overwrite(true).permission(self.file_mode());
+        let full = self.full(path);
+        self.namenode.repeat(
+            || format!("cannot make {}", self.shown(path)),
+            move |client| {
+                let (full, options) = (full.clone(), options.clone());
+                async move { client.create(&full, options).await?.close().await }
+            },
+        )
+    }
+
+    fn make_dir(&self, path: &StorePath) -> Result<()> {
+        self.make_directory(path)
+    }
+
+    fn entries(&self, dir: &StorePath) -> Result<Vec<Named>> {
+        let found = Names::entries(self, dir)?;
+        Ok(found
+            .into_iter()
+            .map(|(name, status)| Named { name, modified_ms: status.modification_time })
+            .collect())
+    }
+
+    fn exists(&self, path: &StorePath) -> Result<bool> {
+        match self.look(path) {
+            Ok(_) => Ok(true),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn remove(&self, path: &StorePath) -> Result<()> {
+        self.delete(path, false)
     }
 }

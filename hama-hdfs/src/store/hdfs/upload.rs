@@ -57,6 +57,8 @@ pub(super) struct Upload {
     pub(super) spool: Arc<Spool>,
     /// About how long it will be.
     pub(super) len: u64,
+    /// Its permissions.
+    pub(super) mode: u32,
     pub(super) replication: Option<u16>,
     /// How long one step may take.
     pub(super) stall: Duration,
@@ -70,6 +72,7 @@ impl Upload {
         let options = WriteOptions {
             block_size: Some(block_bytes(self.len)),
             replication: self.replication.map(u32::from),
+            permission: self.mode,
             create_parent: false,
             ..WriteOptions::default()
         };

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::call::{runtime, wait_until};
 use super::error::{Failed, may_pass};
+use super::lock::Locks;
 use super::names::Names;
 use super::spool::Spool;
 use super::upload::Upload;
@@ -25,17 +26,11 @@ const EARLY_MAX: usize = 8;
 
 static EARLY: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(EARLY_MAX)));
 
-/// Where unfinished files get their names from.
-pub(super) trait Unfinished: Send + Sync + std::fmt::Debug {
-    /// A hidden path in a directory that nothing else ever has.
-    fn unfinished(&self, dir: &StorePath) -> Result<StorePath>;
-}
-
 /// A file being written.
 #[derive(Debug)]
 pub(super) struct HdfsWriter {
     names: Arc<Names>,
-    unfinished: Arc<dyn Unfinished>,
+    locks: Arc<Locks>,
     path: StorePath,
     dir: StorePath,
     spool: Arc<Spool>,
@@ -56,24 +51,33 @@ impl HdfsWriter {
     /// Starts a file of about `len` bytes that will lie under `path`, whose directory is there.
     pub(super) fn new(
         names: &Arc<Names>,
-        unfinished: Arc<dyn Unfinished>,
+        locks: &Arc<Locks>,
         path: StorePath,
         len: u64,
     ) -> Result<HdfsWriter> {
         let dir = path.parent().ok_or_else(|| Error::internal("a file without a directory"))?;
         let options = &names.namenode().configuration().options;
         let spool = Arc::new(Spool::new(options.spill_dir.as_deref()));
-        Ok(HdfsWriter { names: Arc::clone(names), unfinished, path, dir, spool, len, sent: None })
+        Ok(HdfsWriter {
+            names: Arc::clone(names),
+            locks: Arc::clone(locks),
+            path,
+            dir,
+            spool,
+            len,
+            sent: None,
+        })
     }
 
     fn send(&self, len: u64, early: Option<OwnedSemaphorePermit>) -> Result<Sent> {
         let namenode = self.names.namenode();
-        let at = self.unfinished.unfinished(&self.dir)?;
+        let at = self.locks.unfinished(&self.dir)?;
         let upload = Upload {
             client: namenode.client(),
             path: self.names.full(&at),
             spool: Arc::clone(&self.spool),
             len,
+            mode: self.names.file_mode(),
             replication: namenode.configuration().options.replication,
             stall: namenode.configuration().stall(),
             closing: namenode.timeout() / 2,

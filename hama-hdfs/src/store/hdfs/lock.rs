@@ -1,0 +1,293 @@
+//! Locks of files in HDFS: markers that count as long as their session is alive.
+//!
+//! Who locks a file makes a marker of its own in the file's folder of markers, looks whether the file is there, and then
+//! at all markers. Of two who want what does not go together the later one sees the other's marker, so at most one gets
+//! it; perhaps neither does, and both try again. Markers are empty directories, which the NameNode makes in one step.
+//!
+//! A lock that was free costs three calls and two more when it is let go; a rival's costs up to three more.
+
+mod held;
+mod keeper;
+mod marker;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hama_core::{Error, ErrorKind, Result};
+
+use super::namespace::Namespace;
+use super::session::{Clock, SessionId, Sessions, Times, inside, locks_dir};
+use crate::path::StorePath;
+use crate::store::{Lock, LockGuard};
+use held::{Held, Holdings};
+use keeper::Keeper;
+use marker::{Marker, folder_of};
+
+/// What the names of unfinished files start with; their session and a number follow.
+pub(super) const UNFINISHED: &str = ".hama-part-";
+
+/// The locks of one process in one store, its session, and its unfinished files.
+#[derive(Debug)]
+pub(super) struct Locks {
+    namespace: Arc<dyn Namespace>,
+    sessions: Arc<Sessions>,
+    holdings: Arc<Holdings>,
+    keeper: Mutex<Option<Keeper>>,
+    /// What numbers markers and unfinished files.
+    count: AtomicU64,
+    /// Whether somebody was told that locks cannot be left here.
+    has_warned: AtomicBool,
+}
+
+impl Locks {
+    pub(super) fn new(namespace: Arc<dyn Namespace>, times: Times) -> Arc<Locks> {
+        Locks::with_clock(namespace, times, Clock::Boot)
+    }
+
+    fn with_clock(namespace: Arc<dyn Namespace>, times: Times, clock: Clock) -> Arc<Locks> {
+        let sessions = Arc::new(Sessions::new(Arc::clone(&namespace), times, clock));
+        Arc::new(Locks {
+            namespace,
+            sessions,
+            holdings: Arc::default(),
+            keeper: Mutex::default(),
+            count: AtomicU64::new(0),
+            has_warned: AtomicBool::new(false),
+        })
+    }
+
+    /// A name for a file of this process in `dir` that is not finished yet.
+    ///
+    /// # Errors
+    /// Those of the store, where no session can be begun.
+    pub(super) fn unfinished(&self, dir: &StorePath) -> Result<StorePath> {
+        let (session, number) = (self.session()?, self.number());
+        Ok(inside(dir, &format!("{UNFINISHED}{session}-{number}")))
+    }
+
+    /// As [`Store::lock`](crate::store::Store::lock). Where this process may leave no marker, a shared lock is one in name
+    /// only: who reads can read, and fails where somebody clears what it reads.
+    ///
+    /// # Errors
+    /// `NotFound`; those of the store.
+    pub(super) fn lock(self: &Arc<Self>, path: &StorePath, lock: Lock) -> Result<Option<Box<dyn LockGuard>>> {
+        let marked = match self.mark(path, lock) {
+            Err(error) if lock == Lock::Shared && is_refusal(&error) => {
+                self.warn_once(&error);
+                None
+            }
+            other => Some(other?),
+        };
+        // From here on the marker goes with the guard.
+        let guard = marked.map(|marker| Guard {
+            held: self.holdings.add(path.clone(), lock, marker),
+            locks: Arc::clone(self),
+        });
+        if !self.namespace.exists(path)? {
+            return Err(Error::new(ErrorKind::NotFound, format!("cannot lock {path}: it is not there")));
+        }
+        let Some(guard) = guard else { return Ok(Some(Box::new(Unmarked))) };
+        Ok(if self.has_rival(&guard.held, path)? { None } else { Some(Box::new(guard)) })
+    }
+
+    /// Renames a file and lets this process's locks of it go with it.
+    ///
+    /// # Errors
+    /// Those of the store and of `rename`.
+    pub(super) fn publish(
+        &self,
+        from: &StorePath,
+        to: &StorePath,
+        rename: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        let moving = self.holdings.of(from);
+        let mut marked = Ok(());
+        for held in &moving {
+            marked = marked.and_then(|()| self.mark(to, held.lock()).map(|marker| self.keep(held, marker)));
+        }
+        let renamed = marked.and_then(|()| rename());
+        match &renamed {
+            Ok(()) => self.release(moving.iter().flat_map(|held| held.leave(from, to)).collect()),
+            // It may have been done, so both names stay locked.
+            Err(error) if error.kind() == ErrorKind::Unavailable => {}
+            Err(_) => self.release(moving.iter().flat_map(|held| held.leave(to, from)).collect()),
+        }
+        renamed
+    }
+
+    /// Deletes the unfinished files of dead sessions in a directory, and what they left of locks.
+    ///
+    /// # Errors
+    /// Those of the store; a directory that is not there is none.
+    pub(super) fn sweep(&self, dir: &StorePath) -> Result<()> {
+        let entries = match self.namespace.entries(dir) {
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Invalid) => Vec::new(),
+            other => other?,
+        };
+        let unfinished: Vec<_> = entries
+            .into_iter()
+            .filter_map(|entry| Some((session_of_unfinished(&entry.name)?, entry.name)))
+            .collect();
+        if !unfinished.is_empty() {
+            self.session()?;
+        }
+        let dead = self.sessions.dead(unfinished.iter().map(|(session, _)| session.clone()).collect())?;
+        for (_, name) in unfinished.iter().filter(|(session, _)| dead.contains(session)) {
+            self.namespace.remove(&dir.child(name)?)?;
+        }
+        self.sweep_own()
+    }
+
+    /// Clears what dead sessions left in the store's own directory.
+    fn sweep_own(&self) -> Result<()> {
+        let folders = match self.namespace.entries(&super::session::own_dir()) {
+            // There was nobody.
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(e),
+            Ok(_) => self.folders()?,
+        };
+        self.session()?;
+        let seen = self.sessions.clear()?;
+        let mut left = Vec::new();
+        for folder in &folders {
+            let markers = self.markers(folder)?;
+            left.extend(markers.into_iter().filter(|marker| seen.is_dead(marker.session())));
+        }
+        self.clear(&left);
+        Ok(())
+    }
+
+    fn session(&self) -> Result<SessionId> {
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        if keeper.is_none() {
+            let parts = (Arc::clone(&self.namespace), Arc::clone(&self.sessions), Arc::clone(&self.holdings));
+            *keeper = Some(Keeper::start(parts.0, parts.1, parts.2)?);
+        }
+        drop(keeper);
+        self.sessions.id()
+    }
+
+    fn number(&self) -> u64 {
+        self.count.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Makes a marker. One that may have been made is removed again.
+    fn mark(&self, path: &StorePath, lock: Lock) -> Result<Marker> {
+        let marker = Marker::new(path, lock, self.session()?, self.number());
+        match self.namespace.make_dir(&marker.path()) {
+            Ok(()) => Ok(marker),
+            Err(error) => {
+                if error.kind() == ErrorKind::Unavailable {
+                    self.release(vec![marker]);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives a lock one marker more, unless it has been let go meanwhile.
+    fn keep(&self, held: &Held, marker: Marker) {
+        if let Some(marker) = held.add(marker) {
+            self.release(vec![marker]);
+        }
+    }
+
+    /// Whether somebody holds what does not go with this lock. Markers of dead sessions go.
+    fn has_rival(&self, held: &Held, path: &StorePath) -> Result<bool> {
+        let markers = self.markers(&folder_of(path))?;
+        if !markers.iter().any(|marker| held.has(marker)) {
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("cannot lock {path}: somebody took this process for dead; try again"),
+            ));
+        }
+        let goes_with = |marker: &Marker| held.lock() == Lock::Shared && marker.lock() == Lock::Shared;
+        let rivals: Vec<_> =
+            markers.into_iter().filter(|marker| !held.has(marker) && !goes_with(marker)).collect();
+        let sessions: BTreeSet<_> = rivals.iter().map(|marker| marker.session().clone()).collect();
+        let dead = self.sessions.dead(sessions)?;
+        let (dead, alive): (Vec<_>, Vec<_>) =
+            rivals.into_iter().partition(|marker| dead.contains(marker.session()));
+        self.clear(&dead);
+        Ok(!alive.is_empty())
+    }
+
+    fn folders(&self) -> Result<Vec<StorePath>> {
+        match self.namespace.entries(&locks_dir()) {
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            Err(e) => Err(e),
+            Ok(entries) => entries.iter().map(|entry| locks_dir().child(&entry.name)).collect(),
+        }
+    }
+
+    fn markers(&self, folder: &StorePath) -> Result<Vec<Marker>> {
+        match self.namespace.entries(folder) {
+            // The last one who had a marker there removed it. Something foreign may have the name.
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Invalid) => Ok(Vec::new()),
+            Err(e) => Err(e),
+            Ok(entries) => {
+                Ok(entries.iter().filter_map(|entry| Marker::parse(folder, &entry.name)).collect())
+            }
+        }
+    }
+
+    /// Removes markers of dead sessions, which count no more in any case.
+    fn clear(&self, dead: &[Marker]) {
+        if let Err(error) = keeper::remove(&*self.namespace, dead) {
+            tracing::debug!(%error, "what a dead process left of its locks stays");
+        }
+    }
+
+    /// Has the keeper remove markers of this process, and waits for it, but not for long.
+    fn release(&self, markers: Vec<Marker>) {
+        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = keeper.as_ref().filter(|_| !markers.is_empty()).map(|keeper| keeper.release(markers));
+        drop(keeper);
+        if let Some(done) = done {
+            // Nothing comes of it either way.
+            let _ = done.recv_timeout(self.sessions.times().release);
+        }
+    }
+
+    fn warn_once(&self, error: &Error) {
+        if !self.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%error, "no lock can be left in the store: what is read here is not kept from being cleared");
+        }
+    }
+}
+
+/// Whether the store answers, and refuses to have something made.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Invalid | ErrorKind::OutOfSpace)
+}
+
+fn session_of_unfinished(name: &str) -> Option<SessionId> {
+    let (session, number) = name.strip_prefix(UNFINISHED)?.rsplit_once('-')?;
+    number.parse::<u64>().ok()?;
+    SessionId::parse(session)
+}
+
+/// A lock that lasts until it is dropped.
+#[derive(Debug)]
+struct Guard {
+    held: Arc<Held>,
+    locks: Arc<Locks>,
+}
+
+impl LockGuard for Guard {}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.locks.release(self.locks.holdings.end(&self.held));
+    }
+}
+
+/// A shared lock that could not be marked.
+#[derive(Debug)]
+struct Unmarked;
+
+impl LockGuard for Unmarked {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! The thread that keeps a process's session alive and removes the markers of locks that were let go.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::Instant;
+
+use hama_core::{Error, ErrorKind, Result};
+
+use super::held::Holdings;
+use super::marker::Marker;
+use crate::store::hdfs::namespace::Namespace;
+use crate::store::hdfs::session::Sessions;
+
+/// The thread, which ends the session when this is dropped. Neither waits for the other for long.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    releases: Option<Sender<Release>>,
+    ended: Receiver<()>,
+    sessions: Arc<Sessions>,
+}
+
+#[derive(Debug)]
+struct Release {
+    markers: Vec<Marker>,
+    done: Sender<()>,
+}
+
+impl Keeper {
+    /// # Errors
+    /// `Unavailable` where there is no thread to be had.
+    pub(super) fn start(
+        namespace: Arc<dyn Namespace>,
+        sessions: Arc<Sessions>,
+        holdings: Arc<Holdings>,
+    ) -> Result<Keeper> {
+        let (releases, requests) = mpsc::channel();
+        let (end, ended) = mpsc::channel();
+        let work = Work { namespace, sessions: Arc::clone(&sessions), holdings, left: Vec::new() };
+        let run = move || {
+            work.run(&requests);
+            drop(end);
+        };
+        std::thread::Builder::new()
+            .name("hama-hdfs-session".to_owned())
+            .spawn(run)
+            .map_err(|e| Error::io("cannot start the thread that keeps a session in HDFS", e))?;
+        Ok(Keeper { releases: Some(releases), ended, sessions })
+    }
+
+    /// Has markers removed. What comes back has an end when they are.
+    pub(super) fn release(&self, markers: Vec<Marker>) -> Receiver<()> {
+        let (done, waits) = mpsc::channel();
+        if let Some(releases) = &self.releases {
+            // A thread that is gone leaves them to those who clear dead sessions.
+            let _ = releases.send(Release { markers, done });
+        }
+        waits
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.releases = None;
+        let _ = self.ended.recv_timeout(self.sessions.times().release);
+    }
+}
+
+#[derive(Debug)]
+struct Work {
+    namespace: Arc<dyn Namespace>,
+    sessions: Arc<Sessions>,
+    holdings: Arc<Holdings>,
+    /// Markers that could not be removed yet.
+    left: Vec<Marker>,
+}
+
+impl Work {
+    fn run(mut self, requests: &Receiver<Release>) {
+        let mut renewal = Instant::now() + self.sessions.times().renewal;
+        loop {
+            match requests.recv_timeout(renewal.saturating_duration_since(Instant::now())) {
+                Ok(Release { markers, done }) => {
+                    self.remove(markers);
+                    drop(done);
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if Instant::now() >= renewal {
+                self.renew();
+                renewal = Instant::now() + self.sessions.times().renewal;
+            }
+        }
+        self.sessions.end();
+    }
+
+    fn renew(&mut self) {
+        let renewed = self.sessions.renew().and_then(|()| self.mark_again());
+        if let Err(error) = renewed {
+            tracing::warn!(%error, "the session in HDFS could not be renewed, it is tried again");
+        }
+        let left = std::mem::take(&mut self.left);
+        self.remove(left);
+    }
+
+    /// Marks what was marked by a session that was lost.
+    fn mark_again(&mut self) -> Result<()> {
+        let all = self.holdings.all();
+        if all.is_empty() {
+            return Ok(());
+        }
+        let session = self.sessions.id()?;
+        for held in all {
+            for marker in held.markers_not_of(&session) {
+                let again = marker.of_session(session.clone());
+                self.namespace.make_dir(&again.path())?;
+                let old = held.replace(&marker, again);
+                self.remove(vec![old]);
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, mut markers: Vec<Marker>) {
+        if let Err(error) = remove(&*self.namespace, &markers) {
+            tracing::debug!(%error, "a lock could not be let go, it is tried again");
+            self.left.append(&mut markers);
+        }
+    }
+}
+
+/// Removes markers, and their folders where nothing is left in them.
+pub(super) fn remove(namespace: &dyn Namespace, markers: &[Marker]) -> Result<()> {
+    for marker in markers {
+        namespace.remove(&marker.path())?;
+    }
+    let folders: BTreeSet<_> = markers.iter().map(Marker::folder).collect();
+    for folder in folders {
+        match namespace.remove(folder) {
+            // Others have markers in it.
+            Err(e) if e.kind() == ErrorKind::Invalid => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::store::hdfs::namespace::fake::Client;
+
+    /// What a renewal does after the session was lost.
+    pub(in crate::store::hdfs::lock) fn mark_again(
+        client: &Arc<Client>,
+        sessions: &Arc<Sessions>,
+        holdings: &Arc<Holdings>,
+    ) {
+        let (namespace, sessions) = (Arc::clone(client) as _, Arc::clone(sessions));
+        let mut work = Work { namespace, sessions, holdings: Arc::clone(holdings), left: Vec::new() };
+        work.mark_again().unwrap();
+    }
+}

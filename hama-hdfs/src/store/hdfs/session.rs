@@ -1,0 +1,283 @@
+//! Sessions: how those who share an HDFS see which of them are still there.
+//!
+//! HDFS has no lock that ends with its holder. So every process that locks or writes files has a session: the file
+//! `.hama/sessions/ID` in the store, which it makes anew every few seconds, so that its time is the NameNode's. A session
+//! is dead when its process can be seen to be gone from here, when its file is not there, or when that has not been made
+//! anew for the length of the lease. Ages are differences of the NameNode's times, of two files that lie there: no host's
+//! clock is believed. Only who does not reach the NameNode looks at its own, to know that it has lost its session.
+//!
+//! What this cannot tell: a NameNode that was away, or frozen, for longer than the lease has ended all sessions by it, and
+//! so has one that takes over with a clock that is that much ahead. Each process then begins another session and marks its
+//! locks again; in between somebody may have taken them for a dead one's.
+
+mod id;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hama_core::{Error, ErrorKind, Result};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::namespace::{Named, Namespace};
+use crate::path::StorePath;
+
+pub(super) use id::SessionId;
+#[cfg(test)]
+pub(super) use id::tests as ids;
+
+/// Everything of Hama's own that is no table lies here.
+pub(super) const OWN: &str = ".hama";
+
+/// How often what is done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// How often a session is renewed.
+    pub(super) renewal: Duration,
+    /// How long after its last renewal it is dead.
+    pub(super) lease: Duration,
+    /// How long who lets a lock go, or the store, waits until that is done.
+    pub(super) release: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Times {
+        let seconds = Duration::from_secs;
+        Times { renewal: seconds(10), lease: seconds(60), release: seconds(2) }
+    }
+}
+
+/// The sessions that one process has in one store: one at a time.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    namespace: Arc<dyn Namespace>,
+    times: Times,
+    clock: Clock,
+    current: Mutex<Option<Current>>,
+}
+
+#[derive(Debug)]
+struct Current {
+    id: SessionId,
+    /// When its last renewal began, by the clock of this host.
+    renewed: Duration,
+}
+
+impl Sessions {
+    pub(super) fn new(namespace: Arc<dyn Namespace>, times: Times, clock: Clock) -> Sessions {
+        Sessions { namespace, times, clock, current: Mutex::default() }
+    }
+
+    pub(super) fn times(&self) -> Times {
+        self.times
+    }
+
+    /// The session of this process, begun where there is none or it was lost.
+    ///
+    /// # Errors
+    /// Those of the store, where it cannot be begun.
+    pub(super) fn id(&self) -> Result<SessionId> {
+        let mut current = self.current();
+        match &*current {
+            Some(session) if !self.is_late(session) => Ok(session.id.clone()),
+            _ => self.begin(&mut current),
+        }
+    }
+
+    /// Makes the session's file anew, where there is a session. Where it is too late for that another one begins.
+    ///
+    /// # Errors
+    /// Those of the store: then the next renewal may still be in time.
+    pub(super) fn renew(&self) -> Result<()> {
+        self.renew_older_than(Duration::ZERO)
+    }
+
+    /// Which of these sessions are dead.
+    ///
+    /// # Cost
+    /// None where all of them can be seen to be gone from here, else one call, and two more in some seconds.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(super) fn dead(&self, asked: BTreeSet<SessionId>) -> Result<BTreeSet<SessionId>> {
+        let (mut dead, open): (BTreeSet<_>, BTreeSet<_>) = asked.into_iter().partition(SessionId::has_ended);
+        if !open.is_empty() {
+            let seen = self.look()?;
+            dead.extend(open.into_iter().filter(|id| seen.is_dead(id)));
+        }
+        Ok(dead)
+    }
+
+    /// Removes the files of dead sessions as far as that goes, and says what it saw.
+    ///
+    /// # Errors
+    /// Those of the store, where it cannot look.
+    pub(super) fn clear(&self) -> Result<Seen> {
+        let seen = self.look()?;
+        for session in seen.sessions.iter().filter(|session| seen.is_dead(&session.id)) {
+            if let Err(error) = self.namespace.remove(&file_of(&session.id)) {
+                tracing::debug!(%error, "the session of a dead process stays");
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Ends the session: its file goes, and the store's own directories where nothing else is in them.
+    pub(super) fn end(&self) {
+        let Some(session) = self.current().take() else { return };
+        let own = [file_of(&session.id), sessions_dir(), locks_dir(), own_dir()];
+        for path in own {
+            match self.namespace.remove(&path) {
+                // One with something in it stays.
+                Err(error) if error.kind() != ErrorKind::Invalid => {
+                    tracing::debug!(%error, "the session is left to those who clear it");
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<Current>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, current: &mut Option<Current>) -> Result<SessionId> {
+        let session = Current { id: SessionId::new(), renewed: self.clock.now() };
+        self.namespace.put(&file_of(&session.id))?;
+        let id = session.id.clone();
+        *current = Some(session);
+        Ok(id)
+    }
+
+    fn age(&self, session: &Current) -> Duration {
+        self.clock.now().saturating_sub(session.renewed)
+    }
+
+    /// Whether others may take it for dead. It was renewed after `renewed` by their clock, so this is true before.
+    fn is_late(&self, session: &Current) -> bool {
+        self.age(session) >= self.times.lease
+    }
+
+    fn renew_older_than(&self, age: Duration) -> Result<()> {
+        let mut current = self.current();
+        let Some(session) = &mut *current else { return Ok(()) };
+        if self.age(session) < age {
+            return Ok(());
+        }
+        let (begun, file) = (self.clock.now(), file_of(&session.id));
+        if !self.is_late(session) {
+            self.namespace.put(&file)?;
+            if !self.is_late(session) {
+                session.renewed = begun;
+                return Ok(());
+            }
+        }
+        tracing::warn!(
+            session = %session.id,
+            "the NameNode could not be reached for {:?}: others may have taken this process for dead and its locks away",
+            self.times.lease
+        );
+        // What it made again too late must not count.
+        self.namespace.remove(&file)?;
+        self.begin(&mut current).map(drop)
+    }
+
+    /// The sessions that the store knows, and the NameNode's time, at most a sixtieth of the lease old.
+    fn look(&self) -> Result<Seen> {
+        self.renew_older_than(self.times.lease / 60)?;
+        let own = self.id()?;
+        let entries = self.namespace.entries(&sessions_dir())?;
+        let sessions: Vec<Session> = entries.iter().filter_map(Session::of_entry).collect();
+        let Some(now_ms) = sessions.iter().find(|session| session.id == own).map(|own| own.modified_ms)
+        else {
+            // Another one begins with the next try.
+            self.current().take();
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("cannot tell who is still there: somebody removed {}; try again", file_of(&own)),
+            ));
+        };
+        Ok(Seen { own, sessions, now_ms, lease: self.times.lease })
+    }
+}
+
+/// What tells how long ago something was.
+#[derive(Clone, Debug)]
+pub(super) enum Clock {
+    /// That of the kernel since its boot; it goes on while the host sleeps.
+    Boot,
+    /// One that a test sets, in milliseconds.
+    #[cfg(test)]
+    Set(Arc<std::sync::atomic::AtomicU64>),
+}
+
+impl Clock {
+    fn now(&self) -> Duration {
+        match self {
+            Clock::Boot => {
+                let now = clock_gettime(ClockId::Boottime);
+                Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
+            }
+            #[cfg(test)]
+            Clock::Set(ms) => Duration::from_millis(ms.load(std::sync::atomic::Ordering::SeqCst)),
+        }
+    }
+}
+
+/// What a look at the sessions of a store found.
+#[derive(Debug)]
+pub(super) struct Seen {
+    own: SessionId,
+    sessions: Vec<Session>,
+    now_ms: u64,
+    lease: Duration,
+}
+
+#[derive(Debug)]
+struct Session {
+    id: SessionId,
+    modified_ms: u64,
+}
+
+impl Seen {
+    /// Whether a session is dead. One that nobody knows any more is.
+    pub(super) fn is_dead(&self, id: &SessionId) -> bool {
+        if *id == self.own {
+            return false;
+        }
+        let Some(session) = self.sessions.iter().find(|session| session.id == *id) else { return true };
+        let age = Duration::from_millis(self.now_ms.saturating_sub(session.modified_ms));
+        age >= self.lease || id.has_ended()
+    }
+}
+
+impl Session {
+    fn of_entry(entry: &Named) -> Option<Session> {
+        Some(Session { id: SessionId::parse(&entry.name)?, modified_ms: entry.modified_ms })
+    }
+}
+
+pub(super) fn own_dir() -> StorePath {
+    inside(&StorePath::root(), OWN)
+}
+
+pub(super) fn locks_dir() -> StorePath {
+    inside(&own_dir(), "locks")
+}
+
+pub(super) fn sessions_dir() -> StorePath {
+    inside(&own_dir(), "sessions")
+}
+
+fn file_of(id: &SessionId) -> StorePath {
+    inside(&sessions_dir(), &id.to_string())
+}
+
+/// The path of a name that only digits, letters, points and dashes are in.
+pub(super) fn inside(dir: &StorePath, name: &str) -> StorePath {
+    dir.child(name).expect("ids and our own words make segments")
+}
+
+#[cfg(test)]
+mod tests;
