@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::steps::{Steps, cargo};
-use crate::{compare, oracles};
+use crate::{compare, oracles, services};
 
 /// Format, lints (every feature set alone too), docs, benches that run once, tests, the quick comparison.
 pub(crate) fn all(steps: &mut Steps) -> Result<(), String> {
@@ -25,7 +25,7 @@ pub(crate) fn all(steps: &mut Steps) -> Result<(), String> {
     compare::run(steps, &compare::Options::QUICK)
 }
 
-/// Every test, with the oracles.
+/// Every test, with the oracles and with HDFS.
 ///
 /// Without them the tests that need them say that they skip; under `CI` that is an error.
 pub(crate) fn test(steps: &mut Steps, arguments: &[String]) -> Result<(), String> {
@@ -37,7 +37,18 @@ pub(crate) fn test(steps: &mut Steps, arguments: &[String]) -> Result<(), String
         Err(message) if std::env::var_os("CI").is_some() => return Err(message),
         Err(message) => eprintln!("xtask: going on without the comparison with Python: {message}"),
     }
-    steps.run("tests", tests.args(arguments))
+    match services::set_up(steps) {
+        Err(message) if std::env::var_os("CI").is_some() => return Err(message),
+        Err(message) => eprintln!("xtask: going on without HDFS: {message}"),
+        Ok(()) => {}
+    }
+    let summary = services::summary(&mut tests)?;
+    let outcome = steps.run("tests", tests.args(arguments));
+    // Again, since much was printed after it.
+    if let Ok(line) = std::fs::read_to_string(summary) {
+        eprint!("\n{line}");
+    }
+    outcome
 }
 
 /// Every package with no features, and with each of its features by itself.

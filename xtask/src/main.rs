@@ -1,10 +1,11 @@
-//! `cargo xtask test`, `ci`, `compare` and `torture`: what the tests and comparisons of Hama need, set up, and everything run.
+//! `cargo xtask test`, `ci`, `hdfs`, `compare` and `torture`: what the tests and comparisons of Hama need, set up, and everything run.
 
 #![expect(clippy::print_stderr, reason = "a program that talks to the person who started it")]
 
 mod ci;
 mod compare;
 mod oracles;
+mod services;
 mod steps;
 mod torture;
 
@@ -15,11 +16,21 @@ use steps::Steps;
 const USAGE: &str = "\
 usage: cargo xtask test [CARGO-TEST-OPTIONS] [-- TEST-OPTIONS]
        cargo xtask ci
+       cargo xtask hdfs up | status | down
+       cargo xtask hdfs up --hosts [-- COMMAND...]
        cargo xtask compare [--quick] [--only NAME,...]
        cargo xtask torture [--seed N] [--minutes M] [--only NAME,...]
 
-test   sets up the Python environment that results are compared with (target/oracles) and runs every test
+test   sets up the Python environment that results are compared with (target/oracles) and a real HDFS (target/services),
+       and runs every test
 ci     format, lints, docs, benches, tests and a quick comparison: everything that a change must pass
+
+hdfs   a real HDFS to try Hama with: a NameNode and three DataNodes on this machine, fetched from Maven Central
+  up                starts it, and says what --store to use; it stays until down
+  up --hosts        opens a shell (or runs COMMAND) where the three DataNodes are three hosts: which one a command is on
+                    is told by the address that it dials. It goes when the shell ends
+  status            says what is up
+  down              ends it, and removes its files
 
 compare   measures Hama beside NumPy, Dask with Zarr, and MKL, which it installs into target; writes the table of
           README.md, docs/compare.svg and benches/runs/DATE-compare-PROCESSOR.txt. What to watch: benches/README.md
@@ -53,14 +64,21 @@ fn main() -> ExitCode {
     let outcome = match arguments.split_first() {
         Some((verb, rest))
             if asks_for_help(verb)
-                || ["compare", "torture"].contains(&verb.as_str())
-                    && rest.iter().any(|argument| asks_for_help(argument)) =>
+                || ["compare", "torture", "hdfs"].contains(&verb.as_str())
+                    && rest
+                        .iter()
+                        .take_while(|argument| *argument != "--")
+                        .any(|argument| asks_for_help(argument)) =>
         {
             eprintln!("{USAGE}");
             return ExitCode::SUCCESS;
         }
         Some((verb, rest)) if verb == "test" => ci::test(&mut steps, rest),
         Some((verb, [])) if verb == "ci" => ci::all(&mut steps),
+        Some((verb, rest)) if verb == "hdfs" => match services::Verb::parse(rest) {
+            Ok(verb) => return end(services::run(&mut steps, &verb)),
+            Err(message) => return refuse(&message),
+        },
         Some((verb, rest)) if verb == "compare" => match compare::Options::parse(rest) {
             Ok(options) => compare::run(&mut steps, &options),
             Err(message) => return refuse(&message),
@@ -72,13 +90,14 @@ fn main() -> ExitCode {
         _ => return refuse("what to do?"),
     };
     steps.report();
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("xtask: {message}");
-            ExitCode::FAILURE
-        }
-    }
+    end(outcome.map(|()| ExitCode::SUCCESS))
+}
+
+fn end(outcome: Result<ExitCode, String>) -> ExitCode {
+    outcome.unwrap_or_else(|message| {
+        eprintln!("xtask: {message}");
+        ExitCode::FAILURE
+    })
 }
 
 fn asks_for_help(argument: &str) -> bool {

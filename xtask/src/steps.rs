@@ -1,9 +1,11 @@
 //! Steps: commands run one after another, each with its name and its time.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
+
+pub(crate) use xtask::root;
 
 /// The steps done so far.
 pub(crate) struct Steps {
@@ -65,13 +67,6 @@ fn line(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
     let words = std::iter::once(program).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
-}
-
-/// The workspace's folder.
-pub(crate) fn root() -> PathBuf {
-    let here =
-        std::env::var_os("CARGO_MANIFEST_DIR").map_or(env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
-    here.parent().map(Path::to_owned).unwrap_or(here)
 }
 
 /// The cargo that runs us, in the workspace's folder.
