@@ -5,7 +5,7 @@
 //! that a table asks for. Calls block.
 
 mod directory;
-#[cfg(any(feature = "hdfs", test))]
+#[cfg(feature = "hdfs")]
 mod hdfs;
 mod memory;
 mod registry;

@@ -3,3 +3,4 @@
 mod lock;
 mod namespace;
 mod session;
+mod web;
