@@ -40,6 +40,7 @@ mod rates;
 mod remove;
 mod resident;
 mod saved_plan;
+mod seconds;
 mod session;
 mod settings;
 mod show;
@@ -52,7 +53,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use hama::table::store::Durability;
+use hama::table::store::{Durability, set_hdfs_options};
 
 use failure::Failure;
 use output::Output;
@@ -111,7 +112,7 @@ struct Cli {
 /// The options that every verb has, before it and after it.
 #[derive(Args, Default)]
 pub(crate) struct Global {
-    /// Where the tables lie: a folder, or a URL such as file:./hama-data [default: ./hama-data]
+    /// Where the tables lie: a folder, or a URL such as hdfs://namenode:8020/hama [default: ./hama-data]
     #[arg(long, global = true, value_name = "URL", help_heading = "Options of every command")]
     pub(crate) store: Option<String>,
     /// The most memory to use, such as 2GiB or 512MiB [default: a quarter of what this machine has]
@@ -146,6 +147,21 @@ pub(crate) struct Global {
     /// Where files are converted in that cannot be read or written in place [default: $TMPDIR, else /var/tmp]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Options of every command")]
     pub(crate) spill_dir: Option<std::path::PathBuf>,
+    /// How long HDFS may take to answer, in seconds [default: 30]
+    #[arg(
+        long,
+        global = true,
+        value_name = "SECONDS",
+        allow_hyphen_values = true,
+        help_heading = "Options of every command"
+    )]
+    pub(crate) timeout: Option<seconds::Seconds>,
+    /// How many DataNodes hold each file that is written to HDFS [default: what the NameNode says]
+    #[arg(long, global = true, value_name = "COUNT", help_heading = "Options of every command")]
+    pub(crate) replication: Option<u16>,
+    /// HOST:PORT of the web server of the NameNode [default: what Hadoop's configuration says]
+    #[arg(long, global = true, value_name = "ADDRESS", help_heading = "Options of every command")]
+    pub(crate) webhdfs: Option<String>,
     /// Answer with one JSON document on standard output, errors too
     #[arg(long, global = true, help_heading = "Options of every command")]
     pub(crate) json: bool,
@@ -260,6 +276,9 @@ pub(crate) fn main() -> ExitCode {
                 match Settings::load(&global) {
                     Ok(settings) => global.settings = settings,
                     Err(error) => return output.end(Err(error.into())),
+                }
+                if let Err(error) = set_hdfs_options(global.settings.hdfs()) {
+                    return output.end(Err(error.into()));
                 }
             }
             let outcome = command.run(&global, &mut output);

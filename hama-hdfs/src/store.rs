@@ -7,6 +7,8 @@
 mod directory;
 #[cfg(feature = "hdfs")]
 mod hdfs;
+#[cfg(any(test, feature = "hdfs", feature = "testing"))]
+pub(crate) mod located;
 mod memory;
 mod registry;
 mod strict;
@@ -20,6 +22,8 @@ use serde::{Deserialize, Serialize};
 use crate::path::StorePath;
 use crate::url::StoreUrl;
 
+#[cfg(feature = "hdfs")]
+pub use hdfs::{HdfsOptions, hdfs_options, set_hdfs_options};
 pub use registry::{create, forget, open, register};
 pub use strict::{StrictRules, StrictStore};
 
@@ -136,6 +140,11 @@ pub trait Store: Send + Sync + Debug {
     /// Those of the store; a directory that is not there is none.
     fn sweep(&self, dir: &StorePath) -> Result<()>;
 
+    /// How many files at once one who reads or writes many of them should have in flight.
+    fn files_at_once(&self) -> usize {
+        1
+    }
+
     /// The bytes that can still be written, where the store knows.
     ///
     /// # Errors
@@ -214,6 +223,33 @@ pub trait StoreReader: Send + Sync + Debug {
     /// # Errors
     /// `Data` where the file ends before.
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<()>;
+
+    /// Reads `len` bytes from `offset` on through `part`, which is not empty: `take` gets them in order, each time as many
+    /// as `part` holds, the last time what is left.
+    ///
+    /// # Errors
+    /// Those of [`read_at`](Self::read_at). `take` may have got some of the bytes then.
+    fn read_through(
+        &self,
+        offset: u64,
+        len: usize,
+        part: &mut [u8],
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Result<()> {
+        let most = part.len();
+        for start in (0..len).step_by(most) {
+            let part = &mut part[..most.min(len - start)];
+            self.read_at(offset + start as u64, part)?;
+            take(part);
+        }
+        Ok(())
+    }
+
+    /// How many bytes are best read at a time by one who reads many: as many as stay in a cache where a read costs next
+    /// to nothing.
+    fn part_bytes(&self) -> usize {
+        256 << 10
+    }
 }
 
 /// What holds a lock until it is dropped.

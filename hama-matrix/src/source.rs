@@ -94,6 +94,14 @@ impl Source {
         }
     }
 
+    /// How many readers of it gain by reading at once. One that takes memory of the pool is alone.
+    pub(crate) fn readers_at_once(&self) -> usize {
+        match self {
+            Source::Table(table) => table.store().files_at_once(),
+            Source::Npy(_) | Source::Zarr(_) => 1,
+        }
+    }
+
     /// What a reader of it takes from the pool, beside the tiles that it fills.
     pub(crate) fn scratch_bytes(&self) -> u64 {
         match self {

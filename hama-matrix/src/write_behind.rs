@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hama_core::{Buffer, Error, Host, Payload, Result};
-use hama_hdfs::{ElementType, ShardRecord, ShardWriter, TableTarget, TileIndex};
+use hama_hdfs::{ElementType, Finishing, ShardRecord, ShardWriter, TableTarget, TileIndex};
 
 use crate::transpose::transpose;
 
@@ -140,18 +140,18 @@ struct Shards<'a> {
     host: &'a Host,
     mirror: Option<Buffer>,
     open: BTreeMap<(u64, u64), ShardWriter>,
-    written: Vec<ShardRecord>,
+    finishing: Finishing,
 }
 
 impl<'a> Shards<'a> {
     fn new(target: &'a TableTarget, host: &'a Host, mirror: Option<Buffer>) -> Shards<'a> {
-        Shards { target, host, mirror, open: BTreeMap::new(), written: Vec::new() }
+        Shards { target, host, mirror, open: BTreeMap::new(), finishing: Finishing::default() }
     }
 
     fn write_all(mut self, tiles: &Receiver<Item>, waiting: &Waiting) -> Result<Vec<ShardRecord>> {
         for Item { tile, bytes, places } in tiles {
             if waiting.given_up.load(Ordering::Relaxed) {
-                return Ok(self.written);
+                return Ok(Vec::new());
             }
             if places != Places::Mirror {
                 self.write(tile, &bytes)?;
@@ -164,7 +164,7 @@ impl<'a> Shards<'a> {
             waiting.changed.notify_all();
         }
         match self.open.keys().next() {
-            None => Ok(self.written),
+            None => self.finishing.wait(),
             Some((row, col)) => {
                 Err(Error::internal(format!("shard ({row}, {col}) was left without all of its tiles")))
             }
@@ -180,7 +180,7 @@ impl<'a> Shards<'a> {
         };
         shard.write_tile(tile, bytes)?;
         if shard.is_complete() {
-            self.written.push(shard.finish()?);
+            self.finishing.finish(shard)?;
         } else {
             self.open.insert(key, shard);
         }

@@ -74,6 +74,13 @@ impl Show {
             Line::of("progress", &settings.progress, |kind| text(kind)),
             Line::of("durability", &settings.durability, |survives| text(survives)),
             Line::of("spill-dir", &settings.spill_dir, file),
+            Line::of("timeout", &settings.timeout, |time| (time.value().into(), time.to_string())),
+            Line::of("replication", &settings.replication, |count| {
+                count.map_or((Value::Null, "-".into()), |count| (count.into(), count.to_string()))
+            }),
+            Line::of("webhdfs", &settings.webhdfs, |address| {
+                address.as_ref().map_or((Value::Null, "-".into()), |address| text(address))
+            }),
             Line::of("probe", &settings.probe, file),
         ];
         output.report(&ConfigReport { settings: lines, files: settings.files.clone() })

@@ -10,10 +10,12 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use hama::table::store::HdfsOptions;
 use hama::{Error, Result};
 
 use super::count::count;
 use super::progress::Kind;
+use super::seconds::Seconds;
 use super::size::Size;
 use super::{Global, Survives};
 pub(crate) use file::ConfigFile;
@@ -56,6 +58,12 @@ pub(crate) struct Settings {
     pub(crate) durability: Setting<Survives>,
     /// Where files are converted in; none is where the system has large temporary files.
     pub(crate) spill_dir: Setting<Option<PathBuf>>,
+    /// How long HDFS may take to answer.
+    pub(crate) timeout: Setting<Seconds>,
+    /// How many DataNodes hold each file that is written to HDFS; none leaves it to the NameNode.
+    pub(crate) replication: Setting<Option<u16>>,
+    /// The address of the NameNode's web server; none is what Hadoop's configuration says.
+    pub(crate) webhdfs: Setting<Option<String>>,
     /// The file of what `hama bench probe` has measured; none where nothing says where the user's files are.
     pub(crate) probe: Setting<Option<PathBuf>>,
     /// The files that there are.
@@ -71,15 +79,17 @@ struct Sources<'a> {
 impl Default for Settings {
     /// What holds where nothing is said.
     fn default() -> Settings {
-        let default = |value| Setting { value, origin: Origin::Default };
         Settings {
             store: Setting { value: STORE.into(), origin: Origin::Default },
             memory: Setting { value: Size(hama::default_memory()), origin: Origin::Default },
-            peers: default(std::thread::available_parallelism().map_or(1, |count| count.get())),
+            peers: default_of(std::thread::available_parallelism().map_or(1, |count| count.get())),
             progress: Setting { value: Kind::Auto, origin: Origin::Default },
             durability: Setting { value: Survives::Full, origin: Origin::Default },
             spill_dir: Setting { value: None, origin: Origin::Default },
-            probe: Setting { value: None, origin: Origin::Default },
+            timeout: default_of(Seconds::of(HdfsOptions::DEFAULT.timeout)),
+            replication: default_of(None),
+            webhdfs: default_of(None),
+            probe: default_of(None),
             files: Vec::new(),
         }
     }
@@ -142,6 +152,27 @@ impl Settings {
                 |f| f.spill_dir.clone().map(Some),
                 default.spill_dir,
             )?,
+            timeout: sources.find(
+                "--timeout",
+                global.timeout,
+                |value| text(value)?.parse(),
+                |f| f.timeout,
+                default.timeout,
+            )?,
+            replication: sources.find(
+                "--replication",
+                global.replication.map(Some),
+                |value| count(&text(value)?).map(Some),
+                |f| f.replication.map(Some),
+                default.replication,
+            )?,
+            webhdfs: sources.find(
+                "--webhdfs",
+                global.webhdfs.clone().map(Some),
+                |value| text(value).map(Some),
+                |f| f.webhdfs.clone().map(Some),
+                default.webhdfs,
+            )?,
             probe: sources.find(
                 "--probe",
                 None,
@@ -152,6 +183,23 @@ impl Settings {
             files,
         })
     }
+}
+
+impl Settings {
+    /// What they say about stores in HDFS.
+    pub(crate) fn hdfs(&self) -> HdfsOptions {
+        HdfsOptions {
+            timeout: self.timeout.value.duration(),
+            replication: self.replication.value,
+            web: self.webhdfs.value.clone(),
+            spill_dir: self.spill_dir.value.clone(),
+        }
+    }
+}
+
+/// A value that holds where nothing is said.
+fn default_of<T>(value: T) -> Setting<T> {
+    Setting { value, origin: Origin::Default }
 }
 
 impl Sources<'_> {

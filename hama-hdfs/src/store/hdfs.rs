@@ -1,6 +1,220 @@
-//! A store in HDFS.
+//! A store in HDFS, over `hdfs-native`.
+//!
+//! A file is written under a hidden name, `.hama-part-..`, and renamed when it is whole; a listing shows nothing that
+//! begins with `.hama`. `docs/adr/0010-hdfs.md` says why it is done so.
 
+mod call;
+mod config;
+mod error;
 mod lock;
+mod names;
 mod namespace;
+mod probe;
+mod read;
 mod session;
+mod spool;
+mod upload;
 mod web;
+mod write;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+
+use hama_core::{Error, ErrorKind, Result};
+
+use super::{
+    BlockHosts, CreateHint, Entry, EntryKind, Lock, LockGuard, Store, StoreReader, StoreWriter,
+    check_one_directory,
+};
+use crate::path::StorePath;
+use crate::url::{Place, StoreUrl};
+use call::NameNode;
+use config::Configuration;
+use lock::Locks;
+use names::Names;
+use namespace::HdfsNamespace;
+use read::HdfsReader;
+use session::Times;
+use web::Web;
+use write::HdfsWriter;
+
+pub use config::{HdfsOptions, hdfs_options, set_hdfs_options};
+
+/// What names of Hama's own begin with, which are not listed.
+const HIDDEN: &str = ".hama";
+
+/// Files in flight: more gain nothing, and each that is read takes up to 2 MiB.
+const FILES_AT_ONCE: usize = 8;
+
+/// The stores of this process: one for each URL, whoever opens it.
+static OPEN: LazyLock<Mutex<HashMap<StoreUrl, Weak<HdfsStore>>>> = LazyLock::new(Mutex::default);
+
+/// The store at `url`, whose directory must be there.
+pub(super) fn open(url: StoreUrl) -> Result<Arc<dyn Store>> {
+    store(url, |store| match store.names.look(&StorePath::root()) {
+        Ok(found) if found.isdir => Ok(()),
+        Ok(_) => Err(Error::invalid(format!("cannot use {} as a store: it is no directory", store.url))),
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            Err(Error::new(ErrorKind::NotFound, format!("no store at {}", store.url)))
+        }
+        Err(e) => Err(e),
+    })
+}
+
+/// The same, the directory made where it is missing.
+pub(super) fn create(url: StoreUrl) -> Result<Arc<dyn Store>> {
+    store(url, |store| store.names.make_directory(&StorePath::root()))
+}
+
+/// The store that this process has open, or a new one that was found good.
+fn store(url: StoreUrl, check: impl FnOnce(&HdfsStore) -> Result<()>) -> Result<Arc<dyn Store>> {
+    if let Some(store) = opened().get(&url).and_then(Weak::upgrade) {
+        return Ok(store);
+    }
+    // This waits for a server, so nobody else may have to wait for it.
+    let store = Arc::new(HdfsStore::new(url.clone())?);
+    check(&store)?;
+    let mut opened = opened();
+    if let Some(other) = opened.get(&url).and_then(Weak::upgrade) {
+        return Ok(other);
+    }
+    opened.retain(|_, store| store.strong_count() > 0);
+    opened.insert(url, Arc::downgrade(&store));
+    Ok(store)
+}
+
+fn opened() -> MutexGuard<'static, HashMap<StoreUrl, Weak<HdfsStore>>> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A store in HDFS.
+#[derive(Debug)]
+struct HdfsStore {
+    url: StoreUrl,
+    names: Arc<Names>,
+    locks: Arc<Locks>,
+    web: Arc<Web>,
+}
+
+impl HdfsStore {
+    fn new(url: StoreUrl) -> Result<HdfsStore> {
+        let Place::Hdfs(place) = url.place() else {
+            return Err(Error::internal(format!("cannot look for {url} in HDFS")));
+        };
+        let configuration = Configuration::load(place)?;
+        let web = Arc::new(Web::of(&configuration));
+        let names = Arc::new(Names::new(Arc::new(NameNode::new(configuration)?), place.path.clone()));
+        let locks = Locks::new(Arc::new(HdfsNamespace::new(&names)), Times::default());
+        Ok(HdfsStore { url, names, locks, web })
+    }
+
+    fn unfinished(&self) -> Arc<dyn write::Unfinished> {
+        Arc::clone(&self.locks) as _
+    }
+}
+
+impl write::Unfinished for Locks {
+    fn unfinished(&self, dir: &StorePath) -> Result<StorePath> {
+        Locks::unfinished(self, dir)
+    }
+}
+
+impl Store for HdfsStore {
+    fn url(&self) -> &StoreUrl {
+        &self.url
+    }
+
+    fn create(&self, path: &StorePath, hint: CreateHint<'_>) -> Result<Box<dyn StoreWriter>> {
+        let Some(dir) = path.parent() else {
+            let message = format!("cannot make {}: it is there already", self.names.shown(path));
+            return Err(Error::new(ErrorKind::Exists, message));
+        };
+        self.names.make_directory(&dir)?;
+        let writer = HdfsWriter::new(&self.names, self.unfinished(), path.clone(), hint.len)?;
+        Ok(Box::new(writer))
+    }
+
+    fn open(&self, path: &StorePath) -> Result<Box<dyn StoreReader>> {
+        let (namenode, full) = (self.names.namenode(), self.names.full(path));
+        Ok(Box::new(HdfsReader::open(namenode, &full, self.names.shown(path))?))
+    }
+
+    /// A name in HDFS is durable when it is given; this only looks whether the directory is there.
+    fn sync(&self, dir: &StorePath) -> Result<()> {
+        let found = self.names.look(dir)?;
+        if found.isdir {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("cannot sync {}: it is a file", self.names.shown(dir))))
+    }
+
+    fn publish(&self, from: &StorePath, to: &StorePath) -> Result<()> {
+        check_one_directory(from, to)?;
+        self.locks.publish(from, to, || self.names.rename(from, to))
+    }
+
+    fn list(&self, dir: &StorePath) -> Result<Vec<Entry>> {
+        let found = self.names.entries(dir)?;
+        let shown = found.into_iter().filter(|(name, _)| !name.starts_with(HIDDEN));
+        let mut entries: Vec<Entry> = shown
+            .map(|(name, status)| match status.isdir {
+                true => Entry { name, kind: EntryKind::Directory, len: 0 },
+                false => Entry { name, kind: EntryKind::File, len: status.length as u64 },
+            })
+            .collect();
+        entries.sort();
+        Ok(entries)
+    }
+
+    fn delete(&self, path: &StorePath) -> Result<()> {
+        self.names.delete(path, false)
+    }
+
+    fn delete_all(&self, dir: &StorePath) -> Result<()> {
+        match self.names.look(dir) {
+            Ok(found) if found.isdir => self.names.delete(dir, true),
+            Ok(_) => {
+                let shown = self.names.shown(dir);
+                Err(Error::invalid(format!("cannot delete the directory {shown}: it is a file")))
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn hosts(&self, path: &StorePath) -> Result<Vec<BlockHosts>> {
+        match self.web.hosts(path) {
+            Some(blocks) => Ok(blocks),
+            None => self.names.look(path).map(|_| Vec::new()),
+        }
+    }
+
+    fn lock(&self, path: &StorePath, lock: Lock) -> Result<Option<Box<dyn LockGuard>>> {
+        self.locks.lock(path, lock)
+    }
+
+    fn point(&self, _link: &StorePath, _target: &StorePath) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn unpoint(&self, _link: &StorePath, _dir: &StorePath) -> Result<()> {
+        Ok(())
+    }
+
+    fn sweep(&self, dir: &StorePath) -> Result<()> {
+        self.locks.sweep(dir)
+    }
+
+    fn files_at_once(&self) -> usize {
+        FILES_AT_ONCE
+    }
+
+    fn free_bytes(&self) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
+    fn local_path(&self, _path: &StorePath) -> Option<PathBuf> {
+        None
+    }
+}

@@ -7,6 +7,8 @@ use hama_core::{Error, ErrorKind, Result};
 
 use super::Store;
 use super::directory::DirectoryStore;
+#[cfg(feature = "hdfs")]
+use super::hdfs;
 use super::memory::MemoryStore;
 use super::strict::{StrictRules, StrictStore};
 use crate::url::{Place, StoreUrl};
@@ -26,6 +28,10 @@ pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>> {
     }
     match url.place() {
         Place::Directory(_) => Ok(Arc::new(DirectoryStore::open(url)?)),
+        #[cfg(feature = "hdfs")]
+        Place::Hdfs(_) => hdfs::open(url),
+        #[cfg(not(feature = "hdfs"))]
+        Place::Hdfs(_) => Err(no_hdfs(&url)),
         Place::Memory(_) | Place::Strict(_) => {
             Err(Error::new(ErrorKind::NotFound, format!("no store at {url} in this process")))
         }
@@ -44,6 +50,10 @@ pub fn create(url: &StoreUrl) -> Result<Arc<dyn Store>> {
     let store: Arc<dyn Store> = match url.place() {
         // This waits for a disk, so nobody else may have to wait for it.
         Place::Directory(_) => return Ok(Arc::new(DirectoryStore::create(url)?)),
+        #[cfg(feature = "hdfs")]
+        Place::Hdfs(_) => return hdfs::create(url),
+        #[cfg(not(feature = "hdfs"))]
+        Place::Hdfs(_) => return Err(no_hdfs(&url)),
         Place::Memory(_) => Arc::new(MemoryStore::new(url.clone())),
         Place::Strict(name) => Arc::new(StrictStore::new(url.clone(), StrictRules::of_name(name))),
     };
@@ -67,6 +77,11 @@ pub fn register(url: &StoreUrl, store: Arc<dyn Store>) -> Result<()> {
 pub fn forget(url: &StoreUrl) -> Result<()> {
     registered().remove(&url.absolute()?);
     Ok(())
+}
+
+#[cfg(not(feature = "hdfs"))]
+fn no_hdfs(url: &StoreUrl) -> Error {
+    Error::invalid(format!("cannot use the store {url}: this build of hama has no hdfs"))
 }
 
 fn registered() -> MutexGuard<'static, HashMap<StoreUrl, Arc<dyn Store>>> {

@@ -13,9 +13,6 @@ use crate::path::StorePath;
 use crate::shard::{TileRecord, place_of};
 use crate::store::StoreReader;
 
-/// Bytes that are read at a time, so that the checksum finds them in the second cache.
-const PART_BYTES: usize = 256 << 10;
-
 /// How many shards are held open: a process may have 1024 files, and peers share them.
 const OPEN_MAX: usize = 32;
 
@@ -58,11 +55,15 @@ struct OpenTile<'a> {
 }
 
 impl OpenTile<'_> {
-    /// Fills `part` with the bytes from `offset` on; returns the checksum of all up to its end, `before` being
-    /// that of all before it.
-    fn read(&self, offset: usize, part: &mut [u8], before: u32) -> Result<u32> {
-        self.reader.read_at(self.place.offset + offset as u64, part)?;
-        Ok(crc32c::crc32c_append(before, part))
+    /// Fills `into` with its bytes, in parts that the checksum finds in the second cache, where parts cost nothing.
+    fn read(&self, into: &mut [u8]) -> Result<u32> {
+        let (mut offset, mut is) = (self.place.offset, 0);
+        for part in into.chunks_mut(self.reader.part_bytes()) {
+            self.reader.read_at(offset, part)?;
+            is = crc32c::crc32c_append(is, part);
+            offset += part.len() as u64;
+        }
+        Ok(is)
     }
 
     fn check(&self, is: u32) -> Result<()> {
@@ -92,11 +93,7 @@ impl Table {
             )));
         }
         let opened = self.open_tile(tile)?;
-        let mut is = 0;
-        for (index, part) in into.chunks_mut(PART_BYTES).enumerate() {
-            is = opened.read(index * PART_BYTES, part, is)?;
-        }
-        opened.check(is)
+        opened.check(opened.read(into)?)
     }
 
     /// Reads a tile part by part into `part` and hands each to `take`, with the offset of its first byte, for
@@ -118,13 +115,12 @@ impl Table {
             return Err(Error::invalid("cannot read a tile in parts of 0 bytes"));
         }
         let opened = self.open_tile(tile)?;
-        let (bytes, most) = (self.spec().tile_bytes(), part.len());
-        let mut is = 0;
-        for offset in (0..bytes).step_by(most) {
-            let part = &mut part[..most.min(bytes - offset)];
-            is = opened.read(offset, part, is)?;
+        let (mut offset, mut is) = (0, 0);
+        opened.reader.read_through(opened.place.offset, self.spec().tile_bytes(), part, &mut |part| {
+            is = crc32c::crc32c_append(is, part);
             take(offset, part);
-        }
+            offset += part.len();
+        })?;
         opened.check(is)
     }
 

@@ -59,6 +59,11 @@ impl ShardWriter {
         self.plan.is_complete()
     }
 
+    /// How many shards may best be [finished](Self::finish) at once, by threads of their own.
+    pub fn files_at_once(&self) -> usize {
+        self.store.files_at_once()
+    }
+
     /// Ends the shard; its file is durable then. What it returns is what the commit needs.
     ///
     /// # Errors

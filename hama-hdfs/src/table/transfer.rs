@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hama_core::{Cancel, Error, ErrorKind, Host, Result};
 
 use super::Table;
+use super::finishing::Finishing;
 use super::labels::{WrittenLabels, same_labels};
 use super::remove::remove_version;
 use super::shard_writer::ShardWriter;
@@ -44,7 +45,7 @@ pub fn copy(
         writer.share(table.name(), table.shards().to_vec())?;
         return writer.commit(Vec::new());
     }
-    let (target, mut shards, mut done) = (writer.target().clone(), Vec::new(), 0);
+    let (target, mut shards, mut done) = (writer.target().clone(), Finishing::default(), 0);
     let mut buffer = tile_buffer(&table)?;
     for record in table.shards() {
         let mut shard = ShardWriter::create(&target, record.shard, &Host::local())?;
@@ -55,9 +56,9 @@ pub fn copy(
             done += buffer.len() as u64;
             progress(done);
         }
-        shards.push(shard.finish()?);
+        shards.finish(shard)?;
     }
-    writer.commit(shards)
+    writer.commit(shards.wait()?)
 }
 
 fn tile_buffer(table: &Table) -> Result<Vec<u8>> {

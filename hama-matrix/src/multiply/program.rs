@@ -284,6 +284,14 @@ impl<T: Scalar> Multiply<T> {
     }
 }
 
+/// How many readers a peer has, so that all peers together have as many as the sources are best read by.
+fn readers_of_a_peer((a, b): &(Source, Source), peers: usize) -> usize {
+    if a.scratch_bytes() + b.scratch_bytes() > 0 {
+        return 1;
+    }
+    (a.readers_at_once().max(b.readers_at_once()) / peers).max(1)
+}
+
 impl<T: Scalar> SuperstepProgram for Multiply<T> {
     const NAME: &'static str = "multiply";
     type Message = Tile;
@@ -293,14 +301,18 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
     fn init(&self, outbox: &mut Outbox<Tile>) -> Result<State<T>, BoxError> {
         let (pool, cancel) = (outbox.pool().clone(), outbox.cancel().clone());
         let sources = (Source::open_ref(&self.a)?, Source::open_ref(&self.b)?);
-        let mut reader = Reader::<T>::new(self.plan.problem, sources, self.plan.kernel, (pool, cancel))?;
+        let memory = (pool, cancel);
+        let readers = (0..readers_of_a_peer(&sources, outbox.count()))
+            .map(|_| Reader::<T>::new(self.plan.problem, &sources, self.plan.kernel, memory.clone()))
+            .map(|reader| reader.map(|mut reader| move |need| reader.read(need)))
+            .collect::<Result<Vec<_>>>()?;
         let mirrors = self.plan.problem.has_mirror_images();
         let mirror = mirrors.then(|| outbox.pool().take(self.c.spec.tile_bytes())).transpose()?;
         let mut state = State {
             kernel: Kernel::new(self.plan.kernel)?,
             me: outbox.index() as u64,
             next_step: 0,
-            reader: ReadAhead::start(move |need| reader.read(need))?,
+            reader: ReadAhead::start(readers)?,
             writer: WriteBehind::start_mirroring(self.c.clone(), outbox.host().clone(), mirror)?,
             held: Held::default(),
             sums: BTreeMap::new(),

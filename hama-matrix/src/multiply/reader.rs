@@ -28,7 +28,7 @@ impl<T: Scalar> Reader<T> {
     /// `Invalid` where this host does not run the kernel, `OutOfMemory` where a source needs more than the pool has.
     pub(super) fn new(
         problem: Problem,
-        (a, b): (Source, Source),
+        (a, b): &(Source, Source),
         kernel: KernelId,
         (pool, cancel): (Pool, Cancel),
     ) -> Result<Reader<T>> {

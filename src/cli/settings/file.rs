@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::Survives;
 use crate::cli::progress::Kind;
+use crate::cli::seconds::Seconds;
 use crate::cli::size::Size;
 
 /// Nobody writes as much by hand.
@@ -36,6 +37,9 @@ pub(super) struct Values {
     pub(super) progress: Option<Kind>,
     pub(super) durability: Option<Survives>,
     pub(super) spill_dir: Option<PathBuf>,
+    pub(super) timeout: Option<Seconds>,
+    pub(super) replication: Option<u16>,
+    pub(super) webhdfs: Option<String>,
     pub(super) probe: Option<PathBuf>,
 }
 
@@ -124,7 +128,7 @@ mod tests {
 
     #[test]
     fn everything_that_may_be_said() {
-        let content = "# mine\nstore = 'file:/data'\nmemory = \"1.5GiB\"\npeers = 3\nprogress = 'plain'\ndurability = 'none'\nspill-dir = '/s'\nprobe = 'p.json'\n";
+        let content = "# mine\nstore = 'file:/data'\nmemory = \"1.5GiB\"\npeers = 3\nprogress = 'plain'\ndurability = 'none'\nspill-dir = '/s'\ntimeout = 5\nreplication = 2\nwebhdfs = 'nn:9870'\nprobe = 'p.json'\n";
         let values = parse(Path::new("hama.toml"), content).unwrap();
         let expected = Values {
             store: Some("file:/data".into()),
@@ -133,6 +137,9 @@ mod tests {
             progress: Some(Kind::Plain),
             durability: Some(Survives::None),
             spill_dir: Some("/s".into()),
+            timeout: "5".parse().ok(),
+            replication: Some(2),
+            webhdfs: Some("nn:9870".into()),
             probe: Some("p.json".into()),
         };
         assert_eq!(values, expected);
@@ -151,6 +158,9 @@ mod tests {
             ("peers = 'two'", 1, "two"),
             ("peers = 99999999999999999999", 1, ""),
             ("progress = 'loud'", 1, "loud"),
+            ("timeout = 0", 1, "cannot wait"),
+            ("timeout = nan", 1, "cannot wait"),
+            ("replication = -1", 1, "-1"),
             ("store = 7", 1, "string"),
             ("store = 'a'\nstore = 'b'", 2, "duplicate"),
             ("store = ", 1, ""),

@@ -85,8 +85,9 @@ impl Locks {
             other => Some(other?),
         };
         // From here on the marker goes with the guard.
-        let guard = marked.map(|marker| {
-            Guard { held: self.holdings.add(path.clone(), lock, marker), locks: Arc::clone(self) }
+        let guard = marked.map(|marker| Guard {
+            held: self.holdings.add(path.clone(), lock, marker),
+            locks: Arc::clone(self),
         });
         if guard.as_ref().map_or(Ok(false), |guard| self.has_rival(&guard.held, path))? {
             return Ok(None);

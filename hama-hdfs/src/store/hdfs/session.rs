@@ -189,7 +189,8 @@ impl Sessions {
         let own = self.id()?;
         let entries = self.namespace.entries(&sessions_dir())?;
         let sessions: Vec<Session> = entries.iter().filter_map(Session::of_entry).collect();
-        let Some(now_ms) = sessions.iter().find(|session| session.id == own).map(|own| own.modified_ms) else {
+        let Some(now_ms) = sessions.iter().find(|session| session.id == own).map(|own| own.modified_ms)
+        else {
             // Another one begins with the next try.
             self.current().take();
             return Err(Error::new(

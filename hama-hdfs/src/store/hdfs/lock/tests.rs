@@ -78,7 +78,8 @@ fn a_lock_costs_few_calls() {
     // The first one begins the session.
     assert_eq!(calls(&lock), 6);
     assert_eq!(calls(&lock), 5);
-    let publish = || a.locks.publish(&path("t/a"), &path("t/b"), || name_node.rename(&path("t/a"), &path("t/b")));
+    let publish =
+        || a.locks.publish(&path("t/a"), &path("t/b"), || name_node.rename(&path("t/a"), &path("t/b")));
     let held = a.lock("t/a", Lock::Shared).unwrap();
     assert_eq!(calls(&|| publish().unwrap()), 4);
     drop(held);

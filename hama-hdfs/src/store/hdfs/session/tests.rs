@@ -96,7 +96,9 @@ fn a_session_whose_file_is_gone_is_dead_and_so_is_one_whose_process_is() {
     assert!(!a.is_dead(&elsewhere));
     a.sessions.clear().unwrap();
     let names = name_node.names();
-    assert!(!names.contains(&file_of(&ended).to_string()) && names.contains(&file_of(&elsewhere).to_string()));
+    assert!(
+        !names.contains(&file_of(&ended).to_string()) && names.contains(&file_of(&elsewhere).to_string())
+    );
 }
 
 #[test]

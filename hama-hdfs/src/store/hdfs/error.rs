@@ -1,0 +1,288 @@
+//! What HDFS says when it refuses, as errors of ours: what, where, why in one line, and what to try.
+
+use std::io;
+use std::time::Duration;
+
+use hama_core::{Error, ErrorKind};
+use hdfs_native::HdfsError;
+
+use super::config::Configuration;
+use super::probe;
+
+/// The longest line of a server that is shown.
+const LINE_LEN_MAX: usize = 300;
+
+/// How a call fails.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// The client or the server said why.
+    Said(HdfsError),
+    /// It took longer than this.
+    TimedOut(Duration),
+    /// The client has a defect.
+    Panicked,
+    /// There is nothing to run it on.
+    NoThreads(String),
+}
+
+/// The name of the Java class of a server's error, without its package, and the first line of what it says.
+fn said(error: &HdfsError) -> Option<(&str, String)> {
+    let (HdfsError::RPCError(class, text) | HdfsError::FatalRPCError(class, text)) = error else {
+        return None;
+    };
+    Some((class.rsplit(['.', '$']).next().unwrap_or(class), first_line(text)))
+}
+
+/// The first line of a text, bounded, without the class that some begin with.
+pub(super) fn first_line(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default().trim();
+    let line = match line.split_once(": ") {
+        Some((class, rest)) if class.starts_with("org.apache.") || class.starts_with("java.") => rest,
+        _ => line,
+    };
+    line.chars().take(LINE_LEN_MAX).filter(|letter| !letter.is_control()).collect()
+}
+
+fn is_class(error: &HdfsError, classes: &[&str]) -> bool {
+    said(error).is_some_and(|(class, _)| classes.contains(&class))
+}
+
+/// Whether a server said it.
+pub(super) fn is_of_server(error: &HdfsError) -> bool {
+    said(error).is_some()
+}
+
+/// Whether the NameNode is about to serve: it starts, or another one takes over.
+pub(super) fn is_starting(error: &HdfsError) -> bool {
+    is_class(error, &["RetriableException", "StandbyException", "ServerNotLeaderException"])
+}
+
+/// Whether the NameNode takes no changes.
+pub(super) fn is_safe_mode(error: &HdfsError) -> bool {
+    is_class(error, &["SafeModeException"])
+}
+
+/// Whether nobody listened, so that nothing was asked.
+pub(super) fn is_refused(error: &HdfsError) -> bool {
+    matches!(error, HdfsError::IOError(e) if e.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// Whether a file that could not be written so may be written a moment later.
+pub(super) fn may_pass(failed: &Failed) -> bool {
+    let Failed::Said(error) = failed else { return true };
+    let (kind, _) = reason(error);
+    // Which blocks go where changes by the second: a dead DataNode is noticed, another one has room.
+    kind == ErrorKind::Unavailable || has_no_place(error)
+}
+
+fn has_no_place(error: &HdfsError) -> bool {
+    said(error).is_some_and(|(_, line)| line.contains("could only be written to"))
+}
+
+/// The kind of an error, and why in words.
+pub(super) fn reason(error: &HdfsError) -> (ErrorKind, String) {
+    use ErrorKind::{Data, Exists, Internal, Invalid, NotFound, OutOfSpace, Unavailable};
+    if let Some((class, line)) = said(error) {
+        return match class {
+            "FileNotFoundException" => (NotFound, "it is not there".into()),
+            "FileAlreadyExistsException" | "AlreadyBeingCreatedException" => {
+                (Exists, "it is there already".into())
+            }
+            "ParentNotDirectoryException" => (Invalid, "a part of its path is a file".into()),
+            "PathIsNotEmptyDirectoryException" => (Invalid, "it is not empty".into()),
+            "AccessControlException" | "AuthorizationException" => {
+                (Invalid, format!("{line}; hdfs://USER@HOST/.. or HADOOP_USER_NAME says who you are"))
+            }
+            "NSQuotaExceededException" => (OutOfSpace, format!("too many names for the quota: {line}")),
+            "DSQuotaExceededException" | "QuotaByStorageTypeExceededException" | "QuotaExceededException" => {
+                (OutOfSpace, format!("too many bytes for the quota: {line}"))
+            }
+            "SafeModeException" => (
+                Unavailable,
+                format!(
+                    "the NameNode is in safe mode and takes no changes: {line}; `hdfs dfsadmin -safemode get` tells when it has left"
+                ),
+            ),
+            "InvalidPathException" => (Invalid, format!("HDFS takes no such path: {line}")),
+            "PathComponentTooLongException" => (Invalid, format!("a name in its path is too long: {line}")),
+            "MaxDirectoryItemsExceededException" => (OutOfSpace, format!("its directory is full: {line}")),
+            "StandbyException" => (Unavailable, "none of the NameNodes is the active one".into()),
+            _ if line.contains("0 datanode(s) running") => {
+                (Unavailable, format!("no DataNode is there: {line}"))
+            }
+            _ if line.contains("could only be written to") => {
+                (OutOfSpace, format!("no DataNode takes the block, since all are full or too few: {line}"))
+            }
+            _ => (Unavailable, format!("the NameNode says {class}: {line}")),
+        };
+    }
+    match error {
+        HdfsError::FileNotFound(_) => (NotFound, "it is not there".into()),
+        HdfsError::AlreadyExists(_) => (Exists, "it is there already".into()),
+        HdfsError::IsADirectoryError(_) => (Invalid, "it is a directory".into()),
+        HdfsError::InvalidPath(text) | HdfsError::InvalidArgument(text) => (Invalid, first_line(text)),
+        HdfsError::UrlParseError(e) => (Invalid, e.to_string()),
+        HdfsError::XmlParseError(e) => (Invalid, format!("the configuration of Hadoop cannot be read: {e}")),
+        HdfsError::ChecksumError => (Data, "its bytes do not have HDFS's checksum".into()),
+        HdfsError::DataTransferError(text) if text.starts_with("All DataNodes failed") => {
+            (Unavailable, unread(text))
+        }
+        HdfsError::BlocksNotFound(_) => (Unavailable, "HDFS knows none of its blocks".into()),
+        HdfsError::IOError(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
+            (Unavailable, "nobody listens there".into())
+        }
+        HdfsError::IOError(e) => (Unavailable, e.to_string()),
+        HdfsError::UnsupportedFeature(text) | HdfsError::UnsupportedErasureCodingPolicy(text) => {
+            (Invalid, first_line(text))
+        }
+        HdfsError::InternalError(text) => (Internal, first_line(text)),
+        HdfsError::SASLError(_) | HdfsError::GSSAPIError(..) | HdfsError::NoSASLMechanism => {
+            (Invalid, format!("the server wants another authentication than this client has: {error}"))
+        }
+        other => (Unavailable, first_line(&other.to_string())),
+    }
+}
+
+/// Why a block could not be read, with the hosts that were tried.
+fn unread(text: &str) -> String {
+    let mut hosts: Vec<&str> =
+        text.split("host_name: \"").skip(1).filter_map(|rest| rest.split('"').next()).take(16).collect();
+    hosts.dedup();
+    if hosts.is_empty() {
+        return "no DataNode that is alive holds it: `hdfs fsck PATH -files -blocks -locations` tells more"
+            .into();
+    }
+    format!(
+        "no DataNode gave sound bytes of it, tried on {}: `hdfs fsck PATH -files -blocks -locations` tells more",
+        hosts.join(", ")
+    )
+}
+
+/// The error of what failed for good while `doing` something. `never` says that the NameNode has not answered anything
+/// so far, `again` that the call may be repeated, so that nobody has to know whether it was done.
+pub(super) fn error(
+    doing: &str,
+    failed: Failed,
+    configuration: &Configuration,
+    never: bool,
+    again: bool,
+) -> Error {
+    let address = configuration.shown_address();
+    let seconds = configuration.timeout.as_secs_f64();
+    let ambiguous = if again { "" } else { "; nobody can say whether it was done" };
+    match failed {
+        Failed::TimedOut(_) => {
+            let what = probe::what_listens(configuration).unwrap_or_default();
+            Error::new(
+                ErrorKind::Unavailable,
+                format!("{doing}: no answer of {address} within {seconds} s (--timeout){what}{ambiguous}"),
+            )
+        }
+        Failed::Panicked => Error::new(
+            ErrorKind::Unavailable,
+            format!("{doing}: the client of HDFS failed, which is a defect of it{ambiguous}"),
+        ),
+        Failed::NoThreads(why) => Error::new(ErrorKind::Unavailable, format!("{doing}: {why}")),
+        Failed::Said(error @ HdfsError::IOError(_)) => {
+            let (kind, why) = reason(&error);
+            let hint =
+                if never { probe::what_listens(configuration).unwrap_or_default() } else { String::new() };
+            let ambiguous = if is_refused(&error) { "" } else { ambiguous };
+            Error::new(
+                kind,
+                format!("{doing}: cannot talk to the NameNode at {address}: {why}{hint}{ambiguous}"),
+            )
+        }
+        Failed::Said(error) => {
+            let (kind, why) = reason(&error);
+            Error::new(kind, format!("{doing}: {why}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rpc(class: &str, text: &str) -> HdfsError {
+        HdfsError::RPCError(class.into(), text.into())
+    }
+
+    #[test]
+    fn java_classes_become_kinds_and_one_line() {
+        for (class, text, kind, said) in [
+            (
+                "java.io.FileNotFoundException",
+                "File does not exist: /x\n\tat a.b",
+                ErrorKind::NotFound,
+                "not there",
+            ),
+            ("org.apache.hadoop.fs.FileAlreadyExistsException", "/x", ErrorKind::Exists, "already"),
+            (
+                "org.apache.hadoop.security.AccessControlException",
+                "Permission denied: user=u\n\tat",
+                ErrorKind::Invalid,
+                "user=u;",
+            ),
+            (
+                "org.apache.hadoop.hdfs.protocol.NSQuotaExceededException",
+                "The NameSpace quota",
+                ErrorKind::OutOfSpace,
+                "names",
+            ),
+            (
+                "org.apache.hadoop.hdfs.protocol.DSQuotaExceededException",
+                "The DiskSpace quota",
+                ErrorKind::OutOfSpace,
+                "bytes",
+            ),
+            (
+                "org.apache.hadoop.hdfs.server.namenode.SafeModeException",
+                "Cannot create",
+                ErrorKind::Unavailable,
+                "safe mode",
+            ),
+            (
+                "org.apache.hadoop.hdfs.protocol.FSLimitException$PathComponentTooLongException",
+                "The maximum",
+                ErrorKind::Invalid,
+                "too long",
+            ),
+            (
+                "java.io.IOException",
+                "File /x could only be written to 0 of the 1 minReplication nodes.",
+                ErrorKind::OutOfSpace,
+                "full",
+            ),
+            (
+                "java.io.IOException",
+                "File /x could only be written to 0 of the 1: There are 0 datanode(s) running",
+                ErrorKind::Unavailable,
+                "no DataNode is there",
+            ),
+            ("what.Ever", "java.io.IOException: odd\nstack", ErrorKind::Unavailable, "Ever: odd"),
+        ] {
+            let (is, why) = reason(&rpc(class, text));
+            assert_eq!(is, kind, "{class}");
+            assert!(why.contains(said) && !why.contains('\n'), "{class}: {why}");
+        }
+    }
+
+    #[test]
+    fn hostile_texts_stay_one_bounded_line() {
+        let long = "x".repeat(1 << 20);
+        assert!(first_line(&long).len() <= LINE_LEN_MAX);
+        assert_eq!(first_line(""), "");
+        assert_eq!(first_line("a\u{1b}[31mb\nc"), "a[31mb");
+    }
+
+    #[test]
+    fn a_block_that_nobody_gives_names_the_hosts() {
+        let text = "All DataNodes failed: [DatanodeInfoProto { id: DatanodeIdProto { host_name: \"dn1\", x: 1 } }, \
+                    DatanodeInfoProto { id: DatanodeIdProto { host_name: \"dn2\" } }]";
+        let (_, why) = reason(&HdfsError::DataTransferError(text.into()));
+        assert!(why.contains("tried on dn1, dn2"), "{why}");
+        let (_, why) = reason(&HdfsError::DataTransferError("All DataNodes failed: []".into()));
+        assert!(why.contains("no DataNode that is alive"), "{why}");
+    }
+}

@@ -1,0 +1,162 @@
+//! Writes a file: under a hidden name, again under another one where that fails, and gives it its name at the end.
+
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use hama_core::{Error, ErrorKind, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+
+use super::call::{runtime, wait_until};
+use super::error::{Failed, may_pass};
+use super::names::Names;
+use super::spool::Spool;
+use super::upload::Upload;
+use crate::path::StorePath;
+use crate::store::StoreWriter;
+
+/// How long before a file is written again; it doubles, up to the second.
+const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How long the removal of a file that was given up may take.
+const CLEAR: Duration = Duration::from_secs(5);
+/// How many files are sent while they are written; the others are when they are whole. Each holds a chunk while it waits.
+const EARLY_MAX: usize = 8;
+
+static EARLY: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(EARLY_MAX)));
+
+/// Where unfinished files get their names from.
+pub(super) trait Unfinished: Send + Sync + std::fmt::Debug {
+    /// A hidden path in a directory that nothing else ever has.
+    fn unfinished(&self, dir: &StorePath) -> Result<StorePath>;
+}
+
+/// A file being written.
+#[derive(Debug)]
+pub(super) struct HdfsWriter {
+    names: Arc<Names>,
+    unfinished: Arc<dyn Unfinished>,
+    path: StorePath,
+    dir: StorePath,
+    spool: Arc<Spool>,
+    /// About how long it will be.
+    len: u64,
+    sent: Option<Sent>,
+}
+
+/// A file that is being sent.
+#[derive(Debug)]
+struct Sent {
+    at: StorePath,
+    task: JoinHandle<Result<(), Failed>>,
+    _early: Option<OwnedSemaphorePermit>,
+}
+
+impl HdfsWriter {
+    /// Starts a file of about `len` bytes that will lie under `path`, whose directory is there.
+    pub(super) fn new(
+        names: &Arc<Names>,
+        unfinished: Arc<dyn Unfinished>,
+        path: StorePath,
+        len: u64,
+    ) -> Result<HdfsWriter> {
+        let dir = path.parent().ok_or_else(|| Error::internal("a file without a directory"))?;
+        let options = &names.namenode().configuration().options;
+        let spool = Arc::new(Spool::new(options.spill_dir.as_deref()));
+        Ok(HdfsWriter { names: Arc::clone(names), unfinished, path, dir, spool, len, sent: None })
+    }
+
+    fn send(&self, len: u64, early: Option<OwnedSemaphorePermit>) -> Result<Sent> {
+        let namenode = self.names.namenode();
+        let at = self.unfinished.unfinished(&self.dir)?;
+        let upload = Upload {
+            client: namenode.client(),
+            path: self.names.full(&at),
+            spool: Arc::clone(&self.spool),
+            len,
+            replication: namenode.configuration().options.replication,
+            stall: namenode.configuration().stall(),
+            closing: namenode.timeout() / 2,
+        };
+        Ok(Sent { at, task: runtime()?.spawn(upload.run()), _early: early })
+    }
+
+    /// Waits until a file is sent. Each of its steps has an end, so this has.
+    fn wait(sent: &mut Sent) -> Result<(), Failed> {
+        let far = Duration::from_secs(24 * 60 * 60);
+        match wait_until(Instant::now() + far, &mut sent.task) {
+            Some(Ok(result)) => result,
+            Some(Err(_)) => Err(Failed::Panicked),
+            None => Err(Failed::TimedOut(far)),
+        }
+    }
+
+    /// Sends the file until it is there; under which name is returned.
+    fn send_all(&mut self) -> Result<StorePath> {
+        let namenode = Arc::clone(self.names.namenode());
+        let len = self.spool.written().len;
+        let (started, mut pause) = (Instant::now(), PAUSE);
+        loop {
+            let mut sent = match self.sent.take() {
+                Some(sent) => sent,
+                None => self.send(len, None)?,
+            };
+            let failed = match HdfsWriter::wait(&mut sent) {
+                Ok(()) => return Ok(sent.at),
+                Err(failed) => failed,
+            };
+            self.clear(&sent.at);
+            let doing = || format!("cannot write {} of {len} bytes", self.names.shown(&self.path));
+            if !may_pass(&failed) || started.elapsed() + pause >= namenode.timeout() {
+                return Err(namenode.error(&doing(), failed, true));
+            }
+            tracing::debug!(file = %self.path, ?failed, "written again");
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Deletes what was given up. What stays is swept when this process is gone.
+    fn clear(&self, at: &StorePath) {
+        let (client, path) = (self.names.namenode().client(), self.names.full(at));
+        let cleared = super::call::run(CLEAR, async move { client.delete(&path, false).await });
+        if let Err(error) = cleared {
+            tracing::debug!(file = %at, ?error, "an unfinished file stays until it is swept");
+        }
+    }
+}
+
+impl StoreWriter for HdfsWriter {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.spool.append(bytes)?;
+        if self.sent.is_none() && self.spool.is_large() {
+            // Sending begins while the rest is still computed.
+            if let Ok(early) = Arc::clone(&EARLY).try_acquire_owned() {
+                self.sent = Some(self.send(self.len, Some(early))?);
+            }
+        }
+        Ok(())
+    }
+
+    fn close(mut self: Box<Self>) -> Result<()> {
+        self.spool.end();
+        let at = self.send_all()?;
+        let renamed = self.names.rename(&at, &self.path);
+        if let Err(error) = &renamed
+            && error.kind() != ErrorKind::Unavailable
+        {
+            self.clear(&at);
+        }
+        renamed
+    }
+}
+
+impl Drop for HdfsWriter {
+    fn drop(&mut self) {
+        if let Some(mut sent) = self.sent.take() {
+            sent.task.abort();
+            let _ = wait_until(Instant::now() + CLEAR, &mut sent.task);
+            self.clear(&sent.at);
+        }
+    }
+}
