@@ -7,6 +7,8 @@
 mod directory;
 #[cfg(feature = "hdfs")]
 mod hdfs;
+#[cfg(any(test, feature = "hdfs", feature = "testing"))]
+pub(crate) mod located;
 mod memory;
 mod registry;
 mod strict;

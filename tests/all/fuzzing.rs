@@ -14,7 +14,7 @@ use hama_matrix::parse as matrix;
 type Parser = (&'static str, fn(&[u8]));
 
 /// The fuzz targets.
-const PARSERS: [Parser; 16] = [
+const PARSERS: [Parser; 17] = [
     ("bundle", core::bundle),
     ("chunk", matrix::chunk),
     ("csv", matrix::csv),
@@ -22,6 +22,7 @@ const PARSERS: [Parser; 16] = [
     ("inbox", core::inbox),
     ("index", hdfs::index),
     ("labels", hdfs::labels),
+    ("locations", hdfs::locations),
     ("manifest", hdfs::manifest),
     ("market", matrix::market),
     ("names", hdfs::names),

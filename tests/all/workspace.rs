@@ -42,6 +42,7 @@ const PLACES: &[(&str, &str)] = &[
     ("futures_core", "hama-hdfs/src/store/hdfs/read.rs"),
     ("roxmltree", "hama-hdfs/src/store/hdfs/config.rs"),
     ("tokio", "hama-hdfs/src/store/hdfs"),
+    ("ureq", "hama-hdfs/src/store/hdfs/web"),
     ("clap", "src/cli"),
     ("clap_complete", "src/cli/completions.rs"),
     ("clap_mangen", "src/cli/man.rs"),

@@ -160,7 +160,8 @@ fn what_is_refused_says_why() {
     let at = |path: &str| format!("{}/{path}", hdfs.url()).parse::<StoreUrl>().unwrap();
     let shell = |arguments: &[&str]| hdfs.tool("org.apache.hadoop.fs.FsShell", arguments).unwrap();
     shell(&["-mkdir", "-p", "/mine", "/names", "/bytes"]);
-    let error = store::create(&format!("{}/mine/x", hdfs.url().replace("//", "//stranger@")).parse().unwrap());
+    let error =
+        store::create(&format!("{}/mine/x", hdfs.url().replace("//", "//stranger@")).parse().unwrap());
     let error = error.unwrap_err();
     assert!(error.kind() == ErrorKind::Invalid && error.message().contains("stranger"), "{error}");
 

@@ -14,6 +14,7 @@ mod read;
 mod session;
 mod spool;
 mod upload;
+mod web;
 mod write;
 
 use std::collections::HashMap;
@@ -34,6 +35,7 @@ use lock::Locks;
 use names::Names;
 use read::HdfsReader;
 use session::Times;
+use web::Web;
 use write::HdfsWriter;
 
 pub use call::hdfs_calls;
@@ -92,6 +94,7 @@ struct HdfsStore {
     url: StoreUrl,
     names: Arc<Names>,
     locks: Arc<Locks>,
+    web: Arc<Web>,
 }
 
 impl HdfsStore {
@@ -99,10 +102,11 @@ impl HdfsStore {
         let Place::Hdfs(place) = url.place() else {
             return Err(Error::internal(format!("cannot look for {url} in HDFS")));
         };
-        let namenode = Arc::new(NameNode::new(Configuration::load(place)?)?);
-        let names = Arc::new(Names::new(namenode, place.path.clone()));
+        let configuration = Configuration::load(place)?;
+        let web = Arc::new(Web::of(&configuration));
+        let names = Arc::new(Names::new(Arc::new(NameNode::new(configuration)?), place.path.clone()));
         let locks = Locks::new(Arc::<Names>::clone(&names), Times::default());
-        Ok(HdfsStore { url, names, locks })
+        Ok(HdfsStore { url, names, locks, web })
     }
 }
 
@@ -117,7 +121,7 @@ impl Store for HdfsStore {
             return Err(Error::new(ErrorKind::Exists, message));
         };
         self.names.make_directory(&dir)?;
-        let writer = HdfsWriter::new(&self.names, &self.locks, path.clone(), hint.len)?;
+        let writer = HdfsWriter::new(&self.names, &self.locks, &self.web, path.clone(), hint.len)?;
         Ok(Box::new(writer))
     }
 
@@ -170,7 +174,10 @@ impl Store for HdfsStore {
     }
 
     fn hosts(&self, path: &StorePath) -> Result<Vec<BlockHosts>> {
-        self.names.look(path).map(|_| Vec::new())
+        match self.web.hosts(path) {
+            Some(blocks) => Ok(blocks),
+            None => self.names.look(path).map(|_| Vec::new()),
+        }
     }
 
     fn lock(&self, path: &StorePath, lock: Lock) -> Result<Option<Box<dyn LockGuard>>> {

@@ -10,6 +10,7 @@ use crate::generation::GenerationId;
 use crate::index::GenerationIndex;
 use crate::labels::{LabelKind, Labels};
 use crate::manifest::Manifest;
+use crate::store::located::Located;
 use crate::store::{self, CreateHint, Durability, EntryKind, Store};
 use crate::{
     ElementType, Extent, OnExists, ShardWriter, StorePath, StoreUrl, Table, TableName, TableSpec, TableWriter,
@@ -66,6 +67,19 @@ pub fn labels(bytes: &[u8]) {
         let written = read.encode().expect("what was read can be written");
         assert!(written == bytes, "labels changed");
     }
+}
+
+/// Where a NameNode's web server says that blocks lie.
+///
+/// # Panics
+/// When a block is nowhere, or ends where no number reaches.
+pub fn locations(bytes: &[u8]) {
+    let Some(located) = Located::parse(bytes) else { return };
+    for block in &located.blocks {
+        assert!(!block.hosts.is_empty() && block.len > 0 && block.offset.checked_add(block.len).is_some());
+    }
+    assert!(located.blocks.is_sorted_by_key(|block| block.offset), "blocks in no order");
+    assert!(located.racks.iter().all(|(_, rack)| rack.starts_with('/')), "racks that are none");
 }
 
 /// Names of tables, URLs of stores, ids of generations.

@@ -1,10 +1,11 @@
 //! Locks of files in HDFS: markers that count as long as their session is alive.
 //!
-//! Who locks a file makes a marker of its own in the file's folder of markers, looks whether the file is there, and then
-//! at all markers. Of two who want what does not go together the later one sees the other's marker, so at most one gets
+//! Who locks a file makes a marker of its own in the file's folder of markers, looks at all markers there, and then whether
+//! the file is there. Of two who want what does not go together the later one sees the other's marker, so at most one gets
 //! it; perhaps neither does, and both try again. Markers are empty directories, which the NameNode makes in one step.
 //!
-//! A lock that was free costs three calls and two more when it is let go; a rival's costs up to three more.
+//! A lock that was free costs three calls and two more when it is let go; a rival costs up to four more. A file that is
+//! published costs four more for each lock of it.
 
 mod held;
 mod keeper;
@@ -13,6 +14,7 @@ mod marker;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hama_core::{Error, ErrorKind, Result};
 
@@ -26,6 +28,9 @@ use marker::{Marker, folder_of};
 
 /// What the names of unfinished files start with; their session and a number follow.
 pub(super) const UNFINISHED: &str = ".hama-part-";
+/// How often a file is published whose new name somebody else has locked for a moment, and how long between.
+const RIVAL_TRIES: usize = 200;
+const RIVAL_PAUSE: Duration = Duration::from_millis(5);
 
 /// The locks of one process in one store, its session, and its unfinished files.
 #[derive(Debug)]
@@ -84,11 +89,14 @@ impl Locks {
             held: self.holdings.add(path.clone(), lock, marker),
             locks: Arc::clone(self),
         });
+        if guard.as_ref().map_or(Ok(false), |guard| self.has_rival(&guard.held, path))? {
+            return Ok(None);
+        }
+        // After the look at the markers: who published the file under another name took its marker away after that.
         if !self.namespace.exists(path)? {
             return Err(Error::new(ErrorKind::NotFound, format!("cannot lock {path}: it is not there")));
         }
-        let Some(guard) = guard else { return Ok(Some(Box::new(Unmarked))) };
-        Ok(if self.has_rival(&guard.held, path)? { None } else { Some(Box::new(guard)) })
+        Ok(Some(guard.map_or_else(|| Box::new(Unmarked) as Box<dyn LockGuard>, |guard| Box::new(guard))))
     }
 
     /// Renames a file and lets this process's locks of it go with it.
@@ -102,11 +110,7 @@ impl Locks {
         rename: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
         let moving = self.holdings.of(from);
-        let mut marked = Ok(());
-        for held in &moving {
-            marked = marked.and_then(|()| self.mark(to, held.lock()).map(|marker| self.keep(held, marker)));
-        }
-        let renamed = marked.and_then(|()| rename());
+        let renamed = moving.iter().try_for_each(|held| self.mark_also(held, to)).and_then(|()| rename());
         match &renamed {
             Ok(()) => self.release(moving.iter().flat_map(|held| held.leave(from, to)).collect()),
             // It may have been done, so both names stay locked.
@@ -186,11 +190,23 @@ impl Locks {
         }
     }
 
-    /// Gives a lock one marker more, unless it has been let go meanwhile.
-    fn keep(&self, held: &Held, marker: Marker) {
+    /// Gives a lock a marker more, of the file that its own is to become. Others may have marked that and not seen yet that
+    /// it is not there: until they have, it must not come.
+    fn mark_also(&self, held: &Held, to: &StorePath) -> Result<()> {
+        let marker = self.mark(to, held.lock())?;
         if let Some(marker) = held.add(marker) {
+            // It has been let go meanwhile.
             self.release(vec![marker]);
+            return Ok(());
         }
+        for _ in 0..RIVAL_TRIES {
+            if !self.has_rival(held, to)? {
+                return Ok(());
+            }
+            std::thread::sleep(RIVAL_PAUSE);
+        }
+        let message = format!("cannot publish {to}: another process has locked that name; try again");
+        Err(Error::new(ErrorKind::Unavailable, message))
     }
 
     /// Whether somebody holds what does not go with this lock. Markers of dead sessions go.

@@ -3,6 +3,7 @@
 //! HDFS drops a file whose pipeline breaks, so all of its bytes have to be there to be written again.
 
 use std::fs::File;
+use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -119,6 +120,11 @@ impl Spool {
         local.map_or(Ok(()), |file| file.read_exact_at(into, offset))
     }
 
+    /// Reads all that is there, from the start.
+    pub(super) fn reader(&self) -> impl Read {
+        Reader { spool: self, at: 0 }
+    }
+
     fn local_file(&self) -> Result<Arc<File>> {
         let mut idle = locked(&IDLE);
         if let Some(at) = idle.iter().position(|(folder, _)| *folder == self.folder) {
@@ -142,6 +148,21 @@ impl Drop for Spool {
         if idle.len() < IDLE_MAX {
             idle.push((std::mem::take(&mut self.folder), file));
         }
+    }
+}
+
+struct Reader<'a> {
+    spool: &'a Spool,
+    at: u64,
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let left = usize::try_from(self.spool.written().len - self.at).unwrap_or(usize::MAX);
+        let count = left.min(into.len());
+        self.spool.read_at(self.at, &mut into[..count])?;
+        self.at += count as u64;
+        Ok(count)
     }
 }
 

@@ -16,10 +16,11 @@ use hama_core::Host;
 use ureq::Agent;
 use ureq::http::Response;
 
+use super::config::Configuration;
 use crate::path::StorePath;
 use crate::store::BlockHosts;
+use crate::store::located::Located;
 
-pub use answer::Located;
 pub(super) use upload::Upload;
 
 /// The port of a NameNode's web server where nothing else is said.
@@ -65,8 +66,17 @@ struct Answer {
 }
 
 impl Web {
+    /// The web servers of the NameNode that a configuration leads to.
+    pub(super) fn of(configuration: &Configuration) -> Web {
+        let Configuration { place, timeout, options, keys } = configuration;
+        let addresses = options.web.clone().map_or_else(|| addresses(keys, &place.host), |web| vec![web]);
+        let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+        let user = place.user.clone().or_else(|| variable("HADOOP_USER_NAME")).or_else(|| variable("USER"));
+        Web::new(addresses, user, &place.path, *timeout)
+    }
+
     /// The web servers at `addresses`, each `HOST:PORT`, for the store in the directory `root` of HDFS.
-    pub(super) fn new(addresses: Vec<String>, user: Option<String>, root: &str, timeout: Duration) -> Web {
+    fn new(addresses: Vec<String>, user: Option<String>, root: &str, timeout: Duration) -> Web {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -137,7 +147,9 @@ impl Web {
     /// Asks one server after the other until one answers that is not a standby.
     fn ask(&self, path: &StorePath, query: &str) -> Result<Answer, String> {
         let agent = &self.agent;
-        self.each(path, query, |url| agent.get(url).config().timeout_global(Some(self.timeout)).build().call())
+        self.each(path, query, |url| {
+            agent.get(url).config().timeout_global(Some(self.timeout)).build().call()
+        })
     }
 
     fn each(
@@ -177,7 +189,7 @@ impl Web {
 /// The web servers that a configuration leads to, where the store's URL names `host`.
 ///
 /// Those of another cluster than the URL's are none of it. A cluster that serves HTTPS only has none that can be asked.
-pub(super) fn addresses(keys: &HashMap<String, String>, host: &str) -> Vec<String> {
+fn addresses(keys: &HashMap<String, String>, host: &str) -> Vec<String> {
     let get = |key: &str| keys.get(key).map(String::as_str).filter(|value| !value.is_empty());
     if get("dfs.http.policy") == Some("HTTPS_ONLY") {
         return Vec::new();
@@ -199,7 +211,8 @@ pub(super) fn addresses(keys: &HashMap<String, String>, host: &str) -> Vec<Strin
 
 /// Whether the cluster that a configuration is of is the one at `host`.
 fn is_default(default: Option<&str>, host: &str) -> bool {
-    let authority = default.and_then(|url| url.strip_prefix("hdfs://")).and_then(|rest| rest.split('/').next());
+    let authority =
+        default.and_then(|url| url.strip_prefix("hdfs://")).and_then(|rest| rest.split('/').next());
     authority.and_then(|authority| authority.split(':').next()) == Some(host)
 }
 

@@ -12,7 +12,8 @@ use super::error::{Failed, may_pass};
 use super::lock::Locks;
 use super::names::Names;
 use super::spool::Spool;
-use super::upload::Upload;
+use super::upload::{Upload, block_bytes};
+use super::web::{self, Web};
 use crate::path::StorePath;
 use crate::store::StoreWriter;
 
@@ -21,6 +22,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How long the removal of a file that was given up may take.
 const CLEAR: Duration = Duration::from_secs(5);
+/// How often a file is sent by the client until the web server of the NameNode is asked, whose DataNodes run the pipeline.
+const NATIVE_TRIES: usize = 2;
 /// How many files are sent while they are written; the others are when they are whole. Each holds a chunk while it waits.
 const EARLY_MAX: usize = 8;
 
@@ -31,6 +34,7 @@ static EARLY: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::ne
 pub(super) struct HdfsWriter {
     names: Arc<Names>,
     locks: Arc<Locks>,
+    web: Arc<Web>,
     path: StorePath,
     dir: StorePath,
     spool: Arc<Spool>,
@@ -52,6 +56,7 @@ impl HdfsWriter {
     pub(super) fn new(
         names: &Arc<Names>,
         locks: &Arc<Locks>,
+        web: &Arc<Web>,
         path: StorePath,
         len: u64,
     ) -> Result<HdfsWriter> {
@@ -61,6 +66,7 @@ impl HdfsWriter {
         Ok(HdfsWriter {
             names: Arc::clone(names),
             locks: Arc::clone(locks),
+            web: Arc::clone(web),
             path,
             dir,
             spool,
@@ -100,7 +106,12 @@ impl HdfsWriter {
         let namenode = Arc::clone(self.names.namenode());
         let len = self.spool.written().len;
         let (started, mut pause) = (Instant::now(), PAUSE);
-        loop {
+        for tried in 1.. {
+            if tried > NATIVE_TRIES
+                && let Some(at) = self.send_by_web(len)?
+            {
+                return Ok(at);
+            }
             let mut sent = match self.sent.take() {
                 Some(sent) => sent,
                 None => self.send(len, None)?,
@@ -117,6 +128,22 @@ impl HdfsWriter {
             tracing::debug!(file = %self.path, ?failed, "written again");
             std::thread::sleep(pause);
             pause = (pause * 2).min(PAUSE_MAX);
+        }
+        Err(Error::internal("a file was written no more"))
+    }
+
+    /// Sends the file through the NameNode's web server, once; `None` where that did not work either.
+    fn send_by_web(&self, len: u64) -> Result<Option<StorePath>> {
+        let at = self.locks.unfinished(&self.dir)?;
+        let replication = self.names.namenode().configuration().options.replication;
+        let upload = web::Upload { len, block_size: block_bytes(len), replication, excluded: Vec::new() };
+        match self.web.create(&at, &upload, &mut self.spool.reader()) {
+            Ok(()) => Ok(Some(at)),
+            Err(error) => {
+                tracing::debug!(file = %self.path, %error, "not written by the web server either");
+                self.clear(&at);
+                Ok(None)
+            }
         }
     }
 

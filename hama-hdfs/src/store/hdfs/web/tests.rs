@@ -79,8 +79,10 @@ fn refused_port() -> String {
 }
 
 fn one_block(host: &str) -> String {
-    format!(r#"{{"BlockLocations":{{"BlockLocation":[{{"offset":0,"length":9,"hosts":["{host}"],
-        "topologyPaths":["/r/1.2.3.4:9866"]}}]}}}}"#)
+    format!(
+        r#"{{"BlockLocations":{{"BlockLocation":[{{"offset":0,"length":9,"hosts":["{host}"],
+        "topologyPaths":["/r/1.2.3.4:9866"]}}]}}}}"#
+    )
 }
 
 fn exception(name: &str) -> String {
@@ -119,7 +121,11 @@ fn a_standby_and_one_that_is_away_are_passed_over() {
     for name in ["a", "b"] {
         assert!(web.hosts(&path(name)).is_some());
     }
-    assert_eq!((standby.requests().len(), active.requests().len()), (1, 2), "the active one is asked first then");
+    assert_eq!(
+        (standby.requests().len(), active.requests().len()),
+        (1, 2),
+        "the active one is asked first then"
+    );
 }
 
 #[test]
@@ -149,7 +155,8 @@ fn a_server_that_is_away_is_left_alone_for_a_while() {
 /// A NameNode that names `node`, which takes what it gets.
 fn upload(web: &Web, body: &[u8]) -> hama_core::Result<()> {
     let len = body.len() as u64;
-    let upload = Upload { len, block_size: 1 << 20, replication: Some(2), excluded: vec!["1.2.3.4:5".to_owned()] };
+    let upload =
+        Upload { len, block_size: 1 << 20, replication: Some(2), excluded: vec!["1.2.3.4:5".to_owned()] };
     web.create(&path("t/a"), &upload, &mut &body[..])
 }
 
@@ -166,7 +173,9 @@ fn a_file_is_written_where_the_server_says() {
     upload(&web(&[&server.address]), b"some bytes").unwrap();
     assert_eq!(*taken.lock().unwrap(), b"some bytes");
     let asked = &server.requests()[0];
-    for part in ["PUT ", "op=CREATE", "noredirect=true", "overwrite=false", "blocksize=1048576", "replication=2"] {
+    for part in
+        ["PUT ", "op=CREATE", "noredirect=true", "overwrite=false", "blocksize=1048576", "replication=2"]
+    {
         assert!(asked.contains(part), "{asked}");
     }
     assert!(asked.contains("excludedatanodes=1.2.3.4%3A5&"), "{asked}");

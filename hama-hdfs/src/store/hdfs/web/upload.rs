@@ -58,8 +58,7 @@ impl Web {
 
     /// The URL of the DataNode that is to take the bytes.
     fn data_node(&self, path: &StorePath, upload: &Upload, excluded: &[String]) -> Result<String, Refused> {
-        let mut query =
-            format!("op=CREATE&noredirect=true&overwrite=false&blocksize={}", upload.block_size);
+        let mut query = format!("op=CREATE&noredirect=true&overwrite=false&blocksize={}", upload.block_size);
         if let Some(replication) = upload.replication {
             query.push_str(&format!("&replication={replication}"));
         }
@@ -112,7 +111,10 @@ impl Refused {
             _ => ErrorKind::Unavailable,
         };
         let line: String = refusal.message.lines().next().unwrap_or_default().chars().take(200).collect();
-        Error::new(kind, format!("{doing}: {}: {line}", refusal.exception.chars().take(80).collect::<String>()))
+        Error::new(
+            kind,
+            format!("{doing}: {}: {line}", refusal.exception.chars().take(80).collect::<String>()),
+        )
     }
 }
 
