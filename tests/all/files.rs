@@ -73,7 +73,7 @@ fn a_product_goes_straight_into_an_npy_file() {
         .run("matrix multiply a a --transpose-a --output ./c.npy")
         .fails(3, &["exists already", "--replace"]);
     place.run("matrix multiply a a --transpose-a --output ./no/c.npy").fails(1, &["no/c.npy"]);
-    let little = "matrix multiply a a --transpose-b --output ./d.npy --memory 9MiB --peers 1";
+    let little = "matrix multiply a a --transpose-b --output ./d.npy --memory 1MiB --peers 1";
     place.run(little).fails(1, &["too small for a (1100 x 40) by a (40 x 1100)"]);
     assert!(!place.path().join("d.npy").exists());
 }
