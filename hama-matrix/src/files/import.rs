@@ -100,7 +100,7 @@ impl Incoming {
         Ok(match npz::find(path, options.array.as_deref().or(named))? {
             Found::Stored(array, stored) => {
                 let transposed = array.is_fortran();
-                Kind::Archived(Source::Npy(Arc::new(array)), transposed, stored)
+                Kind::Archived(Source::Npy(array), transposed, stored)
             }
             Found::Packed(packed) => Kind::Stream(Stream::Packed(packed)),
         })

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hama_core::{Error, ErrorKind, Result};
 use hama_hdfs::{ElementType, Extent};
@@ -30,7 +31,7 @@ const CHECKED_BYTES: usize = 256 << 10;
 /// An array of an archive.
 pub(super) enum Found {
     /// Stored as it is: the file is read in place, and compared with its checksum before that.
-    Stored(NpyArray, Stored),
+    Stored(Arc<NpyArray>, Stored),
     /// Compressed.
     Packed(Packed),
 }
@@ -104,7 +105,10 @@ pub(super) fn find(path: &Path, array: Option<&str>) -> Result<Found> {
         let array = NpyArray::open_part(path, part, what)?;
         // The part is of the file that was opened first.
         stamp.check(path)?;
-        return Ok(Found::Stored(array, Stored { path: path.to_owned(), stamp, index, what: named, bytes }));
+        return Ok(Found::Stored(
+            Arc::new(array),
+            Stored { path: path.to_owned(), stamp, index, what: named, bytes },
+        ));
     }
     let header = header::read(&mut entry, &what)?;
     header.check_length(bytes, &what)?;
