@@ -226,7 +226,8 @@ fn copied(
 ) -> Result<Table, Failure> {
     let task = Task { label: format!("copying {}", table.name()), total: table.bytes(), unit: Unit::Bytes };
     let shown = session.show(task);
-    let progress = |bytes| session.meter.add(bytes);
+    let meter = &session.meter;
+    let progress = |bytes| meter.add(bytes);
     let copied = table::copy(table, store, name, options, &progress, &session.cancel).map_err(taken)?;
     drop(shown);
     tracing::info!(from = %table.name(), to = %name, store = %store.url(), "copied");

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::Global;
 use super::failure::Failure;
 use super::output::Output;
-use super::session::{Access, Session, not_a_file, taken};
+use super::session::{Access, Session, new_file, not_a_file, taken};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -61,7 +61,7 @@ impl Path {
             }
             return output.report(&PathReport { path, reference: None });
         };
-        let new = NewFile::beside(&file, self.replace, "cannot write").map_err(taken)?;
+        let new = NewFile::beside(&file, new_file(global, self.replace)).map_err(taken)?;
         let mut bytes = serde_json::to_vec_pretty(&references(&table)?)
             .map_err(|e| Error::internal("cannot write the reference as JSON").with_source(e))?;
         bytes.push(b'\n');

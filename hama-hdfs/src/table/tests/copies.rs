@@ -159,7 +159,7 @@ fn tables_are_copied_within_a_store_and_to_others() {
                 &to.store,
                 &name("c"),
                 OnExists::Replace,
-                &|bytes| drop(told.fetch_add(bytes, Ordering::Relaxed)),
+                &|bytes| _ = told.fetch_add(bytes, Ordering::Relaxed),
                 &Cancel::new(),
             );
             let copied = copied.unwrap();
@@ -225,7 +225,7 @@ fn begin_copy(table: &Table, test: &TestStore, bytes: u64) -> Error {
 /// Copies `table`, with what another copy left or not; how many bytes it told of.
 fn copy_all(table: &Table, test: &TestStore, resume: bool) -> (Table, u64) {
     let told = AtomicU64::new(0);
-    let tell = |more| drop(told.fetch_add(more, Ordering::Relaxed));
+    let tell = |more| _ = told.fetch_add(more, Ordering::Relaxed);
     let options = CopyOptions { resume, ..OnExists::Fail.into() };
     let copied = copy(table, &test.store, &name("c"), options, &tell, &Cancel::new()).unwrap();
     (copied, told.into_inner())
