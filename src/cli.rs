@@ -13,6 +13,7 @@ mod count;
 mod date;
 mod demo;
 mod diff;
+mod doctor;
 mod export;
 mod failure;
 mod fitted;
@@ -216,6 +217,7 @@ enum Command {
     /// What holds for every command, and where it is set
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(Config),
+    Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -304,6 +306,7 @@ impl Command {
             Command::Bench(Bench::Multiply(_)) => "bench multiply",
             Command::Completions(_) => "completions",
             Command::Config(Config::Show(_)) => "config show",
+            Command::Doctor(_) => "doctor",
             Command::Man(_) => "man",
             Command::Matrix(verb) => match verb {
                 Matrix::Random(_) => "matrix random",
@@ -340,6 +343,7 @@ impl Command {
             Command::Bench(Bench::Multiply(verb)) => verb.run(global, output),
             Command::Completions(verb) => verb.run(global, output),
             Command::Config(Config::Show(verb)) => verb.run(global, output),
+            Command::Doctor(verb) => verb.run(global, output),
             Command::Man(verb) => verb.run(global, output),
             Command::Matrix(verb) => match verb {
                 Matrix::Random(verb) => verb.run(global, output),

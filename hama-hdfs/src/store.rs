@@ -5,6 +5,7 @@
 //! that a table asks for. Calls block.
 
 mod directory;
+mod examine;
 #[cfg(feature = "hdfs")]
 mod hdfs;
 #[cfg(any(test, feature = "hdfs", feature = "testing"))]
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::path::StorePath;
 use crate::url::StoreUrl;
 
+pub use examine::{Examination, Finding, Verdict, examine};
 #[cfg(feature = "hdfs")]
 pub use hdfs::{HdfsOptions, hdfs_calls, hdfs_options, set_hdfs_options};
 pub use registry::{create, forget, open, register};

@@ -7,6 +7,7 @@ mod bench;
 mod command;
 mod damage;
 mod demo;
+mod doctor;
 mod examples;
 mod files;
 mod fuzzing;

@@ -10,6 +10,7 @@ mod lock;
 mod names;
 mod namespace;
 mod probe;
+mod reached;
 mod read;
 mod session;
 mod spool;
@@ -39,6 +40,8 @@ use web::Web;
 use write::HdfsWriter;
 
 pub use call::hdfs_calls;
+pub(super) use reached::how_it_is_reached;
+
 pub use config::{HdfsOptions, hdfs_options, set_hdfs_options};
 
 /// What names of Hama's own begin with, which are not listed.

@@ -83,9 +83,7 @@ impl Configuration {
     /// The one of a URL, with the options that hold now and the files that there are.
     pub(super) fn load(place: &HdfsPlace) -> Result<Configuration> {
         let options = hdfs_options();
-        let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let folder = folder("HADOOP_CONF_DIR").or_else(|| Some(folder("HADOOP_HOME")?.join("etc/hadoop")));
-        let keys = folder.map_or_else(|| Ok(HashMap::new()), |folder| read_keys(&folder))?;
+        let keys = folder().map_or_else(|| Ok(HashMap::new()), |folder| read_keys(&folder))?;
         Ok(Configuration { place: place.clone(), timeout: options.timeout, options, keys })
     }
 
@@ -144,6 +142,12 @@ impl Configuration {
     pub(super) fn stall(&self) -> Duration {
         (self.timeout / 6).max(Duration::from_millis(50))
     }
+}
+
+/// The folder of Hadoop's configuration, where the environment names one.
+pub(super) fn folder() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    folder("HADOOP_CONF_DIR").or_else(|| Some(folder("HADOOP_HOME")?.join("etc/hadoop")))
 }
 
 fn read_keys(folder: &Path) -> Result<HashMap<String, String>> {

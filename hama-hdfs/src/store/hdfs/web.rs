@@ -68,8 +68,8 @@ struct Answer {
 impl Web {
     /// The web servers of the NameNode that a configuration leads to.
     pub(super) fn of(configuration: &Configuration) -> Web {
-        let Configuration { place, timeout, options, keys } = configuration;
-        let addresses = options.web.clone().map_or_else(|| addresses(keys, &place.host), |web| vec![web]);
+        let Configuration { place, timeout, .. } = configuration;
+        let addresses = addresses_of(configuration);
         let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
         let user = place.user.clone().or_else(|| variable("HADOOP_USER_NAME")).or_else(|| variable("USER"));
         Web::new(addresses, user, &place.path, *timeout)
@@ -184,6 +184,11 @@ impl Web {
         let user = self.user.as_ref().map(|user| format!("&user.name={}", encoded(user, b"")));
         format!("http://{address}/webhdfs/v1{path}?{query}{}", user.unwrap_or_default())
     }
+}
+
+/// The web servers that are asked: the one that was named, else those of the configuration.
+pub(super) fn addresses_of(Configuration { place, options, keys, .. }: &Configuration) -> Vec<String> {
+    options.web.clone().map_or_else(|| addresses(keys, &place.host), |web| vec![web])
 }
 
 /// The web servers that a configuration leads to, where the store's URL names `host`.
