@@ -24,6 +24,8 @@ use crate::path::StorePath;
 use crate::url::StoreUrl;
 
 pub use examine::{Examination, Finding, Verdict, examine};
+#[cfg(all(feature = "hdfs", feature = "testing"))]
+pub(crate) use hdfs::set_hdfs_lease_ms;
 #[cfg(feature = "hdfs")]
 pub use hdfs::{HdfsOptions, hdfs_calls, hdfs_options, set_hdfs_options};
 pub use registry::{create, forget, open, register};
@@ -115,6 +117,12 @@ pub trait Store: Send + Sync + Debug {
     /// # Errors
     /// `NotFound`.
     fn hosts(&self, path: &StorePath) -> Result<Vec<BlockHosts>>;
+
+    /// The rack that a host stands in, as a path such as `/rack1`, where the store knows: after
+    /// [`hosts`](Store::hosts) has named it.
+    fn rack(&self, _host: &Host) -> Option<String> {
+        None
+    }
 
     /// Locks a file, if that is possible at once. The lock ends with the guard, or with the process.
     ///

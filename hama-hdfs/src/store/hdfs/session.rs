@@ -42,9 +42,29 @@ pub(super) struct Times {
 
 impl Default for Times {
     fn default() -> Times {
-        let seconds = Duration::from_secs;
-        Times { renewal: seconds(10), lease: seconds(60), release: seconds(2) }
+        let lease = lease();
+        Times { renewal: lease / 6, lease, release: Duration::from_secs(2) }
     }
+}
+
+/// How long after its last renewal a session is dead. All who share a store have to agree in that.
+#[cfg(not(feature = "testing"))]
+fn lease() -> Duration {
+    Duration::from_secs(60)
+}
+
+/// The same, which tests shorten.
+#[cfg(feature = "testing")]
+fn lease() -> Duration {
+    Duration::from_millis(LEASE_MS.load(std::sync::atomic::Ordering::Relaxed))
+}
+
+#[cfg(feature = "testing")]
+static LEASE_MS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(60_000);
+
+#[cfg(feature = "testing")]
+pub(crate) fn set_hdfs_lease_ms(ms: u64) {
+    LEASE_MS.store(ms, std::sync::atomic::Ordering::Relaxed);
 }
 
 /// The sessions that one process has in one store: one at a time.
