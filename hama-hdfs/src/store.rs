@@ -105,6 +105,12 @@ pub trait Store: Send + Sync + Debug {
     /// `NotFound`.
     fn hosts(&self, path: &StorePath) -> Result<Vec<BlockHosts>>;
 
+    /// The rack that a host stands in, as a path such as `/rack1`, where the store knows: after
+    /// [`hosts`](Store::hosts) has named it.
+    fn rack(&self, _host: &Host) -> Option<String> {
+        None
+    }
+
     /// Locks a file, if that is possible at once. The lock ends with the guard, or with the process.
     ///
     /// It is bound to the file, not to its name: it goes with the file when that is published. When this returns a

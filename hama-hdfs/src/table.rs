@@ -12,6 +12,7 @@ mod files;
 mod history;
 mod labels;
 mod layout;
+mod locate;
 mod open;
 mod pending;
 mod read;
@@ -23,7 +24,7 @@ mod update;
 mod versions;
 mod write;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,7 @@ pub use catalog::list;
 pub use check::CheckReport;
 pub use collect::{Collected, collect};
 pub use history::{Version, versions};
+pub use locate::{LocationSource, Replica, ShardLocation};
 pub use remove::{Removed, remove};
 pub use shard_writer::ShardWriter;
 pub use transfer::{copy, rename};
@@ -63,6 +65,8 @@ struct Inner {
     spec: TableSpec,
     index: Arc<GenerationIndex>,
     open_shards: OpenShards,
+    /// Asked for once.
+    locations: OnceLock<Vec<ShardLocation>>,
     /// `None` where it was opened by a reference: then somebody else holds it.
     lock: Option<Arc<dyn LockGuard>>,
 }
@@ -87,9 +91,10 @@ impl Table {
         index: Arc<GenerationIndex>,
         lock: Option<Arc<dyn LockGuard>>,
     ) -> Table {
-        let (generation, spec, open_shards) =
-            (manifest.generation, manifest.spec.clone(), OpenShards::default());
-        Table { inner: Arc::new(Inner { store, manifest, generation, spec, index, open_shards, lock }) }
+        let (generation, spec) = (manifest.generation, manifest.spec.clone());
+        let (open_shards, locations) = (OpenShards::default(), OnceLock::new());
+        let inner = Inner { store, manifest, generation, spec, index, open_shards, locations, lock };
+        Table { inner: Arc::new(inner) }
     }
 
     /// What names this version for a peer. It holds as long as this table is open.
