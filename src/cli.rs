@@ -24,6 +24,7 @@ mod info;
 mod interrupt;
 mod limits;
 mod list;
+mod locations;
 mod log;
 mod made;
 mod man;
@@ -146,6 +147,9 @@ pub(crate) struct Global {
     /// Where files are converted in that cannot be read or written in place [default: $TMPDIR, else /var/tmp]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Options of every command")]
     pub(crate) spill_dir: Option<std::path::PathBuf>,
+    /// The host that this is, by the name that the store knows it by [default: localhost]
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Options of every command")]
+    pub(crate) host: Option<hama::Host>,
     /// Answer with one JSON document on standard output, errors too
     #[arg(long, global = true, help_heading = "Options of every command")]
     pub(crate) json: bool,

@@ -21,6 +21,15 @@ pub struct Copied {
     pub shards: u64,
     /// Those that the copy has.
     pub of: u64,
+    /// The bytes that were written for that; as many were read.
+    pub bytes: u64,
+}
+
+impl Copied {
+    /// Nothing, of a copy of so many shards.
+    fn nothing(of: u64) -> Copied {
+        Copied { shards: 0, of, bytes: 0 }
+    }
 }
 
 impl<T: Scalar> DenseMatrix<T> {
@@ -97,14 +106,15 @@ impl<T: Scalar> DenseMatrix<T> {
         let Some(writer) = table.begin_copy_moving(blocks, hama.durability(), moving)? else {
             let of = table.stale_copy_shards()?.map_or(0, |(_, of)| of);
             let latest = Self::of_table(hama, table)?;
-            return Ok((if self.is_transposed() { latest.t() } else { latest }, Copied { shards: 0, of }));
+            return Ok((if self.is_transposed() { latest.t() } else { latest }, Copied::nothing(of)));
         };
         let of = writer.target().spec.shards().count() as u64;
         let (shards, records) = copied(hama, self.table()?, &writer, hosts)?;
+        let bytes = records.iter().map(|record| record.len).sum();
         hama.cancel().check()?;
         let matrix = Self::of_table(hama, writer.commit(records)?)?;
         let matrix = if self.is_transposed() { matrix.t() } else { matrix };
-        Ok((matrix, Copied { shards, of }))
+        Ok((matrix, Copied { shards, of, bytes }))
     }
 
     /// The table that a product reads, for who wants to know where it lies: its placed copy, where that is up to date.
@@ -123,7 +133,7 @@ impl<T: Scalar> DenseMatrix<T> {
 
     /// This matrix as a product reads it: through its placed copy, which is brought up to date before, where there is one.
     pub(crate) fn in_use(&self) -> Result<(Self, Copied)> {
-        let nothing = Copied { shards: 0, of: 0 };
+        let nothing = Copied::nothing(0);
         // A file has no copies.
         let Source::Table(table) = self.source() else { return Ok((self.clone(), nothing)) };
         match self.through_copy(table) {
@@ -143,7 +153,7 @@ impl<T: Scalar> DenseMatrix<T> {
         let table = table.rebased()?;
         let Some((stale, of)) = table.stale_copy_shards()? else { return Ok(None) };
         let (table, copied) = match stale {
-            0 => (table, Copied { shards: 0, of }),
+            0 => (table, Copied::nothing(of)),
             _ => {
                 let (matrix, copied) = Self::of_table(self.hama(), table)?.copy()?;
                 (matrix.table()?.clone(), copied)

@@ -74,6 +74,7 @@ impl Show {
             Line::of("progress", &settings.progress, |kind| text(kind)),
             Line::of("durability", &settings.durability, |survives| text(survives)),
             Line::of("spill-dir", &settings.spill_dir, file),
+            Line::of("host", &settings.host, |host| text(host)),
             Line::of("probe", &settings.probe, file),
         ];
         output.report(&ConfigReport { settings: lines, files: settings.files.clone() })

@@ -10,7 +10,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use hama::{Error, Result};
+use hama::{Error, Host, Result};
 
 use super::count::count;
 use super::progress::Kind;
@@ -56,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) durability: Setting<Survives>,
     /// Where files are converted in; none is where the system has large temporary files.
     pub(crate) spill_dir: Setting<Option<PathBuf>>,
+    /// The host that this is.
+    pub(crate) host: Setting<Host>,
     /// The file of what `hama bench probe` has measured; none where nothing says where the user's files are.
     pub(crate) probe: Setting<Option<PathBuf>>,
     /// The files that there are.
@@ -79,6 +81,7 @@ impl Default for Settings {
             progress: Setting { value: Kind::Auto, origin: Origin::Default },
             durability: Setting { value: Survives::Full, origin: Origin::Default },
             spill_dir: Setting { value: None, origin: Origin::Default },
+            host: Setting { value: Host::local(), origin: Origin::Default },
             probe: Setting { value: None, origin: Origin::Default },
             files: Vec::new(),
         }
@@ -141,6 +144,13 @@ impl Settings {
                 |value| Ok(Some(value.into())),
                 |f| f.spill_dir.clone().map(Some),
                 default.spill_dir,
+            )?,
+            host: sources.find(
+                "--host",
+                global.host.clone(),
+                |value| text(value)?.parse(),
+                |f| f.host.clone(),
+                default.host,
             )?,
             probe: sources.find(
                 "--probe",

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use hama::{Error, Result};
+use hama::{Error, Host, Result};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,8 @@ pub(super) struct Values {
     pub(super) progress: Option<Kind>,
     pub(super) durability: Option<Survives>,
     pub(super) spill_dir: Option<PathBuf>,
+    #[serde(default, deserialize_with = "host")]
+    pub(super) host: Option<Host>,
     pub(super) probe: Option<PathBuf>,
 }
 
@@ -112,6 +114,12 @@ fn size<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Optio
     deserializer.deserialize_any(Either).map(Some)
 }
 
+/// The name of a host, as it is typed.
+fn host<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Host>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(|error: Error| de::Error::custom(error.message()))
+}
+
 impl Serialize for ConfigFile {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_str(&self.path.display())
@@ -124,7 +132,7 @@ mod tests {
 
     #[test]
     fn everything_that_may_be_said() {
-        let content = "# mine\nstore = 'file:/data'\nmemory = \"1.5GiB\"\npeers = 3\nprogress = 'plain'\ndurability = 'none'\nspill-dir = '/s'\nprobe = 'p.json'\n";
+        let content = "# mine\nstore = 'file:/data'\nmemory = \"1.5GiB\"\npeers = 3\nprogress = 'plain'\ndurability = 'none'\nspill-dir = '/s'\nhost = 'dn1'\nprobe = 'p.json'\n";
         let values = parse(Path::new("hama.toml"), content).unwrap();
         let expected = Values {
             store: Some("file:/data".into()),
@@ -133,6 +141,7 @@ mod tests {
             progress: Some(Kind::Plain),
             durability: Some(Survives::None),
             spill_dir: Some("/s".into()),
+            host: Some(Host::new("dn1")),
             probe: Some("p.json".into()),
         };
         assert_eq!(values, expected);
@@ -152,6 +161,7 @@ mod tests {
             ("peers = 99999999999999999999", 1, ""),
             ("progress = 'loud'", 1, "loud"),
             ("store = 7", 1, "string"),
+            ("host = 'a,b'", 1, "a,b"),
             ("store = 'a'\nstore = 'b'", 2, "duplicate"),
             ("store = ", 1, ""),
             ("[store]\nurl = 'a'", 1, "string"),
