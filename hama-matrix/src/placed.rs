@@ -217,7 +217,12 @@ impl Bsp for CopyTiles {
 
 impl CopyTiles {
     /// Copies shards that are written as one host.
-    fn copy(&self, peer: &Peer<()>, table: &Table, shards: &[&(Host, ShardIndex)]) -> Result<Vec<ShardRecord>> {
+    fn copy(
+        &self,
+        peer: &Peer<()>,
+        table: &Table,
+        shards: &[&(Host, ShardIndex)],
+    ) -> Result<Vec<ShardRecord>> {
         let spec = &self.target.spec;
         let Some((host, _)) = shards.first() else { return Ok(Vec::new()) };
         let mut writer = WriteBehind::start(self.target.clone(), host.clone())?;

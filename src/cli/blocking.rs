@@ -112,7 +112,11 @@ impl fmt::Display for BlockingReport {
         let block = Extent::new(*rows, *cols).div_ceil(self.blocks);
         writeln!(f, "{name}: {} blocks of at most {block}", self.blocks)?;
         let Some(Copied { shards, of, bytes }) = self.copied else { return Ok(()) };
-        writeln!(f, "placed copy: {shards} of {of} shards copied, {} read and as much written", Size(bytes))?;
+        write!(f, "placed copy: {shards} of {of} shards copied")?;
+        match bytes {
+            0 => writeln!(f)?,
+            bytes => writeln!(f, ", {} read and as much written", Size(bytes))?,
+        }
         let Some(Owners { hosts, .. }) = &self.owners else { return Ok(()) };
         let owned: Vec<String> =
             hosts.iter().map(|(host, blocks)| format!("{host} {}", counted(*blocks, "block"))).collect();

@@ -40,14 +40,20 @@ struct Holding {
 
 impl Locations {
     /// Of a table, seen from `host`; `every_shard` is for people who want to see each.
-    pub(crate) fn of(table: &Table, host: &Host, cancel: &Cancel, every_shard: bool) -> hama::Result<Locations> {
+    pub(crate) fn of(
+        table: &Table,
+        host: &Host,
+        cancel: &Cancel,
+        every_shard: bool,
+    ) -> hama::Result<Locations> {
         Ok(Locations::new(table.locations(cancel)?, host, every_shard))
     }
 
     fn new(shards: &[ShardLocation], host: &Host, every_shard: bool) -> Locations {
         let mut holdings: BTreeMap<&Host, Holding> = BTreeMap::new();
         for replica in shards.iter().flat_map(|shard| &shard.replicas) {
-            let none = || Holding { host: replica.host.clone(), rack: replica.rack.clone(), shards: 0, bytes: 0 };
+            let none =
+                || Holding { host: replica.host.clone(), rack: replica.rack.clone(), shards: 0, bytes: 0 };
             let holding = holdings.entry(&replica.host).or_insert_with(none);
             holding.shards += 1;
             holding.bytes += replica.bytes;
@@ -95,7 +101,12 @@ impl fmt::Display for Locations {
         for Holding { host, rack, shards, bytes } in &self.hosts {
             let rack = rack.as_ref().map(|rack| format!(", rack {rack}")).unwrap_or_default();
             let here = if *host == self.host { ", this host" } else { "" };
-            writeln!(f, "host        {host}: {} in {}{rack}{here}", self.share(*bytes), counted(*shards, "shard"))?;
+            writeln!(
+                f,
+                "host        {host}: {} in {}{rack}{here}",
+                self.share(*bytes),
+                counted(*shards, "shard")
+            )?;
         }
         if self.every_shard {
             for ShardLocation { shard, bytes, replicas, source } in &self.shards {
@@ -124,7 +135,10 @@ mod tests {
     fn bytes_are_counted_by_host() {
         let shards = [shard(0, 100, &["b", "a"]), shard(1, 300, &["b"]), shard(2, 0, &[])];
         let found = Locations::new(&shards, &Host::new("a"), true);
-        assert_eq!((found.bytes, found.local_bytes, found.unknown_bytes, found.replicas), (400, 100, 0, (0, 2)));
+        assert_eq!(
+            (found.bytes, found.local_bytes, found.unknown_bytes, found.replicas),
+            (400, 100, 0, (0, 2))
+        );
         let held: Vec<_> = found.hosts.iter().map(|h| (h.host.name(), h.shards, h.bytes)).collect();
         assert_eq!(held, [("a", 1, 100), ("b", 2, 400)]);
         let text = found.to_string();

@@ -71,7 +71,13 @@ pub(crate) struct Multiply {
     #[arg(long, conflicts_with_all = ["analyze", "verify", "replace"])]
     explain: bool,
     /// Plan for these hosts, as the store names them, or with their racks (/rack1/dn1); each has --memory
-    #[arg(long, value_name = "HOST,..", value_delimiter = ',', requires = "explain", conflicts_with = "plan")]
+    #[arg(
+        long,
+        value_name = "HOST,..",
+        value_delimiter = ',',
+        requires = "explain",
+        conflicts_with = "plan"
+    )]
     hosts: Vec<Node>,
     /// Run the plan and print what was measured beside what was planned
     #[arg(long)]

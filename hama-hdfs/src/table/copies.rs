@@ -199,8 +199,7 @@ impl Table {
         let index = Arc::new(read_index(&*store, &manifest, generation, spec)?);
         let (spec, lock) = (spec.clone(), self.inner.lock.clone());
         let (open_shards, locations) = (OpenShards::default(), OnceLock::new());
-        let inner =
-            super::Inner { store, manifest, generation, spec, index, open_shards, locations, lock };
+        let inner = super::Inner { store, manifest, generation, spec, index, open_shards, locations, lock };
         Ok(Table { inner: Arc::new(inner) })
     }
 

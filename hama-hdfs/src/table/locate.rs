@@ -123,7 +123,8 @@ impl<'a> Locating<'a> {
 
     fn locate(&self, record: &ShardRecord) -> Result<ShardLocation> {
         let replicas = self.replicas(&self.ask(record)?);
-        let located = |replicas, source| ShardLocation { shard: record.shard, bytes: record.len, replicas, source };
+        let located =
+            |replicas, source| ShardLocation { shard: record.shard, bytes: record.len, replicas, source };
         if !replicas.is_empty() {
             return Ok(located(replicas, LocationSource::Store));
         }

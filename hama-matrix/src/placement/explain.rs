@@ -23,9 +23,17 @@ impl fmt::Display for Reads {
 impl fmt::Display for Placement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let computing = self.hosts.iter().filter(|share| !share.peers.is_empty()).count();
-        writeln!(f, "hosts     {computing} compute; the busiest sends or receives {}", format_bytes(self.busiest_bytes))?;
+        writeln!(
+            f,
+            "hosts     {computing} compute; the busiest sends or receives {}",
+            format_bytes(self.busiest_bytes)
+        )?;
         writeln!(f, "reads     {} of {}", self.reads, format_bytes(self.reads.bytes()))?;
-        write!(f, "unplaced  {}: bricks in the order of their numbers, without looking", self.reads_unplaced)?;
+        write!(
+            f,
+            "unplaced  {}: bricks in the order of their numbers, without looking",
+            self.reads_unplaced
+        )?;
         for HostShare { host, rack, peers, reads, sent_bytes, received_bytes } in &self.hosts {
             write!(f, "\n  {}{host}: ", rack.as_ref().map(|rack| format!("{rack}/")).unwrap_or_default())?;
             match &peers[..] {

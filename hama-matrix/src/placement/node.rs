@@ -29,7 +29,8 @@ impl FromStr for Node {
             return Ok(Node { host: text.parse()?, rack: None });
         };
         let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_graphic());
-        let fits = rack.len() <= RACK_BYTES_MAX && rack.strip_prefix('/').is_some_and(|r| r.split('/').all(part));
+        let fits =
+            rack.len() <= RACK_BYTES_MAX && rack.strip_prefix('/').is_some_and(|r| r.split('/').all(part));
         if !fits {
             return Err(Error::invalid(format!(
                 "cannot read {text:.600?} as a host: it is a name such as dn1, or its rack and its name such as /rack1/dn1"

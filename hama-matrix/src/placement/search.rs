@@ -5,8 +5,9 @@
 
 use super::traffic::{Data, Traffic, Work};
 
-/// How many users of data are looked at before what was found so far is taken: some tenths of a second.
-const VISITS_MAX: u64 = 4_000_000;
+/// How many users of data are looked at before what was found so far is taken: some tenths of a second. The planner
+/// places bricks on some tens of grids.
+const VISITS_MAX: u64 = 500_000;
 /// The most bricks of which all placements are counted: 16! fits into 64 bits.
 const COUNTED_MAX: usize = 16;
 
@@ -82,7 +83,12 @@ impl Room {
 
 fn best_of_all(work: &Work) -> Vec<usize> {
     /// Places the bricks from `brick` on in every way.
-    fn go(work: &Work, places: &mut Vec<usize>, room: &mut Room, best: &mut Option<((u128, u128), Vec<usize>)>) {
+    fn go(
+        work: &Work,
+        places: &mut Vec<usize>,
+        room: &mut Room,
+        best: &mut Option<((u128, u128), Vec<usize>)>,
+    ) {
         if places.len() == work.bricks {
             let cost = work.traffic(places).cost();
             if best.as_ref().is_none_or(|(least, _)| cost < *least) {
@@ -210,13 +216,15 @@ impl<'a> Swapping<'a> {
     /// Moves bricks, and moves them back where that is no better.
     fn try_places(&mut self, moved: &[(usize, usize)]) -> bool {
         let all = |of: &[Vec<usize>]| {
-            let mut touched: Vec<usize> = moved.iter().flat_map(|&(brick, _)| of[brick].iter().copied()).collect();
+            let mut touched: Vec<usize> =
+                moved.iter().flat_map(|&(brick, _)| of[brick].iter().copied()).collect();
             touched.sort_unstable();
             touched.dedup();
             touched
         };
         let touched = (all(&self.data_of), all(&self.passes_of));
-        let (before, old) = (self.traffic.cost(), moved.iter().map(|&(brick, _)| (brick, self.places[brick])));
+        let (before, old) =
+            (self.traffic.cost(), moved.iter().map(|&(brick, _)| (brick, self.places[brick])));
         let old: Vec<(usize, usize)> = old.collect();
         self.change(&touched, moved);
         if self.traffic.cost() < before {

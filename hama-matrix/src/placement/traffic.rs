@@ -63,7 +63,9 @@ impl Work {
 
     /// Bricks on hosts in their order, as many on each, without looking.
     pub(super) fn spread(&self) -> Vec<usize> {
-        (0..self.bricks).map(|brick| (brick as u128 * self.hosts as u128 / self.bricks as u128) as usize).collect()
+        (0..self.bricks)
+            .map(|brick| (brick as u128 * self.hosts as u128 / self.bricks as u128) as usize)
+            .collect()
     }
 
     /// What moves for some data: those of its users read it that are nearest to a holder, and of these those from whose

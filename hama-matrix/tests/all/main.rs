@@ -10,6 +10,7 @@ mod magnitudes;
 mod matrices;
 mod npy;
 mod orders;
+mod placement;
 mod products;
 mod symmetric;
 mod updates;

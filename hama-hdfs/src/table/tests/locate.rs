@@ -166,8 +166,14 @@ impl Store for Racks {
 #[test]
 fn many_are_asked_for_at_once_and_who_holds_most_comes_first() {
     let test = stores().pop().unwrap();
-    write_table(&test.store, "t", spec(60_000, 1, ElementType::F32).with_shard(Extent::new(1, 1)).unwrap(), 1, OnExists::Fail)
-        .unwrap();
+    write_table(
+        &test.store,
+        "t",
+        spec(60_000, 1, ElementType::F32).with_shard(Extent::new(1, 1)).unwrap(),
+        1,
+        OnExists::Fail,
+    )
+    .unwrap();
     let racks = Arc::new(Racks { inner: Arc::clone(&test.store), asking: 0.into(), most: 0.into() });
     let store: Arc<dyn Store> = racks.clone();
     let table = Table::open(&store, &name("t")).unwrap();
