@@ -19,7 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   hama matrix info demo-c
   hama matrix info ./a.npy
-  hama matrix info a --locations --host dn1   which hosts hold it, and how much of it dn1 does; with -v shard by shard";
+  hama matrix info a --locations --host dn1   which hosts hold it; with -v shard by shard";
 
 /// Say what a matrix is: shape, element type, tiles, shards, blocks, version, and where it lies
 #[derive(clap::Args)]

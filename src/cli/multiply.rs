@@ -31,7 +31,7 @@ Examples:
   hama matrix multiply a a --transpose-a --output gram --peers 2 --memory 1GiB
   hama matrix multiply ./a.npy ./b.npy --output ./c.npy     files, without a store
   hama matrix multiply a b --explain                         only say how, write nothing
-  hama matrix multiply a b --explain --hosts dn1,dn2,dn3     how several hosts would do it, and what each would read where
+  hama matrix multiply a b --explain --hosts dn1,dn2,dn3     how several hosts would do it
   hama matrix multiply a b --explain --json > plan.json      save the plan
   hama matrix multiply a b --output c --plan plan.json       and run just that one
 
