@@ -234,6 +234,6 @@ impl CopyTiles {
             writer.write(tile, buffer)?;
             peer.progress(spec.tile_bytes() as u64);
         }
-        writer.finish()
+        Ok(writer.finish()?.shards)
     }
 }

@@ -25,6 +25,7 @@ pub use cost::{Estimate, Rates};
 pub use explain::Walk;
 pub use memory::MemoryUse;
 pub(crate) use on_hosts::plan_on_hosts;
+pub(crate) use search::plan_named;
 pub use search::{Resources, plan, smallest_memory};
 pub use steps::Brick;
 

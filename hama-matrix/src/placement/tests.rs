@@ -203,7 +203,8 @@ fn each_host_reads_the_rows_that_it_holds() {
     let hosts = NAMES.map(node);
     let (nodes, lying) = operands(&a, &b, &hosts);
     let grid = Some(Grid { m: 6, n: 1, k: 1 });
-    let (plan, placement) = plan_on_hosts(problem, &resources(6, grid), &nodes, &lying).unwrap();
+    let (plan, placement) =
+        plan_on_hosts((problem, ["a", "b"]), &resources(6, grid), &nodes, &lying).unwrap();
     assert_eq!(placement.reads, Reads { local_bytes: 56_000_000, ..Reads::default() });
     assert_eq!(placement.reads_unplaced.local_bytes, 8_000_000 + 2 * 8_000_000);
     let peers: Vec<_> = placement.hosts.iter().map(|share| share.peers.clone()).collect();
@@ -215,7 +216,10 @@ fn each_host_reads_the_rows_that_it_holds() {
     assert!(text.contains("  dn2: peers 1,4 read ") && text.contains("0B remote of 53.5MiB"), "{text}");
     // In whatever order the hosts are named.
     let (nodes, lying) = operands(&a, &b, &["dn3", "dn1", "dn2"].map(node));
-    assert_eq!(plan_on_hosts(problem, &resources(6, grid), &nodes, &lying).unwrap(), (plan, placement));
+    assert_eq!(
+        plan_on_hosts((problem, ["a", "b"]), &resources(6, grid), &nodes, &lying).unwrap(),
+        (plan, placement)
+    );
 }
 
 #[test]
@@ -225,7 +229,9 @@ fn racks_count_where_they_are_known() {
     let run = |hosts: &[&str]| {
         let hosts: Vec<Node> = hosts.iter().map(|text| node(text)).collect();
         let (nodes, lying) = operands(&a, &b, &hosts);
-        plan_on_hosts(problem, &resources(2, Some(Grid { m: 2, n: 1, k: 1 })), &nodes, &lying).unwrap().1
+        plan_on_hosts((problem, ["a", "b"]), &resources(2, Some(Grid { m: 2, n: 1, k: 1 })), &nodes, &lying)
+            .unwrap()
+            .1
     };
     let unknown = run(&["dn1", "dn2"]);
     let expected = Reads { remote_bytes: 16_000_000, unknown_bytes: 8_000_000, ..Reads::default() };
@@ -244,7 +250,8 @@ fn a_copy_is_advised_where_it_makes_more_local() {
     let problem = Problem::new(ElementType::F64, (a.0.shape, false), (b.0.shape, false)).unwrap();
     let (nodes, lying) = operands(&a, &b, &NAMES.map(node));
     let grid = Some(Grid { m: 3, n: 1, k: 1 });
-    let (plan, placement) = plan_on_hosts(problem, &resources(3, grid), &nodes, &lying).unwrap();
+    let (plan, placement) =
+        plan_on_hosts((problem, ["a", "b"]), &resources(3, grid), &nodes, &lying).unwrap();
     assert_eq!(placement.reads.remote_bytes, 32_000_000);
     let copy = |blocking| a.0.clone().with_blocking(Some(blocking)).ok();
     let of = Copyable { operand: Operand::A, name: "a", both: false, bytes: 48_000_000, copy: &copy };
@@ -274,11 +281,14 @@ fn hosts_that_cannot_be_are_refused() {
     let problem = Problem::new(ElementType::F64, (a.0.shape, false), (a.0.shape, false)).unwrap();
     let (nodes, lying) = operands(&a, &a, &[node("a"), node("b")]);
     let tight = Resources { memory_bytes: 1 << 20, ..resources(2, None) };
-    let error = plan_on_hosts(problem, &tight, &nodes, &lying).unwrap_err();
+    let error = plan_on_hosts((problem, ["a", "b"]), &tight, &nodes, &lying).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OutOfMemory);
     assert!(error.message().contains("try --memory"), "{error}");
     let wrong = resources(2, Some(Grid { m: 9, n: 9, k: 9 }));
-    assert_eq!(plan_on_hosts(problem, &wrong, &nodes, &lying).unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(
+        plan_on_hosts((problem, ["a", "b"]), &wrong, &nodes, &lying).unwrap_err().kind(),
+        ErrorKind::Invalid
+    );
 }
 
 proptest! {
@@ -304,7 +314,7 @@ proptest! {
         let problem = Problem { symmetric, ..problem };
         let (nodes, lying) = operands(&a, &b, &NAMES.map(node)[..hosts]);
         let resources = Resources { memory_bytes: 1 << memory, ..resources(peers, None) };
-        let Ok((plan, placement)) = plan_on_hosts(problem, &resources, &nodes, &lying) else {
+        let Ok((plan, placement)) = plan_on_hosts((problem, ["a", "b"]), &resources, &nodes, &lying) else {
             prop_assert!(plan(problem, &resources).is_err() || resources.peers > 1);
             return Ok(());
         };

@@ -11,12 +11,12 @@ use crate::problem::Problem;
 const NETWORK_S_PER_BYTE: f64 = 0.8e-9;
 
 /// The fastest plan for peers on several hosts, and where its bricks are placed. `resources` are of all hosts together, but
-/// its memory is that of one. Pure, as [`plan`] is.
+/// its memory is that of one; errors call the operands by `names`. Pure, as [`plan`] is.
 ///
 /// # Errors
 /// Those of [`plan`].
 pub(crate) fn plan_on_hosts(
-    problem: Problem,
+    (problem, names): (Problem, [&str; 2]),
     resources: &Resources,
     nodes: &Nodes,
     operands: &Operands,
@@ -51,5 +51,5 @@ pub(crate) fn plan_on_hosts(
             (best, in_vain) = (Some((plan, placement)), 0);
         }
     }
-    best.ok_or_else(|| too_little_memory(&problem, &resources))
+    best.ok_or_else(|| too_little_memory(&problem, &resources, names))
 }
