@@ -25,6 +25,7 @@ mod info;
 mod interrupt;
 mod limits;
 mod list;
+mod locations;
 mod log;
 mod made;
 mod man;
@@ -163,6 +164,9 @@ pub(crate) struct Global {
     /// HOST:PORT of the web server of the NameNode [default: what Hadoop's configuration says]
     #[arg(long, global = true, value_name = "ADDRESS", help_heading = "Options of every command")]
     pub(crate) webhdfs: Option<String>,
+    /// The host that this is, by the name that the store knows it by [default: localhost]
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Options of every command")]
+    pub(crate) host: Option<hama::Host>,
     /// Answer with one JSON document on standard output, errors too
     #[arg(long, global = true, help_heading = "Options of every command")]
     pub(crate) json: bool,

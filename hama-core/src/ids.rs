@@ -1,10 +1,16 @@
 //! The names of hosts, jobs and peers.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::error::{Error, Result};
+
+/// The longest name of a host.
+const HOST_BYTES_MAX: usize = 255;
 
 /// A host, by the name that its operator gives it.
 ///
@@ -26,6 +32,21 @@ impl Host {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for Host {
+    type Err = Error;
+
+    /// Reads a name as it is typed: 1 to 255 letters, digits and `- _ . : [ ]`, as in names and addresses of hosts.
+    fn from_str(text: &str) -> Result<Host> {
+        let fits = (1..=HOST_BYTES_MAX).contains(&text.len());
+        if fits && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:[]".contains(&b)) {
+            return Ok(Host::new(text));
+        }
+        Err(Error::invalid(format!(
+            "cannot read {text:.300?} as the name of a host: it is 1 to {HOST_BYTES_MAX} of A-Z a-z 0-9 - _ . : [ ]"
+        )))
     }
 }
 
@@ -81,5 +102,20 @@ impl PeerId {
 impl fmt::Display for PeerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_hosts_are_read() {
+        for name in ["dn1", "node-7.rack_2.example.org", "10.0.0.7:9866", "[::1]", &"x".repeat(255)] {
+            assert_eq!(name.parse::<Host>().unwrap().name(), name);
+        }
+        for wrong in ["", " ", "a b", "a,b", "/rack/a", "a\"b", "a\0", "h\u{f6}st", &"x".repeat(256)] {
+            assert!(wrong.parse::<Host>().unwrap_err().message().len() < 500, "{wrong}");
+        }
     }
 }

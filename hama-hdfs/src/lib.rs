@@ -65,8 +65,8 @@ pub use path::StorePath;
 pub use shard::TileRecord;
 pub use spec::TableSpec;
 pub use table::{
-    Changes, CheckReport, Collected, CopyOptions, Finishing, OnExists, Reference, Removed, ShardWriter,
-    Table, TableRef, TableTarget, TableWriter, Version, WriteOptions, collect, copy, list, remove, rename,
-    versions,
+    Changes, CheckReport, Collected, CopyOptions, Finishing, LocationSource, OnExists, Reference, Removed,
+    Replica, ShardLocation, ShardWriter, Table, TableRef, TableTarget, TableWriter, Version, WriteOptions,
+    collect, copy, list, remove, rename, versions,
 };
 pub use url::StoreUrl;

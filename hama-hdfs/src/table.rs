@@ -13,6 +13,7 @@ mod finishing;
 mod history;
 mod labels;
 mod layout;
+mod locate;
 mod open;
 mod pending;
 mod read;
@@ -25,7 +26,7 @@ mod update;
 mod versions;
 mod write;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,7 @@ pub use check::CheckReport;
 pub use collect::{Collected, collect};
 pub use finishing::Finishing;
 pub use history::{Version, versions};
+pub use locate::{LocationSource, Replica, ShardLocation};
 pub use reference::Reference;
 pub use remove::{Removed, remove};
 pub use shard_writer::ShardWriter;
@@ -67,6 +69,8 @@ struct Inner {
     spec: TableSpec,
     index: Arc<GenerationIndex>,
     open_shards: OpenShards,
+    /// Asked for once.
+    locations: OnceLock<Vec<ShardLocation>>,
     /// `None` where it was opened by a reference: then somebody else holds it.
     lock: Option<Arc<dyn LockGuard>>,
 }
@@ -91,9 +95,10 @@ impl Table {
         index: Arc<GenerationIndex>,
         lock: Option<Arc<dyn LockGuard>>,
     ) -> Table {
-        let (generation, spec, open_shards) =
-            (manifest.generation, manifest.spec.clone(), OpenShards::default());
-        Table { inner: Arc::new(Inner { store, manifest, generation, spec, index, open_shards, lock }) }
+        let (generation, spec) = (manifest.generation, manifest.spec.clone());
+        let (open_shards, locations) = (OpenShards::default(), OnceLock::new());
+        let inner = Inner { store, manifest, generation, spec, index, open_shards, locations, lock };
+        Table { inner: Arc::new(inner) }
     }
 
     /// What names this version for a peer. It holds as long as this table is open.

@@ -43,6 +43,7 @@ mod npy;
 #[cfg(feature = "testing")]
 pub mod parse;
 mod placed;
+pub mod placement;
 pub mod plan;
 mod problem;
 mod product;

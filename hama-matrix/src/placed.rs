@@ -1,12 +1,15 @@
 //! Placed copies of blocked matrices: made, brought up to date after an update, and used.
 
-use hama_core::{BoxError, Bsp, Error, ErrorKind, Peer, Result};
+use std::collections::{BTreeMap, BTreeSet};
+
+use hama_core::{BoxError, Bsp, Error, ErrorKind, Host, Peer, Result};
 use hama_hdfs::{Extent, ShardIndex, ShardRecord, Table, TableRef, TableTarget, TableWriter};
 use serde::{Deserialize, Serialize};
 
 use crate::dense::DenseMatrix;
 use crate::fill::HELD_TILES;
 use crate::hama::Hama;
+use crate::placement::{Lying, Node, Owners, nodes, owners};
 use crate::scalar::Scalar;
 use crate::source::Source;
 use crate::write_behind::WriteBehind;
@@ -18,6 +21,15 @@ pub struct Copied {
     pub shards: u64,
     /// Those that the copy has.
     pub of: u64,
+    /// The bytes that were written for that; as many were read.
+    pub bytes: u64,
+}
+
+impl Copied {
+    /// Nothing, of a copy of so many shards.
+    fn nothing(of: u64) -> Copied {
+        Copied { shards: 0, of, bytes: 0 }
+    }
 }
 
 impl<T: Scalar> DenseMatrix<T> {
@@ -45,25 +57,83 @@ impl<T: Scalar> DenseMatrix<T> {
         self.copy_blocks(Extent { rows: n, cols: n })
     }
 
+    /// The same, where these hosts own the blocks, as many each or one more: each gets those of which it holds most. What
+    /// they own already stays where it is. The first replica of a shard lies with the host that owns it, where the store
+    /// can see to that; else it is only recorded.
+    ///
+    /// # Cost
+    /// That of [`copy`](Self::copy), and the store is asked where each shard lies.
+    ///
+    /// # Errors
+    /// Those of [`blocking_with_copy`](Self::blocking_with_copy); `Invalid` where no hosts are named or one twice; `Data`
+    /// where a shard is missing.
+    pub fn blocking_with_copy_on(&self, n: u64, hosts: &[Node]) -> Result<(Self, Copied, Owners)> {
+        let (blocking, table) = (Extent { rows: n, cols: n }, self.table()?.rebased()?);
+        let (spec, placed) = (table.copy_spec(blocking)?, table.placed(blocking)?);
+        let cancel = self.hama().cancel();
+        let locations = placed.as_ref().unwrap_or(&table).locations(cancel)?;
+        let nodes = nodes(hosts, &[locations])?;
+        let lying = Lying::table(placed.as_ref().unwrap_or(&table).spec(), locations, &nodes);
+        let owners = owners(&spec, blocking, &lying, &nodes);
+        let host = |number: usize| nodes.computing()[number].host.clone();
+        let wanted: BTreeMap<ShardIndex, Host> =
+            spec.shards().zip(owners.of_shards.iter().map(|&number| host(number))).collect();
+        let written = placed.iter().flat_map(|copy| copy.shards());
+        let moving = written.filter(|record| wanted.get(&record.shard) != Some(&record.host));
+        let moving = moving.map(|record| record.shard).collect();
+        let (matrix, copied) = self.copy_blocks_to(blocking, &moving, &wanted)?;
+        Ok((matrix, copied, owners))
+    }
+
     fn copy_blocks(&self, blocks: Extent) -> Result<(Self, Copied)> {
+        // Who owns a block keeps it.
+        let placed = self.table()?.rebased()?.placed(blocks)?;
+        let records = placed.iter().flat_map(|copy| copy.shards());
+        let hosts = records.map(|record| (record.shard, record.host.clone())).collect();
+        self.copy_blocks_to(blocks, &BTreeSet::new(), &hosts)
+    }
+
+    /// Copies what is out of date and what is to move; each shard is written as the host that is named for it, else as
+    /// this one.
+    fn copy_blocks_to(
+        &self,
+        blocks: Extent,
+        moving: &BTreeSet<ShardIndex>,
+        hosts: &BTreeMap<ShardIndex, Host>,
+    ) -> Result<(Self, Copied)> {
         let hama = self.hama();
         let table = self.table()?.rebased()?;
-        let Some(writer) = table.begin_copy(blocks, hama.durability())? else {
+        let Some(writer) = table.begin_copy_moving(blocks, hama.durability(), moving)? else {
             let of = table.stale_copy_shards()?.map_or(0, |(_, of)| of);
             let latest = Self::of_table(hama, table)?;
-            return Ok((if self.is_transposed() { latest.t() } else { latest }, Copied { shards: 0, of }));
+            return Ok((if self.is_transposed() { latest.t() } else { latest }, Copied::nothing(of)));
         };
         let of = writer.target().spec.shards().count() as u64;
-        let (shards, records) = copied(hama, self.table()?, &writer)?;
+        let (shards, records) = copied(hama, self.table()?, &writer, hosts)?;
+        let bytes = records.iter().map(|record| record.len).sum();
         hama.cancel().check()?;
         let matrix = Self::of_table(hama, writer.commit(records)?)?;
         let matrix = if self.is_transposed() { matrix.t() } else { matrix };
-        Ok((matrix, Copied { shards, of }))
+        Ok((matrix, Copied { shards, of, bytes }))
+    }
+
+    /// The table that a product reads, for who wants to know where it lies: its placed copy, where that is up to date.
+    /// `None` of a file.
+    pub(crate) fn as_read(&self) -> Result<Option<Table>> {
+        let Source::Table(table) = self.source() else { return Ok(None) };
+        match table.through_copy() {
+            Ok(copy) => Ok(Some(copy.unwrap_or_else(|| table.clone()))),
+            Err(error) if error.kind() == ErrorKind::Data => {
+                tracing::warn!(matrix = self.name(), %error, "planned without its placed copy");
+                Ok(Some(table.clone()))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// This matrix as a product reads it: through its placed copy, which is brought up to date before, where there is one.
     pub(crate) fn in_use(&self) -> Result<(Self, Copied)> {
-        let nothing = Copied { shards: 0, of: 0 };
+        let nothing = Copied::nothing(0);
         // A file has no copies.
         let Source::Table(table) = self.source() else { return Ok((self.clone(), nothing)) };
         match self.through_copy(table) {
@@ -83,7 +153,7 @@ impl<T: Scalar> DenseMatrix<T> {
         let table = table.rebased()?;
         let Some((stale, of)) = table.stale_copy_shards()? else { return Ok(None) };
         let (table, copied) = match stale {
-            0 => (table, Copied { shards: 0, of }),
+            0 => (table, Copied::nothing(of)),
             _ => {
                 let (matrix, copied) = Self::of_table(self.hama(), table)?.copy()?;
                 (matrix.table()?.clone(), copied)
@@ -96,7 +166,12 @@ impl<T: Scalar> DenseMatrix<T> {
 }
 
 /// Lets the peers write what the writer has to have written; how many shards that are.
-fn copied(hama: &Hama, table: &Table, writer: &TableWriter) -> Result<(u64, Vec<ShardRecord>)> {
+fn copied(
+    hama: &Hama,
+    table: &Table,
+    writer: &TableWriter,
+    hosts: &BTreeMap<ShardIndex, Host>,
+) -> Result<(u64, Vec<ShardRecord>)> {
     let (target, shards) = (writer.target().clone(), writer.shards());
     let count = shards.len();
     if count == 0 {
@@ -106,17 +181,21 @@ fn copied(hama: &Hama, table: &Table, writer: &TableWriter) -> Result<(u64, Vec<
     let held = HELD_TILES * hama_core::Pool::cost(target.spec.tile_bytes()) as u64;
     let peers = (hama.memory() / held).clamp(1, hama.peers() as u64).min(count as u64);
     let _turn = hama.turn()?;
+    let host = |shard: &ShardIndex| hosts.get(shard).unwrap_or_else(|| hama.host()).clone();
+    let mut shards: Vec<(Host, ShardIndex)> = shards.into_iter().map(|shard| (host(&shard), shard)).collect();
+    shards.sort();
     let program = CopyTiles { from: table.to_ref(), target, shards };
     let outcome = hama.run(&program).peers(peers as usize)?;
     Ok((count as u64, outcome.outputs.into_iter().flatten().collect()))
 }
 
-/// The program that copies tiles of a table into shards that are cut otherwise: the peers take turns at the shards.
+/// The program that copies tiles of a table into shards that are cut otherwise: the peers take turns at the shards, which
+/// are sorted by the hosts that they are written as.
 #[derive(Serialize, Deserialize)]
 struct CopyTiles {
     from: TableRef,
     target: TableTarget,
-    shards: Vec<ShardIndex>,
+    shards: Vec<(Host, ShardIndex)>,
 }
 
 impl Bsp for CopyTiles {
@@ -125,10 +204,29 @@ impl Bsp for CopyTiles {
     type Output = Vec<ShardRecord>;
 
     fn bsp(&self, peer: &mut Peer<()>) -> std::result::Result<Vec<ShardRecord>, BoxError> {
-        let (table, spec) = (Table::open_ref(&self.from)?, &self.target.spec);
-        let mut writer = WriteBehind::start(self.target.clone(), peer.host().clone())?;
+        let table = Table::open_ref(&self.from)?;
         let own = self.shards.iter().enumerate().filter(|(index, _)| index % peer.count() == peer.index());
-        for tile in own.flat_map(|(_, shard)| spec.tiles_of(*shard)) {
+        let own: Vec<_> = own.map(|(_, shard)| shard).collect();
+        let mut records = Vec::new();
+        for of_host in own.chunk_by(|one, next| one.0 == next.0) {
+            records.extend(self.copy(peer, &table, of_host)?);
+        }
+        Ok(records)
+    }
+}
+
+impl CopyTiles {
+    /// Copies shards that are written as one host.
+    fn copy(
+        &self,
+        peer: &Peer<()>,
+        table: &Table,
+        shards: &[&(Host, ShardIndex)],
+    ) -> Result<Vec<ShardRecord>> {
+        let spec = &self.target.spec;
+        let Some((host, _)) = shards.first() else { return Ok(Vec::new()) };
+        let mut writer = WriteBehind::start(self.target.clone(), host.clone())?;
+        for tile in shards.iter().flat_map(|(_, shard)| spec.tiles_of(*shard)) {
             peer.cancel().check()?;
             writer.wait_for_at_most(HELD_TILES as usize - 1)?;
             let mut buffer = peer.pool().take(spec.tile_bytes())?;

@@ -7,6 +7,7 @@ mod bounds;
 mod cost;
 mod explain;
 mod memory;
+mod on_hosts;
 mod search;
 pub(crate) mod steps;
 
@@ -23,6 +24,7 @@ pub use bounds::Bounds;
 pub use cost::{Estimate, Rates};
 pub use explain::Walk;
 pub use memory::MemoryUse;
+pub(crate) use on_hosts::plan_on_hosts;
 pub(crate) use search::plan_named;
 pub use search::{Resources, plan, smallest_memory};
 pub use steps::Brick;
@@ -149,6 +151,11 @@ impl Plan {
     /// Its problem with operands that are read as those of `problem` are: from tables, or from files.
     fn problem_here(&self, problem: &Problem) -> Problem {
         Problem { chunk_bytes: problem.chunk_bytes, ..self.problem }
+    }
+
+    /// How often A and B are read.
+    pub(crate) fn repeats(&self) -> (u64, u64) {
+        self.loops().cuts(&self.problem).repeats(self.stationary)
     }
 
     fn loops(&self) -> Loops {

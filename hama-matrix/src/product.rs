@@ -13,8 +13,9 @@ use crate::kernel::KernelId;
 use crate::multiply::Multiply;
 use crate::npy::NpyTarget;
 use crate::placed::Copied;
-use crate::plan::{Plan, Resources, plan_named};
-use crate::problem::Problem;
+use crate::placement::{Copyable, HostPlan, Lying, Node, Operands, advice, nodes};
+use crate::plan::{Plan, Resources, plan_named, plan_on_hosts};
+use crate::problem::{Operand, Problem};
 use crate::save_as::SaveAs;
 use crate::scalar::Scalar;
 use crate::target::{Target, Written};
@@ -82,6 +83,45 @@ impl<T: Scalar> Product<T> {
     /// `Invalid` for a grid that cannot be filled.
     pub fn plan(&self) -> Result<Plan> {
         plan_named(self.problem, &self.resources(), [self.a.name(), self.b.name()])
+    }
+
+    /// How it would be computed on several hosts, by peers that are spread over them, each host with the memory of this
+    /// [`Hama`](crate::Hama): which of them computes what, so that it reads most of it locally. Nothing is run.
+    ///
+    /// # Cost
+    /// The store is asked where each shard of the operands lies, once.
+    ///
+    /// # Errors
+    /// Those of [`plan`](Self::plan); `Invalid` where no hosts are named or one twice; `Data` where a shard is missing;
+    /// `Cancelled`.
+    pub fn plan_on(&self, hosts: &[Node]) -> Result<HostPlan> {
+        let cancel = self.a.hama().cancel();
+        let tables = [self.a.as_read()?, self.b.as_read()?];
+        let mut locations = [&[][..], &[]];
+        for (locations, table) in locations.iter_mut().zip(&tables) {
+            *locations = table.as_ref().map_or(Ok(&[][..]), |table| table.locations(cancel))?;
+        }
+        let nodes = nodes(hosts, &locations)?;
+        let lying = |index: usize, matrix: &DenseMatrix<T>| match &tables[index] {
+            Some(table) => Lying::table(table.spec(), locations[index], &nodes),
+            None => Lying::unknown(matrix.spec()),
+        };
+        let operands = Operands { a: lying(0, &self.a), b: lying(1, &self.b) };
+        let resources = Resources { by_reference: false, ..self.resources() };
+        let names = [self.a.name(), self.b.name()];
+        let (plan, placement) = plan_on_hosts((self.problem, names), &resources, &nodes, &operands)?;
+        let both = self.a.has_elements_of(&self.b);
+        let mut advised = Vec::new();
+        for (operand, matrix) in [(Operand::A, &self.a), (Operand::B, &self.b)] {
+            let Ok(table) = matrix.table() else { continue };
+            if (both && operand == Operand::B) || matches!(table.stale_copy_shards()?, Some((0, _))) {
+                continue;
+            }
+            let copy = |blocking| table.copy_spec(blocking).ok();
+            let of = Copyable { operand, name: matrix.name(), both, bytes: table.bytes(), copy: &copy };
+            advised.extend(advice(&plan, &nodes, &operands, &placement.reads, &of));
+        }
+        Ok(HostPlan { plan, placement, advice: advised })
     }
 
     /// A plan that was made before, with what it costs here and now. Nothing is run.

@@ -81,6 +81,7 @@ impl Show {
             Line::of("webhdfs", &settings.webhdfs, |address| {
                 address.as_ref().map_or((Value::Null, "-".into()), |address| text(address))
             }),
+            Line::of("host", &settings.host, |host| text(host)),
             Line::of("probe", &settings.probe, file),
         ];
         output.report(&ConfigReport { settings: lines, files: settings.files.clone() })

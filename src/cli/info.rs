@@ -10,28 +10,50 @@ use serde::Serialize;
 
 use super::Global;
 use super::failure::Failure;
+use super::locations::Locations;
 use super::output::Output;
-use super::session::{Access, Session};
+use super::session::{Access, Session, not_a_file};
 use super::size::Size;
+
+const EXAMPLES: &str = "\
+Examples:
+  hama matrix info demo-c
+  hama matrix info ./a.npy
+  hama matrix info a --locations --host dn1   which hosts hold it; with -v shard by shard";
 
 /// Say what a matrix is: shape, element type, tiles, shards, blocks, version, and where it lies
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  hama matrix info demo-c\n  hama matrix info ./a.npy")]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Info {
     /// The matrix
     name: String,
+    /// Say where its shards lie, host by host
+    #[arg(long)]
+    locations: bool,
 }
 
 impl Info {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
         if files::is_path(&self.name) {
+            if self.locations {
+                not_a_file(&self.name)?;
+            }
             let session = Session::open_for(global, [self.name.as_str()], None, |builder| builder)?;
             let matrix = session.matrix(&self.name)?;
             return output.report(&FileReport(Summary::of_file(&self.name, &matrix)));
         }
         let session = Session::open(global, Access::Existing)?;
         let table = session.table(&self.name)?;
-        output.report(&InfoReport { table: Summary::of(&session, &table), details: Details::of(&table)? })
+        let locate = |table: &Table| {
+            let (hama, every_shard) = (&session.hama, global.verbose > 0);
+            Locations::of(table, hama.host(), hama.cancel(), every_shard)
+        };
+        let wanted = Some(&table).filter(|_| self.locations);
+        let locations = wanted.map(locate).transpose()?;
+        let copy = wanted.map(Table::through_copy).transpose()?.flatten();
+        let copy_locations = copy.as_ref().map(locate).transpose()?;
+        let (table, details) = (Summary::of(&session, &table), Details::of(&table)?);
+        output.report(&InfoReport { table, details, locations, copy_locations })
     }
 }
 
@@ -69,6 +91,10 @@ struct InfoReport {
     table: Summary,
     #[serde(flatten)]
     details: Details,
+    /// With `--locations`.
+    locations: Option<Locations>,
+    /// Those of the placed copy, which products read, where it is up to date.
+    copy_locations: Option<Locations>,
 }
 
 impl Summary {
@@ -176,8 +202,14 @@ impl fmt::Display for InfoReport {
         for (key, value) in &details.attributes {
             writeln!(f, "attribute   {key} = {value}")?;
         }
-        match &table.path {
-            Some(path) => writeln!(f, "path        {path}"),
+        if let Some(path) = &table.path {
+            writeln!(f, "path        {path}")?;
+        }
+        if let Some(locations) = &self.locations {
+            write!(f, "{locations}")?;
+        }
+        match &self.copy_locations {
+            Some(locations) => write!(f, "placed copy, which products read:\n{locations}"),
             None => Ok(()),
         }
     }

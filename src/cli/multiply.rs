@@ -4,7 +4,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use hama::files::{self, ExportOptions, Format, NewFile, NewFileOptions};
-use hama::{AnyMatrix, Copied, DenseMatrix, Error, ErrorKind, Finished, Grid, Plan, Scalar, Verification};
+use hama::placement::{Advice, HostPlan, Node, Placement};
+use hama::{
+    AnyMatrix, Copied, DenseMatrix, Error, ErrorKind, Finished, Grid, Operand, Plan, Product, Scalar,
+    Verification,
+};
 use serde::Serialize;
 
 use super::Global;
@@ -18,6 +22,7 @@ use super::rates::Known;
 use super::resident;
 use super::saved_plan;
 use super::session::{Session, taken, target};
+use super::settings::Origin;
 use super::size::Size;
 
 const EXAMPLES: &str = "\
@@ -26,6 +31,7 @@ Examples:
   hama matrix multiply a a --transpose-a --output gram --peers 2 --memory 1GiB
   hama matrix multiply ./a.npy ./b.npy --output ./c.npy     files, without a store
   hama matrix multiply a b --explain                         only say how, write nothing
+  hama matrix multiply a b --explain --hosts dn1,dn2,dn3     how several hosts would do it
   hama matrix multiply a b --explain --json > plan.json      save the plan
   hama matrix multiply a b --output c --plan plan.json       and run just that one
 
@@ -64,6 +70,15 @@ pub(crate) struct Multiply {
     /// Print the plan and write nothing; with -v every step of it
     #[arg(long, conflicts_with_all = ["analyze", "verify", "replace"])]
     explain: bool,
+    /// Plan for these hosts, as the store names them, or with their racks (/rack1/dn1); each has --memory
+    #[arg(
+        long,
+        value_name = "HOST,..",
+        value_delimiter = ',',
+        requires = "explain",
+        conflicts_with = "plan"
+    )]
+    hosts: Vec<Node>,
     /// Run the plan and print what was measured beside what was planned
     #[arg(long)]
     analyze: bool,
@@ -100,6 +115,9 @@ struct Run<'a> {
 struct ExplainReport {
     plan: Plan,
     rates: Known,
+    /// With `--hosts`.
+    placement: Option<Placement>,
+    advice: Vec<Advice>,
     #[serde(skip)]
     steps: bool,
 }
@@ -157,12 +175,17 @@ impl Multiply {
         if let Some(grid) = self.grid {
             product = product.grid(grid);
         }
+        if !self.hosts.is_empty() {
+            return self.explain_on_hosts(product, (known, global), output);
+        }
         let plan = match &self.plan {
             Some(file) => product.plan_again(&saved_plan::read(file)?)?,
             None => product.plan()?,
         };
         let Some(name) = self.output.as_ref().filter(|_| !self.explain) else {
-            return output.report(&ExplainReport { plan, rates: known, steps: global.verbose > 0 });
+            let (placement, advice) = (None, Vec::new());
+            let steps = global.verbose > 0;
+            return output.report(&ExplainReport { plan, rates: known, placement, advice, steps });
         };
         if self.verify {
             product.check_verifiable()?;
@@ -194,6 +217,27 @@ impl Multiply {
             (None, None) => Summary::of(session, finished.matrix.table()?),
         };
         output.report(&MultiplyReport::of(summary, finished, verification, self.analyze.then_some(memory)))
+    }
+
+    /// Says how several hosts would do it: with so many peers in all, or one a core of this machine on each of them.
+    fn explain_on_hosts<T: Scalar>(
+        &self,
+        product: Product<T>,
+        (known, global): (Known, &Global),
+        output: &mut Output,
+    ) -> Result<(), Failure> {
+        let peers = &global.settings.peers;
+        let all = match (self.peers, &peers.origin) {
+            (Some(count), _) => count,
+            (None, Origin::Default) => peers.value.saturating_mul(self.hosts.len()),
+            (None, _) => peers.value,
+        };
+        let HostPlan { plan, placement, mut advice } = product.peers(all)?.plan_on(&self.hosts)?;
+        // Blocks are those of the latest version.
+        let name = |operand| if operand == Operand::A { &self.a } else { &self.b };
+        advice.retain(|advice| !name(advice.operand).contains('@'));
+        let (placement, steps) = (Some(placement), global.verbose > 0);
+        output.report(&ExplainReport { plan, rates: known, placement, advice, steps })
     }
 
     fn export_options(&self) -> ExportOptions {
@@ -287,7 +331,7 @@ impl fmt::Display for MultiplyReport {
         }
         writeln!(f)?;
         for (copied, operand) in self.copied.iter().zip(["A", "B"]).filter(|(copied, _)| copied.shards > 0) {
-            let Copied { shards, of } = copied;
+            let Copied { shards, of, .. } = copied;
             writeln!(f, "brought the placed copy of {operand} up to date: {shards} of {of} shards copied")?;
         }
         if let Some(verification) = &self.verification {
@@ -303,6 +347,12 @@ impl fmt::Display for MultiplyReport {
 impl fmt::Display for ExplainReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}\nrates     {}", self.plan, self.rates)?;
+        if let Some(placement) = &self.placement {
+            writeln!(f, "{placement}")?;
+        }
+        for advice in &self.advice {
+            writeln!(f, "advice    {advice}")?;
+        }
         if self.steps { write!(f, "\n{}", self.plan.walk()) } else { Ok(()) }
     }
 }

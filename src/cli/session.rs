@@ -78,6 +78,7 @@ impl<'a> Session<'a> {
             .cancel(cancel.clone())
             .progress(Arc::clone(&meter))
             .memory(global.settings.memory.value.0)
+            .host(global.settings.host.value.clone())
             .durability(global.settings.durability.value.into());
         let hama = set(builder).build().map_err(|error| {
             let missing = error.kind() == ErrorKind::NotFound;

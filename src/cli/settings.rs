@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use hama::table::store::HdfsOptions;
-use hama::{Error, Result};
+use hama::{Error, Host, Result};
 
 use super::count::count;
 use super::progress::Kind;
@@ -64,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) replication: Setting<Option<u16>>,
     /// The address of the NameNode's web server; none is what Hadoop's configuration says.
     pub(crate) webhdfs: Setting<Option<String>>,
+    /// The host that this is.
+    pub(crate) host: Setting<Host>,
     /// The file of what `hama bench probe` has measured; none where nothing says where the user's files are.
     pub(crate) probe: Setting<Option<PathBuf>>,
     /// The files that there are.
@@ -89,6 +91,7 @@ impl Default for Settings {
             timeout: default_of(Seconds::of(HdfsOptions::DEFAULT.timeout)),
             replication: default_of(None),
             webhdfs: default_of(None),
+            host: default_of(Host::local()),
             probe: default_of(None),
             files: Vec::new(),
         }
@@ -172,6 +175,13 @@ impl Settings {
                 |value| text(value).map(Some),
                 |f| f.webhdfs.clone().map(Some),
                 default.webhdfs,
+            )?,
+            host: sources.find(
+                "--host",
+                global.host.clone(),
+                |value| text(value)?.parse(),
+                |f| f.host.clone(),
+                default.host,
             )?,
             probe: sources.find(
                 "--probe",

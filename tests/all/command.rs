@@ -49,7 +49,7 @@ impl Place {
             // Nor what this machine's user has set.
             .env("XDG_CONFIG_HOME", self.path().join("config"))
             .envs(
-                ["STORE", "MEMORY", "PEERS", "PROGRESS", "DURABILITY", "SPILL_DIR"]
+                ["STORE", "MEMORY", "PEERS", "PROGRESS", "DURABILITY", "SPILL_DIR", "HOST"]
                     .map(|name| (format!("HAMA_{name}"), "")),
             )
             // Not what this machine's user has measured.

@@ -14,6 +14,7 @@ mod fuzzing;
 mod help;
 mod interrupted;
 mod json;
+mod locality;
 mod notebook;
 mod npy;
 mod oracle;

@@ -4,7 +4,7 @@
 //! only what they touch is copied again.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hama_core::{ErrorKind, Result};
 
@@ -48,17 +48,36 @@ impl Table {
     /// # Errors
     /// Those of [`TableWriter::update`].
     pub fn begin_copy(&self, blocking: Extent, durability: Durability) -> Result<Option<TableWriter>> {
-        self.rebased()?.begin_copy_of_latest(blocking, durability)
+        self.begin_copy_moving(blocking, durability, &BTreeSet::new())
     }
 
-    fn begin_copy_of_latest(&self, blocking: Extent, durability: Durability) -> Result<Option<TableWriter>> {
+    /// The same, where these shards of the copy are to be written anew, up to date or not: elsewhere.
+    ///
+    /// # Errors
+    /// Those of [`begin_copy`](Self::begin_copy).
+    pub fn begin_copy_moving(
+        &self,
+        blocking: Extent,
+        durability: Durability,
+        moving: &BTreeSet<ShardIndex>,
+    ) -> Result<Option<TableWriter>> {
+        self.rebased()?.begin_copy_of_latest(blocking, durability, moving)
+    }
+
+    fn begin_copy_of_latest(
+        &self,
+        blocking: Extent,
+        durability: Durability,
+        moving: &BTreeSet<ShardIndex>,
+    ) -> Result<Option<TableWriter>> {
         let dense = self.dense()?;
         let spec = self.copy_spec(blocking)?;
         // One that is cut otherwise is another's, and made anew.
         let before = self.placed_copy().filter(|copy| copy.blocking == blocking && copy.shard == spec.shard);
         let (changed, shared) = match (before, self.copy_to_keep()?) {
             (Some(copy), Some(view)) => {
-                let stale = self.stale_shards(copy, &spec);
+                let mut stale = self.stale_shards(copy, &spec);
+                stale.extend(moving);
                 let all = view.shards().iter().cloned();
                 (stale.len() as u64, all.filter(|record| !stale.contains(&record.shard)).collect())
             }
@@ -86,6 +105,17 @@ impl Table {
             durability,
         };
         TableWriter::start(store, pending, target, Some(self.clone()), shared).map(Some)
+    }
+
+    /// The placed copy with so many blocks, up to date or not, for who wants to know where it lies; `None` where there is
+    /// none, or it is damaged.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn placed(&self, blocking: Extent) -> Result<Option<Table>> {
+        let spec = self.copy_spec(blocking)?;
+        let same = self.placed_copy().filter(|copy| copy.blocking == blocking && copy.shard == spec.shard);
+        if same.is_some() { self.copy_to_keep() } else { Ok(None) }
     }
 
     /// The table itself, where this is its placed copy.
@@ -167,13 +197,18 @@ impl Table {
         }
         let (store, manifest) = (Arc::clone(self.store()), self.inner.manifest.clone());
         let index = Arc::new(read_index(&*store, &manifest, generation, spec)?);
-        let (spec, lock, open_shards) = (spec.clone(), self.inner.lock.clone(), OpenShards::default());
-        Ok(Table {
-            inner: Arc::new(super::Inner { store, manifest, generation, spec, index, open_shards, lock }),
-        })
+        let (spec, lock) = (spec.clone(), self.inner.lock.clone());
+        let (open_shards, locations) = (OpenShards::default(), OnceLock::new());
+        let inner = super::Inner { store, manifest, generation, spec, index, open_shards, locations, lock };
+        Ok(Table { inner: Arc::new(inner) })
     }
 
-    fn copy_spec(&self, blocking: Extent) -> Result<TableSpec> {
+    /// What its placed copy with so many blocks is, or would be: a block is a rectangle of whole shards, as far as they
+    /// divide it; a shard that crosses its edge is that block's in which it begins.
+    ///
+    /// # Errors
+    /// `Invalid` where there are 0 blocks or more than elements.
+    pub fn copy_spec(&self, blocking: Extent) -> Result<TableSpec> {
         let spec = self.inner.manifest.spec.clone().with_blocking(Some(blocking))?;
         let shard = copy_shard(spec.tile_grid(), blocking, spec.tile_bytes());
         spec.with_shard(shard)

@@ -3,6 +3,7 @@
 mod copies;
 mod damage;
 mod faults;
+mod locate;
 mod mounts;
 mod races;
 mod round_trip;

@@ -189,6 +189,13 @@ impl Estimate {
             total_s: prologue_s + beside + sync_s + tail_s,
         }
     }
+
+    /// The same where the busiest host takes so many seconds to receive, or to send.
+    pub(super) fn receiving(self, receive_s: f64) -> Estimate {
+        let beside = |receive_s| beside_s([self.compute_s + self.touch_s, receive_s, self.io_s]);
+        let total_s = self.total_s - beside(self.receive_s) + beside(receive_s);
+        Estimate { receive_s, total_s, ..self }
+    }
 }
 
 /// Seconds that no plan on this grid takes less than: its kernels compute, every byte is read and written once

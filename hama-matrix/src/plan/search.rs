@@ -17,7 +17,7 @@ const SHARD_TILES_MAX: u64 = 64;
 const OPEN_SHARDS_MAX: u64 = 256;
 
 /// After so many grids that gave no better plan, the rest, whose least time is longer, is not tried.
-const GRIDS_IN_VAIN: u32 = 16;
+pub(super) const GRIDS_IN_VAIN: u32 = 16;
 
 /// Of equals the first.
 const KINDS: [Stationary; 3] = [Stationary::C, Stationary::A, Stationary::B];
@@ -133,7 +133,7 @@ fn least_bytes(problem: &Problem, grid: Grid, piece: Extent, by_reference: bool)
     KINDS.into_iter().map(bytes).min().unwrap_or(u64::MAX)
 }
 
-fn grids_by_time(problem: &Problem, resources: &Resources) -> Result<Vec<(f64, Grid)>> {
+pub(super) fn grids_by_time(problem: &Problem, resources: &Resources) -> Result<Vec<(f64, Grid)>> {
     let grids = match resources.grid {
         Some(grid) => vec![checked(grid, problem, resources.peers)?],
         None => all_grids(problem.tiles(), resources.peers),
@@ -291,8 +291,12 @@ pub(super) fn shard_fits(bricks: u64, brick: u64, piece: u64, length: u64) -> bo
     (bricks == 1 || brick.is_multiple_of(length)) && (piece >= brick || piece.is_multiple_of(length))
 }
 
-fn too_little_memory(problem: &Problem, resources: &Resources, [a, b]: [&str; 2]) -> Error {
-    let smallest = |grid| smallest_memory(problem, grid, resources.by_reference);
+pub(super) fn too_little_memory(problem: &Problem, resources: &Resources, [a, b]: [&str; 2]) -> Error {
+    // Of one host: its share of the peers.
+    let smallest = |grid: Grid| {
+        let peers = grid.peer_count().div_ceil(resources.hosts.max(1));
+        least_bytes_of_all(problem, grid, resources.by_reference).saturating_mul(peers)
+    };
     let alone = smallest(Grid { m: 1, n: 1, k: 1 });
     let needed = resources.grid.map_or(alone, smallest);
     let Problem { m, n, k, .. } = *problem;

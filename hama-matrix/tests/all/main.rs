@@ -12,6 +12,7 @@ mod matrices;
 mod npy;
 mod npy_results;
 mod orders;
+mod placement;
 mod products;
 mod symmetric;
 mod updates;

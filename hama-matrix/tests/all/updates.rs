@@ -107,11 +107,12 @@ fn a_placed_copy_follows_its_matrix_and_products_read_it() {
         let b = DenseMatrix::<f64>::random(&hama, "b", (30, 20), Seed(2)).unwrap();
         assert_eq!(a.copy().unwrap_err().kind(), ErrorKind::Invalid, "it has no blocks");
         let (a, copied) = a.blocking_with_copy(4).unwrap();
-        assert_eq!((copied, a.blocks()), (Copied { shards: 4, of: 4 }, Some((4, 4))));
-        assert_eq!(a.copy().unwrap().1, Copied { shards: 0, of: 4 });
+        assert_eq!((copied.shards, copied.of, a.blocks()), (4, 4, Some((4, 4))));
+        assert!(copied.bytes >= 4000 * 30 * 8, "{copied:?}");
+        assert_eq!(a.copy().unwrap().1, Copied { shards: 0, of: 4, bytes: 0 });
         let run = |a: &DenseMatrix<f64>| a.mult(&b).unwrap().run(replace("c")).unwrap();
         let finished = run(&a);
-        assert_eq!(finished.copied, [Copied { shards: 0, of: 4 }, Copied { shards: 0, of: 0 }]);
+        assert_eq!(finished.copied, [4, 0].map(|of| Copied { shards: 0, of, bytes: 0 }));
         check_product(&a, &b, &finished.matrix, "through the copy");
         let a = a.update(1500..1600, 3..30, counted(100, 27, 1.0).view()).unwrap();
         assert_eq!(a.table().unwrap().stale_copy_shards().unwrap().unwrap().1, 4);
@@ -120,7 +121,11 @@ fn a_placed_copy_follows_its_matrix_and_products_read_it() {
         check_product(&a, &b, &finished.matrix, "after the update");
         let latest = DenseMatrix::<f64>::open(&hama, "a").unwrap();
         assert_eq!(latest.table().unwrap().stale_copy_shards().unwrap(), Some((0, 4)));
-        assert_eq!(run(&a).copied[0], Copied { shards: 0, of: 4 }, "the same handle uses it as well");
+        assert_eq!(
+            run(&a).copied[0],
+            Copied { shards: 0, of: 4, bytes: 0 },
+            "the same handle uses it as well"
+        );
         // Both operands are one matrix, whose copy is out of date.
         let a = a.set(0, 0, 5.0).unwrap();
         let finished = a.t().mult(&a).unwrap().run(replace("g")).unwrap();

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use hama::{Error, Result};
+use hama::{Error, Host, Result};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,8 @@ pub(super) struct Values {
     pub(super) timeout: Option<Seconds>,
     pub(super) replication: Option<u16>,
     pub(super) webhdfs: Option<String>,
+    #[serde(default, deserialize_with = "host")]
+    pub(super) host: Option<Host>,
     pub(super) probe: Option<PathBuf>,
 }
 
@@ -116,6 +118,12 @@ fn size<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Optio
     deserializer.deserialize_any(Either).map(Some)
 }
 
+/// The name of a host, as it is typed.
+fn host<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Host>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(|error: Error| de::Error::custom(error.message()))
+}
+
 impl Serialize for ConfigFile {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_str(&self.path.display())
@@ -128,7 +136,7 @@ mod tests {
 
     #[test]
     fn everything_that_may_be_said() {
-        let content = "# mine\nstore = 'file:/data'\nmemory = \"1.5GiB\"\npeers = 3\nprogress = 'plain'\ndurability = 'none'\nspill-dir = '/s'\ntimeout = 5\nreplication = 2\nwebhdfs = 'nn:9870'\nprobe = 'p.json'\n";
+        let content = "# mine\nstore = 'file:/data'\nmemory = \"1.5GiB\"\npeers = 3\nprogress = 'plain'\ndurability = 'none'\nspill-dir = '/s'\ntimeout = 5\nreplication = 2\nwebhdfs = 'nn:9870'\nhost = 'dn1'\nprobe = 'p.json'\n";
         let values = parse(Path::new("hama.toml"), content).unwrap();
         let expected = Values {
             store: Some("file:/data".into()),
@@ -140,6 +148,7 @@ mod tests {
             timeout: "5".parse().ok(),
             replication: Some(2),
             webhdfs: Some("nn:9870".into()),
+            host: Some(Host::new("dn1")),
             probe: Some("p.json".into()),
         };
         assert_eq!(values, expected);
@@ -162,6 +171,7 @@ mod tests {
             ("timeout = nan", 1, "cannot wait"),
             ("replication = -1", 1, "-1"),
             ("store = 7", 1, "string"),
+            ("host = 'a,b'", 1, "a,b"),
             ("store = 'a'\nstore = 'b'", 2, "duplicate"),
             ("store = ", 1, ""),
             ("[store]\nurl = 'a'", 1, "string"),

@@ -210,6 +210,29 @@ fn a_table_gets_another_name_unless_somebody_uses_it() {
     }
 }
 
+#[test]
+fn shards_of_a_copy_move_to_other_hosts() {
+    for test in stores() {
+        let table = write_table(&test.store, "t", grid_of_4_shards(), 1, OnExists::Fail).unwrap();
+        let blocks = Extent::new(2, 2);
+        assert!(table.placed(blocks).unwrap().is_none());
+        let (table, _) = refresh(&table, blocks).unwrap();
+        assert!(table.placed(Extent::new(4, 4)).unwrap().is_none(), "it is cut otherwise");
+        assert_eq!(table.placed(blocks).unwrap().unwrap().shards().len(), 4);
+        let moving = [ShardIndex::new(0, 1)].into();
+        let writer = table.begin_copy_moving(blocks, Durability::Full, &moving).unwrap().unwrap();
+        assert_eq!(writer.shards(), [ShardIndex::new(0, 1)]);
+        let records = write_some(writer.target(), writer.shards(), 1).unwrap();
+        let table = writer.commit(records).unwrap();
+        let placed = table.placed(blocks).unwrap().unwrap();
+        let hosts: Vec<&str> = placed.shards().iter().map(|record| record.host.name()).collect();
+        assert_eq!(hosts, ["localhost", "host-c.0.1", "localhost", "localhost"]);
+        verify(&placed, 1).unwrap();
+        verify(&table.through_copy().unwrap().unwrap(), 1).unwrap();
+        assert_eq!(table.placed(Extent::new(0, 1)).unwrap_err().kind(), ErrorKind::Invalid);
+    }
+}
+
 /// Copies `table` until so many bytes were copied, and leaves what there is then.
 fn begin_copy(table: &Table, test: &TestStore, bytes: u64) -> Error {
     let (cancel, told) = (Cancel::new(), AtomicU64::new(0));
