@@ -4,12 +4,14 @@
 
 #[path = "../../src/cli/settings/file.rs"]
 mod file;
+#[path = "../../src/cli/seconds.rs"]
+mod seconds;
 #[path = "../../src/cli/size.rs"]
 mod size;
 
 /// What that file uses of the command.
 mod cli {
-    pub(crate) use crate::size;
+    pub(crate) use crate::{seconds, size};
 
     pub(crate) mod progress {
         #[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize)]

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use hama::Host;
 use hama::table::StoreUrl;
 use hama::table::store::{self, Finding, Verdict};
 use serde::Serialize;
@@ -41,7 +40,7 @@ struct DoctorReport {
 impl Doctor {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
         let url: StoreUrl = lasting(store_url(global))?.parse()?;
-        let examination = store::examine(&url, &Host::local(), self.make);
+        let examination = store::examine(&url, &global.settings.host.value, self.make);
         let findings = examination.findings;
         let usable = findings.iter().all(|finding| finding.verdict != Verdict::Bad);
         output.report(&DoctorReport { store: url.to_string(), usable, findings })?;
