@@ -271,7 +271,8 @@ impl Pending {
             Ok(()) => {
                 // It is gone: there is nothing to be withdrawn twice.
                 self.state = State::Unknown;
-                true
+                // Whoever took it over, since this writer slept for too long, may have published it.
+                !self.is_published().unwrap_or(true)
             }
             Err(error) => {
                 tracing::warn!(table = %self.manifest.table, %error, "the next writer has to clear a pending file");
