@@ -65,7 +65,7 @@ pub use path::StorePath;
 pub use shard::TileRecord;
 pub use spec::TableSpec;
 pub use table::{
-    Changes, CheckReport, Collected, OnExists, Removed, ShardWriter, Table, TableRef, TableTarget,
-    TableWriter, Version, WriteOptions, collect, copy, list, remove, rename, versions,
+    Changes, CheckReport, Collected, CopyOptions, OnExists, Reference, Removed, ShardWriter, Table, TableRef,
+    TableTarget, TableWriter, Version, WriteOptions, collect, copy, list, remove, rename, versions,
 };
 pub use url::StoreUrl;

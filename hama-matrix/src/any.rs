@@ -31,13 +31,14 @@ pub fn open_any(hama: &Hama, name: &str) -> Result<AnyMatrix> {
 ///
 /// # Cost
 /// Reads a header; of a Zarr array it looks at each chunk's file. Where those chunks are compressed and larger than
-/// tiles, they are unpacked again and again: then importing it first is faster.
+/// tiles, and more lie along a side than a sixteenth of the memory given holds for each peer, they are unpacked again and
+/// again: then importing it first is faster.
 ///
 /// # Errors
 /// `NotFound` where there is nothing, `Invalid` where it is of a kind that is not read in place, `Data` where it is
 /// damaged, `OutOfMemory` where a chunk needs more than the memory given.
 pub fn open_file(hama: &Hama, path: &Path) -> Result<AnyMatrix> {
-    let (source, transposed) = Source::open_file(path)?;
+    let (source, transposed) = Source::open_file(path, hama.cancel())?;
     AnyMatrix::of_source(hama, source, transposed)
 }
 
@@ -79,6 +80,15 @@ impl AnyMatrix {
         match self {
             AnyMatrix::F64(matrix) => matrix.name(),
             AnyMatrix::F32(matrix) => matrix.name(),
+        }
+    }
+
+    /// The same matrix by [another name](DenseMatrix::shown_as).
+    #[must_use]
+    pub fn shown_as(&self, name: &str) -> AnyMatrix {
+        match self {
+            AnyMatrix::F64(matrix) => AnyMatrix::F64(matrix.shown_as(name)),
+            AnyMatrix::F32(matrix) => AnyMatrix::F32(matrix.shown_as(name)),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use hama_core::{Error, ErrorKind, Result};
 use hama_hdfs::{Extent, Table, TableSpec, TileIndex, tile_extent};
@@ -15,6 +16,9 @@ use crate::product::Product;
 use crate::scalar::Scalar;
 use crate::source::Source;
 
+/// Readers of all peers keep what they have unpacked of a file in one of so many parts of the memory.
+const KEPT_SHARE: u64 = 16;
+
 /// A matrix of `T` (f64 or f32) in a table of a store, or in a file that is read in place, rows x cols. It holds
 /// no elements in memory; clones share the table.
 ///
@@ -24,6 +28,8 @@ pub struct DenseMatrix<T> {
     hama: Hama,
     source: Source,
     transposed: bool,
+    /// What people call it, where that is not the name of its source.
+    shown: Option<Arc<str>>,
     element: PhantomData<T>,
 }
 
@@ -42,7 +48,7 @@ impl<T: Scalar> DenseMatrix<T> {
     /// # Errors
     /// Those of [`open_file`](crate::open_file); `Invalid` where its elements are of another type.
     pub fn open_file(hama: &Hama, path: &Path) -> Result<Self> {
-        let (source, transposed) = Source::open_file(path)?;
+        let (source, transposed) = Source::open_file(path, hama.cancel())?;
         Self::of_source(hama, source, transposed)
     }
 
@@ -60,8 +66,9 @@ impl<T: Scalar> DenseMatrix<T> {
                 element.name()
             )));
         }
+        let source = source.keeping(hama.memory() / (KEPT_SHARE * hama.peers() as u64));
         source.check_memory(hama.memory())?;
-        Ok(DenseMatrix { hama: hama.clone(), source, transposed, element: PhantomData })
+        Ok(DenseMatrix { hama: hama.clone(), source, transposed, shown: None, element: PhantomData })
     }
 
     /// Rows and columns.
@@ -70,9 +77,15 @@ impl<T: Scalar> DenseMatrix<T> {
         if self.transposed { (cols, rows) } else { (rows, cols) }
     }
 
-    /// The name of its table, or the path of its file.
+    /// The name of its table, or the path of its file, unless it is [shown as](Self::shown_as) something else.
     pub fn name(&self) -> &str {
-        self.source.name()
+        self.shown.as_deref().unwrap_or_else(|| self.source.name())
+    }
+
+    /// The same matrix by another name, such as that of the file that its table was made from: for people.
+    #[must_use]
+    pub fn shown_as(&self, name: &str) -> Self {
+        DenseMatrix { shown: Some(name.into()), ..self.clone() }
     }
 
     /// The table that it is in.
@@ -103,7 +116,11 @@ impl<T: Scalar> DenseMatrix<T> {
     /// # Errors
     /// `OutOfMemory` where a chunk of its file needs more than the memory given.
     pub fn any(&self) -> Result<AnyMatrix> {
-        AnyMatrix::of_source(&self.hama, self.source.clone(), self.transposed)
+        let any = AnyMatrix::of_source(&self.hama, self.source.clone(), self.transposed)?;
+        Ok(match &self.shown {
+            Some(shown) => any.shown_as(shown),
+            None => any,
+        })
     }
 
     /// The bytes of its files.

@@ -17,7 +17,9 @@ mod lines;
 mod market;
 mod npz;
 pub(crate) mod numbers;
+mod partial;
 pub(crate) mod publish;
+mod room;
 mod rows;
 mod scatter;
 pub(crate) mod stamp;
@@ -29,12 +31,12 @@ mod zip_end;
 use std::path::Path;
 use std::str::FromStr;
 
-use hama_core::{Error, Result};
+use hama_core::{Cancel, Error, Result};
 use hama_hdfs::ElementType;
 
 pub use export::export;
 pub use import::{Incoming, import};
-pub use publish::NewFile;
+pub use publish::{NewFile, NewFileOptions};
 
 /// A format of files that matrices come from and go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +87,18 @@ fn without_array(text: &str) -> (&str, Option<&str>) {
     }
 }
 
+/// The name of the array that a matrix of this name, or in a file of this path, becomes.
+fn array_of(name: &str) -> &str {
+    let (path, array) = without_array(name);
+    let named = array.unwrap_or(path).trim_end_matches('/');
+    let last = named.rsplit('/').next().unwrap_or(named);
+    let lower = last.to_lowercase();
+    let suffix = SUFFIXES.iter().map(|(suffix, _)| *suffix).find(|suffix| lower.ends_with(suffix));
+    // Lower case has as many bytes where the end is one of these; where it has not, nothing is cut off.
+    let stem = suffix.and_then(|suffix| last.get(..last.len().saturating_sub(suffix.len()))).unwrap_or(last);
+    if stem.is_empty() { "a" } else { stem }
+}
+
 impl Format {
     /// The format of a file by its suffix; a folder is a Zarr array.
     ///
@@ -126,6 +140,8 @@ pub struct ImportOptions {
     pub header: bool,
     /// What separates numbers in text.
     pub delimiter: Option<u8>,
+    /// A request to end that opening listens to.
+    pub cancel: Cancel,
 }
 
 /// How a file is exported.
@@ -135,7 +151,7 @@ pub struct ExportOptions {
     pub format: Option<Format>,
     /// Whether a file that is there is replaced.
     pub replace: bool,
-    /// The name of the array in an archive; that of the matrix where none is given.
+    /// The name of the array in an archive, which `FILE.npz#NAME` gives too; that of the matrix where none is given.
     pub array: Option<String>,
     /// Whether text begins with a line of names: `c0`, `c1` and so on.
     pub header: bool,
@@ -156,6 +172,23 @@ mod tests {
         }
         for name in ["a", "a@3", "npy", "a-csv", "a.npyx", "a#b"] {
             assert!(!is_path(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn arrays_are_named_as_what_they_come_from() {
+        let expected = [
+            ("a", "a"),
+            ("./x/b.csv", "b"),
+            ("b.MTX.gz", "b"),
+            ("c.npz#w", "w"),
+            ("c.npz#u/v", "v"),
+            ("d.npz", "d"),
+        ];
+        for (name, array) in
+            expected.into_iter().chain([("e.zarr/", "e"), (".npy", "a"), ("a.b", "a.b"), ("", "a")])
+        {
+            assert_eq!(array_of(name), array, "{name}");
         }
     }
 

@@ -64,7 +64,7 @@ impl Fill {
             let valid = spec.tile_valid(tile);
             peer.progress(valid.rows * valid.cols * spec.element.size_bytes() as u64);
         }
-        Ok(writer.finish()?)
+        Ok(writer.finish()?.shards)
     }
 
     fn row<T: Scalar>(&self, row: u64, col: u64, elements: &mut [T]) {

@@ -52,6 +52,7 @@ mod save_as;
 mod scalar;
 mod source;
 mod symmetric;
+mod target;
 mod tile;
 mod transpose;
 mod update;

@@ -129,7 +129,7 @@ impl<T: Scalar> DenseMatrix<T> {
                 let valid = spec.tile_valid(index);
                 hama.progress().add(valid.rows * valid.cols * T::TYPE.size_bytes() as u64);
             }
-            writer.finish()
+            Ok(writer.finish()?.shards)
         })
     }
 

@@ -6,6 +6,8 @@
 mod array;
 mod export;
 pub(crate) mod header;
+mod result;
 
 pub(crate) use array::{NpyArray, NpyReader, NpyRef, regular};
-pub(crate) use export::export;
+pub(crate) use export::{elements_bytes, export};
+pub(crate) use result::{NpyTarget, NpyWriter};

@@ -136,6 +136,6 @@ impl Bsp for CopyTiles {
             writer.write(tile, buffer)?;
             peer.progress(spec.tile_bytes() as u64);
         }
-        Ok(writer.finish()?)
+        Ok(writer.finish()?.shards)
     }
 }

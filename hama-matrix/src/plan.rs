@@ -23,6 +23,7 @@ pub use bounds::Bounds;
 pub use cost::{Estimate, Rates};
 pub use explain::Walk;
 pub use memory::MemoryUse;
+pub(crate) use search::plan_named;
 pub use search::{Resources, plan, smallest_memory};
 pub use steps::Brick;
 

@@ -3,18 +3,21 @@
 use std::time::Instant;
 
 use hama_core::{Error, PEERS_MAX, Result, SuperstepRecord, Supersteps};
-use hama_hdfs::{Extent, TableSpec};
+use hama_hdfs::{Extent, ShardRecord, TableSpec};
 
 use crate::dense::DenseMatrix;
+use crate::files::NewFile;
 use crate::grid::Grid;
 use crate::hama::Hama;
 use crate::kernel::KernelId;
 use crate::multiply::Multiply;
+use crate::npy::NpyTarget;
 use crate::placed::Copied;
-use crate::plan::{Plan, Resources, plan};
+use crate::plan::{Plan, Resources, plan_named};
 use crate::problem::Problem;
 use crate::save_as::SaveAs;
 use crate::scalar::Scalar;
+use crate::target::{Target, Written};
 use crate::verify::fitting_peers;
 
 /// C (m x n) = A (m x k) B (k x n), not computed yet.
@@ -78,7 +81,7 @@ impl<T: Scalar> Product<T> {
     /// `OutOfMemory` where no plan fits into the memory given: the message says how much is needed.
     /// `Invalid` for a grid that cannot be filled.
     pub fn plan(&self) -> Result<Plan> {
-        plan(self.problem, &self.resources())
+        plan_named(self.problem, &self.resources(), [self.a.name(), self.b.name()])
     }
 
     /// A plan that was made before, with what it costs here and now. Nothing is run.
@@ -137,6 +140,36 @@ impl<T: Scalar> Product<T> {
     /// # Errors
     /// Those of [`Plan::check`] and of [`save`](Self::save).
     pub fn run_plan(&self, plan: Plan, name: impl Into<SaveAs>) -> Result<Finished<T>> {
+        self.run_to(plan, |hama, spec, multiply| {
+            DenseMatrix::written(hama, name.into(), spec, |target| multiply(Target::Table(target.clone())))
+        })
+    }
+
+    /// Computes it by a plan into a new `.npy` file, whose rows its tiles are written into as they are done. The matrix
+    /// that it gives can be read until the file gets its name.
+    ///
+    /// # Errors
+    /// Those of [`Plan::check`] and of [`save`](Self::save), and `OutOfSpace` where the file system has no room for all of
+    /// it, before anything is computed.
+    pub fn run_plan_to_npy(&self, plan: Plan, new: &NewFile) -> Result<Finished<T>> {
+        self.run_to(plan, |hama, spec, multiply| {
+            let target = NpyTarget::begin(new, spec)?;
+            multiply(Target::Npy(target.clone()))?;
+            hama.cancel().check()?;
+            DenseMatrix::of_source(hama, target.finished()?, false)
+        })
+    }
+
+    /// Computes it by a plan to where `write` says, with what computes it.
+    fn run_to(
+        &self,
+        plan: Plan,
+        write: impl FnOnce(
+            &Hama,
+            TableSpec,
+            &mut dyn FnMut(Target) -> Result<Vec<ShardRecord>>,
+        ) -> Result<DenseMatrix<T>>,
+    ) -> Result<Finished<T>> {
         let start = Instant::now();
         let hama = self.a.hama();
         plan.check(&self.problem, hama.memory(), hama.hands_over_by_reference())?;
@@ -147,15 +180,15 @@ impl<T: Scalar> Product<T> {
         }
         let ((a, copied_a), (b, copied_b)) = (self.a.in_use()?, self.b.in_use()?);
         let mut records = Vec::new();
-        let matrix = DenseMatrix::written(hama, name.into(), spec, |target| {
+        let matrix = write(hama, spec.clone(), &mut |target| {
             let (a, b) = (a.source(), b.source());
-            let program = Multiply::<T>::new(plan.clone(), a.to_ref(), b.to_ref(), target.clone());
+            let program = Multiply::<T>::new(plan.clone(), a.to_ref(), b.to_ref(), target);
             let _turn = hama.turn()?;
             let outcome = hama.run(&Supersteps(program)).peers(plan.peer_count())?;
             records = outcome.records;
             a.check_unchanged()?;
             b.check_unchanged()?;
-            Ok(outcome.outputs.into_iter().flatten().collect())
+            Written::all(outcome.outputs, &spec)
         })?;
         let copied = [copied_a, copied_b];
         Ok(Finished { matrix, plan, records, copied, seconds: start.elapsed().as_secs_f64() })

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use hama_core::{Error, ErrorKind, Pool, Result};
+use hama_core::{Cancel, Error, ErrorKind, Pool, Result};
 use hama_hdfs::{Table, TableRef, TableSpec, TileIndex};
 use serde::{Deserialize, Serialize};
 
@@ -37,10 +37,10 @@ pub(crate) enum SourceRef {
 
 impl Source {
     /// Opens a file that can be read in place, and says whether the matrix is the transpose of the source.
-    pub(crate) fn open_file(path: &Path) -> Result<(Source, bool)> {
+    pub(crate) fn open_file(path: &Path, cancel: &Cancel) -> Result<(Source, bool)> {
         let meta = fs::metadata(path).map_err(|e| Error::io(format!("cannot open {}", path.display()), e))?;
         if meta.is_dir() {
-            return Ok((Source::Zarr(Arc::new(ZarrArray::open(path)?)), false));
+            return Ok((Source::Zarr(Arc::new(ZarrArray::open(path, cancel)?)), false));
         }
         let array = NpyArray::open(path)?;
         let transposed = array.is_fortran();
@@ -91,6 +91,14 @@ impl Source {
             Source::Table(table) => table.bytes(),
             Source::Npy(array) => array.stored_bytes(),
             Source::Zarr(array) => array.stored_bytes(),
+        }
+    }
+
+    /// The same, whose readers may keep what they have unpacked, in `bytes` of memory each.
+    pub(crate) fn keeping(self, bytes: u64) -> Source {
+        match self {
+            Source::Zarr(array) => Source::Zarr(Arc::new(array.keeping(bytes))),
+            other => other,
         }
     }
 

@@ -139,7 +139,7 @@ impl<T: Scalar> DenseMatrix<T> {
             behind.write(tile, buffer)?;
             hama.progress().add(spec.tile_bytes() as u64);
         }
-        let records = behind.finish()?;
+        let records = behind.finish()?.shards;
         hama.cancel().check()?;
         check()?;
         Self::of_table(hama, writer.commit(records)?)

@@ -1,4 +1,4 @@
-//! Writes tiles into the shards of a table on a thread of its own, behind the computation.
+//! Writes tiles into the shards of a table, or into a file, on a thread of its own, behind the computation.
 //!
 //! A tile of a symmetric matrix may be written at two places, once as it is and once transposed: one buffer
 //! waits for both.
@@ -11,15 +11,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hama_core::{Buffer, Error, Host, Payload, Result};
-use hama_hdfs::{ElementType, ShardRecord, ShardWriter, TableTarget, TileIndex};
+use hama_hdfs::{ElementType, ShardWriter, TableTarget, TileIndex};
 
+use crate::npy::NpyWriter;
+use crate::target::{Target, Written};
 use crate::transpose::transpose;
 
 /// A thread that writes the tiles handed to it and closes each shard when it is complete.
 pub(crate) struct WriteBehind {
     tiles: Option<Sender<Item>>,
     waiting: Arc<Waiting>,
-    thread: Option<JoinHandle<Result<Vec<ShardRecord>>>>,
+    thread: Option<JoinHandle<Result<Written>>>,
 }
 
 /// A tile that waits.
@@ -51,22 +53,18 @@ struct Waiting {
 impl WriteBehind {
     /// Starts the thread that writes shards of `target` as `host`.
     pub(crate) fn start(target: TableTarget, host: Host) -> Result<WriteBehind> {
-        WriteBehind::start_mirroring(target, host, None)
+        WriteBehind::start_mirroring(Target::Table(target), host, None)
     }
 
     /// As [`start`](Self::start), with a buffer to transpose tiles into, as large as a tile, where any will be
     /// mirrored.
-    pub(crate) fn start_mirroring(
-        target: TableTarget,
-        host: Host,
-        mirror: Option<Buffer>,
-    ) -> Result<WriteBehind> {
+    pub(crate) fn start_mirroring(target: Target, host: Host, mirror: Option<Buffer>) -> Result<WriteBehind> {
         let (tiles, inbox) = channel();
         let waiting = Arc::new(Waiting::default());
         let theirs = Arc::clone(&waiting);
         let thread = std::thread::Builder::new()
             .name("write-behind".into())
-            .spawn(move || Shards::new(&target, &host, mirror).write_all(&inbox, &theirs))
+            .spawn(move || Writer::new(&target, &host, mirror).write_all(&inbox, &theirs))
             .map_err(|e| Error::io("cannot start a thread that writes", e))?;
         Ok(WriteBehind { tiles: Some(tiles), waiting, thread: Some(thread) })
     }
@@ -105,12 +103,12 @@ impl WriteBehind {
     ///
     /// # Errors
     /// Those of the store, and `Internal` where a shard lacks tiles.
-    pub(crate) fn finish(mut self) -> Result<Vec<ShardRecord>> {
+    pub(crate) fn finish(mut self) -> Result<Written> {
         self.tiles = None;
         self.join()
     }
 
-    fn join(&mut self) -> Result<Vec<ShardRecord>> {
+    fn join(&mut self) -> Result<Written> {
         match self.thread.take().map(JoinHandle::join) {
             Some(Ok(result)) => result,
             _ => Err(Error::internal("the thread that writes tiles has ended by itself")),
@@ -128,27 +126,28 @@ impl Drop for WriteBehind {
         self.waiting.given_up.store(true, Ordering::Relaxed);
         self.tiles = None;
         if let Some(thread) = self.thread.take() {
-            // Its shards are part of a table that is given up.
+            // What it writes is part of a result that is given up.
             let _ = thread.join();
         }
     }
 }
 
-/// The shards that are being written.
-struct Shards<'a> {
-    target: &'a TableTarget,
+/// The shards that are being written, or the file.
+struct Writer<'a> {
+    target: &'a Target,
     host: &'a Host,
     mirror: Option<Buffer>,
     open: BTreeMap<(u64, u64), ShardWriter>,
-    written: Vec<ShardRecord>,
+    file: Option<NpyWriter>,
+    written: Written,
 }
 
-impl<'a> Shards<'a> {
-    fn new(target: &'a TableTarget, host: &'a Host, mirror: Option<Buffer>) -> Shards<'a> {
-        Shards { target, host, mirror, open: BTreeMap::new(), written: Vec::new() }
+impl<'a> Writer<'a> {
+    fn new(target: &'a Target, host: &'a Host, mirror: Option<Buffer>) -> Writer<'a> {
+        Writer { target, host, mirror, open: BTreeMap::new(), file: None, written: Written::default() }
     }
 
-    fn write_all(mut self, tiles: &Receiver<Item>, waiting: &Waiting) -> Result<Vec<ShardRecord>> {
+    fn write_all(mut self, tiles: &Receiver<Item>, waiting: &Waiting) -> Result<Written> {
         for Item { tile, bytes, places } in tiles {
             if waiting.given_up.load(Ordering::Relaxed) {
                 return Ok(self.written);
@@ -172,15 +171,32 @@ impl<'a> Shards<'a> {
     }
 
     fn write(&mut self, tile: TileIndex, bytes: &[u8]) -> Result<()> {
-        let index = self.target.spec.shard_of(tile);
+        self.written.tiles += 1;
+        match self.target {
+            Target::Table(table) => self.write_to_shard(table, tile, bytes),
+            Target::Npy(target) => {
+                let file = match self.file.take() {
+                    Some(file) => file,
+                    None => NpyWriter::open(target)?,
+                };
+                self.written.bytes += self.file.insert(file).write_tile(tile, bytes)?;
+                Ok(())
+            }
+        }
+    }
+
+    fn write_to_shard(&mut self, table: &TableTarget, tile: TileIndex, bytes: &[u8]) -> Result<()> {
+        let index = table.spec.shard_of(tile);
         let key = (index.row, index.col);
         let mut shard = match self.open.remove(&key) {
             Some(shard) => shard,
-            None => ShardWriter::create(self.target, index, self.host)?,
+            None => ShardWriter::create(table, index, self.host)?,
         };
         shard.write_tile(tile, bytes)?;
         if shard.is_complete() {
-            self.written.push(shard.finish()?);
+            let record = shard.finish()?;
+            self.written.bytes += record.len;
+            self.written.shards.push(record);
         } else {
             self.open.insert(key, shard);
         }
@@ -188,7 +204,7 @@ impl<'a> Shards<'a> {
     }
 
     fn write_mirrored(&mut self, tile: TileIndex, bytes: &Payload) -> Result<()> {
-        let spec = &self.target.spec;
+        let spec = self.target.spec();
         let Some(mut mirror) = self.mirror.take().filter(|_| spec.tile.rows == spec.tile.cols) else {
             return Err(Error::internal(format!("a tile of {} has no mirror image", spec.tile)));
         };

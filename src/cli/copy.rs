@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hama::files::{self, ExportOptions, Format, ImportOptions};
 use hama::table::store::{self, Store};
-use hama::table::{self, OnExists, StoreUrl, Table, TableName, VersionName, WriteOptions};
+use hama::table::{self, CopyOptions, OnExists, StoreUrl, Table, TableName, VersionName, WriteOptions};
 use hama::{AnyMatrix, Error, HamaBuilder};
 use serde::Serialize;
 
@@ -23,6 +23,7 @@ Examples:
   hama matrix copy a@3 a-as-it-was               an older version
   hama matrix copy a /backup/matrices/a          to another store, the folder /backup/matrices
   hama matrix copy file:/backup/matrices/a a --replace
+  hama matrix copy a hdfs://namenode/m/a --resume    goes on from where an earlier one was interrupted
   hama matrix copy a ./a.npy                     to a file, or from one: as export and import do
 
 Elements, blocks, attributes and labels are copied; history and a placed copy are not. What goes from store to store is
@@ -48,6 +49,10 @@ pub(crate) struct Copy {
     /// Replace what is there
     #[arg(long)]
     replace: bool,
+    /// Between stores: leave what was copied where this is interrupted or fails, and go on from what an earlier one left;
+    /// `hama matrix gc` clears it
+    #[arg(long)]
+    resume: bool,
 }
 
 /// Give a matrix another name
@@ -92,6 +97,13 @@ impl Place {
 
 impl Copy {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
+        if self.resume && (is_file(&self.from) || is_file(&self.to)) {
+            let message = format!(
+                "cannot copy {} to {} with --resume: it is for copies between stores",
+                self.from, self.to
+            );
+            return Err(Error::invalid(message).into());
+        }
         if is_file(&self.to) {
             return self.export(global, output);
         }
@@ -126,7 +138,8 @@ impl Copy {
             None => Arc::clone(session.hama.store()),
         };
         let on_exists = if self.replace { OnExists::Replace } else { OnExists::Fail };
-        let options = WriteOptions { on_exists, durability: session.hama.durability() };
+        let write = WriteOptions { on_exists, durability: session.hama.durability() };
+        let options = CopyOptions { write, resume: self.resume };
         let copied = copied(&session, &table, &target, &to.name.name, options)?;
         output.report(&CopyReport {
             table: Summary::of_table(&target, &copied),
@@ -209,14 +222,12 @@ fn copied(
     table: &Table,
     store: &Arc<dyn Store>,
     name: &TableName,
-    options: WriteOptions,
+    options: CopyOptions,
 ) -> Result<Table, Failure> {
     let task = Task { label: format!("copying {}", table.name()), total: table.bytes(), unit: Unit::Bytes };
     let shown = session.show(task);
-    let before = std::cell::Cell::new(0);
-    let progress = |done: u64| {
-        session.meter.add(done - before.replace(done));
-    };
+    let meter = &session.meter;
+    let progress = |bytes| meter.add(bytes);
     let copied = table::copy(table, store, name, options, &progress, &session.cancel).map_err(taken)?;
     drop(shown);
     tracing::info!(from = %table.name(), to = %name, store = %store.url(), "copied");

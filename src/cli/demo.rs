@@ -71,7 +71,7 @@ impl Demo {
         let product = a.mult(&b)?;
         let plan = product.plan()?;
         output.tell(format!("{plan}\n\n"))?;
-        let finished = multiply::run(&session, &product, plan, target(C, c.is_some()))?;
+        let finished = multiply::run(&session, plan, |plan| product.run_plan(plan, target(C, c.is_some())))?;
         let verification = multiply::verify(&session, &a, &b, &finished)?;
         let operands = [Summary::of(&session, a.table()?), Summary::of(&session, b.table()?)];
         let product = MultiplyReport::of(

@@ -20,7 +20,7 @@ Examples:
   python3 -c \"import numpy; print(numpy.load('c.npy', mmap_mode='r')[:2, :2])\"
   hama matrix export c c.csv --header             numbers as text, below names c0, c1 ..
   hama matrix export c c.mtx                      Matrix Market
-  hama matrix export c c.npz --array weights      an archive with one array
+  hama matrix export c c.npz#weights              an archive with one array; or --array weights
   hama matrix export c c.zarr                     a Zarr array, a folder
   hama matrix export ./c.npy c.zarr               a file to another";
 
@@ -70,10 +70,8 @@ impl Export {
         let bytes = matrix.stored_bytes();
         let shown =
             session.show(Task { label: format!("exporting {}", self.name), total: bytes, unit: Unit::Bytes });
-        files::export(&matrix, &self.file, &options).map_err(taken)?;
+        let bytes = files::export(&matrix, &self.file, &options).map_err(taken)?;
         drop(shown);
-        let written = std::fs::metadata(&self.file).ok().filter(|meta| meta.is_file()).map(|meta| meta.len());
-        let bytes = written.unwrap_or(bytes);
         tracing::info!(table = self.name, file = %self.file.display(), bytes, "exported");
         output.report(&ExportReport { file: self.file.display().to_string(), bytes })
     }

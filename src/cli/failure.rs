@@ -96,6 +96,11 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
+        // Whoever asked for the end knows which job that was, and by which number would help nobody.
+        let error = match error.kind() {
+            ErrorKind::Cancelled => Error::new(ErrorKind::Cancelled, "cancelled"),
+            _ => error,
+        };
         Failure { error, hint: None, is_reported: false }
     }
 }

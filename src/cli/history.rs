@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hama::table::{self, TableName, Version};
+use hama::table::{self, Extent, TableName, Version};
 use hama::{AnyMatrix, Error};
 use serde::Serialize;
 
@@ -65,6 +65,9 @@ struct RestoreReport {
     #[serde(flatten)]
     table: Summary,
     restored: u64,
+    blocks: Option<Extent>,
+    #[serde(skip)]
+    loses_blocks: bool,
 }
 
 impl History {
@@ -101,19 +104,37 @@ impl Restore {
         }
         let session = Session::open(global, Access::Existing)?;
         let old = session.matrix(&self.name)?;
+        let latest = session.table(self.name.split('@').next().unwrap_or_default())?;
+        let had_blocks = latest.spec().blocking.is_some();
+        drop(latest);
         let restored = match &old {
             AnyMatrix::F64(matrix) => AnyMatrix::F64(matrix.restore()?),
             AnyMatrix::F32(matrix) => AnyMatrix::F32(matrix.restore()?),
         };
         let (table, restored) = (Summary::of(&session, restored.table()?), old.table()?.version());
         tracing::info!(table = table.name, version = restored, "restored");
-        output.report(&RestoreReport { table, restored })
+        let blocks = old.table()?.spec().blocking;
+        let loses_blocks = blocks.is_none() && had_blocks;
+        output.report(&RestoreReport { table, restored, blocks, loses_blocks })
     }
 }
 
 impl fmt::Display for RestoreReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.table)?;
-        writeln!(f, "version {} is as version {} was", self.table.version.unwrap_or_default(), self.restored)
+        writeln!(
+            f,
+            "version {} is as version {} was",
+            self.table.version.unwrap_or_default(),
+            self.restored
+        )?;
+        if self.loses_blocks {
+            writeln!(
+                f,
+                "blocks      none, as in version {}: `hama matrix blocking` cuts it again",
+                self.restored
+            )?;
+        }
+        Ok(())
     }
 }

@@ -71,6 +71,7 @@ impl Import {
             array: self.array,
             header: self.header,
             delimiter: self.form.delimiter,
+            ..ImportOptions::default()
         };
         let incoming = Incoming::open(&self.file, &options)?;
         let session = Session::open(global, Access::Create)?;

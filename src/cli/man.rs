@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use clap::{Command, CommandFactory};
 use clap_mangen::Man as Page;
 use hama::Error;
-use hama::files::NewFile;
+use hama::files::{NewFile, NewFileOptions};
 use serde::Serialize;
 
 use super::failure::Failure;
 use super::output::Output;
-use super::session::taken;
+use super::session::{new_file, taken};
 use super::{Cli, Global};
 
 const EXAMPLES: &str = "\
@@ -39,7 +39,7 @@ struct ManReport {
 }
 
 impl Man {
-    pub(crate) fn run(self, _: &Global, output: &mut Output) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
         let mut command = Cli::command().disable_help_subcommand(true);
         command.build();
         let Some(folder) = &self.folder else {
@@ -49,7 +49,7 @@ impl Man {
         std::fs::create_dir_all(folder)
             .map_err(|error| Error::io(format!("cannot make the folder {}", folder.display()), error))?;
         let mut files = Vec::new();
-        write_all(&command, folder, self.replace, &mut files)?;
+        write_all(&command, folder, new_file(global, self.replace), &mut files)?;
         output.report(&ManReport { folder: Some(folder.display().to_string()), files, page: None })
     }
 }
@@ -58,12 +58,12 @@ impl Man {
 fn write_all(
     command: &Command,
     folder: &Path,
-    replace: bool,
+    new: NewFileOptions,
     files: &mut Vec<String>,
 ) -> Result<(), Failure> {
     let name = format!("{}.1", name_of(command));
     let path = folder.join(&name);
-    let file = NewFile::beside(&path, replace, "cannot write").map_err(taken)?;
+    let file = NewFile::beside(&path, new).map_err(taken)?;
     let page = rendered(command)?;
     let mut bytes = file.file();
     bytes
@@ -71,7 +71,7 @@ fn write_all(
         .map_err(|error| Error::io(format!("cannot write {}", path.display()), error))?;
     file.publish().map_err(taken)?;
     files.push(name);
-    command.get_subcommands().try_for_each(|verb| write_all(verb, folder, replace, files))
+    command.get_subcommands().try_for_each(|verb| write_all(verb, folder, new, files))
 }
 
 /// `hama-matrix-show`, as pages and their references are called.

@@ -3,11 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use hama::files::{self, ExportOptions};
-use hama::{
-    AnyMatrix, Copied, DenseMatrix, Error, ErrorKind, Finished, Grid, Plan, Product, SaveAs, Scalar,
-    Verification,
-};
+use hama::files::{self, ExportOptions, Format, NewFile, NewFileOptions};
+use hama::{AnyMatrix, Copied, DenseMatrix, Error, ErrorKind, Finished, Grid, Plan, Scalar, Verification};
 use serde::Serialize;
 
 use super::Global;
@@ -33,7 +30,7 @@ Examples:
   hama matrix multiply a b --output c --plan plan.json       and run just that one
 
 What has a / or ends with .npy, .npz, .mtx, .csv, .tsv or .zarr is a file. Operands that are .npy files and
-Zarr arrays are read in place; others, and results that are files, take a table in --spill-dir meanwhile.
+Zarr arrays are read in place; others, and results that are files but .npy, take a table in --spill-dir meanwhile.
 
 A saved plan runs where the product and the kernel are the same and there is memory enough. Then it
 gives the same bits.";
@@ -145,13 +142,14 @@ impl Multiply {
         output: &mut Output,
     ) -> Result<(), Failure> {
         let file = self.output.as_deref().filter(|name| files::is_path(name) && !self.explain);
-        // A result that is a file is a table first.
+        let npy = file.filter(|file| Format::of(Path::new(file)).is_ok_and(|format| format == Format::Npy));
+        // A result that is another file is a table first.
         let (a, b) = match file {
-            Some(_) => {
+            Some(_) if npy.is_none() => {
                 let spill = session.spill_hama()?;
                 (a.in_hama(&spill), b.in_hama(&spill))
             }
-            None => (a, b),
+            _ => (a, b),
         };
         let a = if self.transpose_a { a.t() } else { a };
         let b = if self.transpose_b { b.t() } else { b };
@@ -169,20 +167,31 @@ impl Multiply {
         if self.verify {
             product.check_verifiable()?;
         }
-        let target = match file {
-            Some(_) => "product".into(),
-            None => target(name, self.replace),
+        // Made before anything is computed, so that it can be.
+        let options = NewFileOptions::export(self.replace, session.hama.durability());
+        let new = npy.map(|file| NewFile::beside(Path::new(file), options)).transpose().map_err(taken)?;
+        let finished = match (&new, file) {
+            (Some(new), _) => run(session, plan, |plan| product.run_plan_to_npy(plan, new))?,
+            (None, Some(file)) => {
+                let finished = run(session, plan, |plan| product.run_plan(plan, "product"))?;
+                Finished { matrix: finished.matrix.shown_as(file), ..finished }
+            }
+            (None, None) => run(session, plan, |plan| product.run_plan(plan, target(name, self.replace)))?,
         };
-        let finished = run(session, &product, plan, target)?;
         // Before the verification takes buffers of its own.
         let memory = MemoryPeak {
             buffers: session.hama.pool().usage().used_bytes_peak as u64,
             process: resident::bytes_peak(),
         };
         let verification = if self.verify { Some(verify(session, &a, &b, &finished)?) } else { None };
-        let summary = match file {
-            Some(file) => self.export(session, &finished.matrix.any()?, file)?,
-            None => Summary::of(session, finished.matrix.table()?),
+        let summary = match (new, file) {
+            (Some(new), _) => {
+                session.cancel.check()?;
+                new.publish().map_err(taken)?;
+                Summary::of_file(name, &finished.matrix.any()?)
+            }
+            (None, Some(file)) => self.export(session, &finished.matrix, file)?,
+            (None, None) => Summary::of(session, finished.matrix.table()?),
         };
         output.report(&MultiplyReport::of(summary, finished, verification, self.analyze.then_some(memory)))
     }
@@ -192,26 +201,31 @@ impl Multiply {
     }
 
     /// Writes the product into a file.
-    fn export(&self, session: &Session, product: &AnyMatrix, file: &str) -> Result<Summary, Failure> {
+    fn export<T: Scalar>(
+        &self,
+        session: &Session,
+        product: &DenseMatrix<T>,
+        file: &str,
+    ) -> Result<Summary, Failure> {
+        let product = &product.any()?;
         let (rows, cols) = product.shape();
         let total = rows * cols * product.element().size_bytes() as u64;
         let shown = session.show(Task { label: format!("writing {file}"), total, unit: Unit::Bytes });
-        files::export(product, Path::new(file), &self.export_options()).map_err(taken)?;
+        let bytes = files::export(product, Path::new(file), &self.export_options()).map_err(taken)?;
         drop(shown);
-        Ok(Summary::of_file(file, product))
+        Ok(Summary { bytes, ..Summary::of_file(file, product) })
     }
 }
 
-/// Runs a plan of a product with progress.
+/// Runs a plan of a product, as `run` does, with progress.
 pub(crate) fn run<T: Scalar>(
     session: &Session,
-    product: &Product<T>,
     plan: Plan,
-    target: SaveAs,
+    run: impl FnOnce(Plan) -> hama::Result<Finished<T>>,
 ) -> Result<Finished<T>, Failure> {
     let task = Task { label: "multiplying".into(), total: plan.flop(), unit: Unit::Flop };
     let shown = session.show(task);
-    let finished = product.run_plan(plan, target).map_err(taken);
+    let finished = run(plan).map_err(taken);
     drop(shown);
     finished
 }
@@ -219,7 +233,7 @@ pub(crate) fn run<T: Scalar>(
 /// Verifies a product with progress.
 ///
 /// # Errors
-/// `Data` where it is not a times b. The table stays for whoever wants to know why.
+/// `Data` where it is not a times b. A table stays for whoever wants to know why.
 pub(crate) fn verify<T: Scalar>(
     session: &Session,
     a: &DenseMatrix<T>,
@@ -236,7 +250,11 @@ pub(crate) fn verify<T: Scalar>(
         return Ok(verification);
     }
     let message = format!("{} is not {} times {}: {verification}", c.name(), a.name(), b.name());
-    Err(Failure::from(Error::new(ErrorKind::Data, message)).or_try(format!("hama matrix check {}", c.name())))
+    let failure = Failure::from(Error::new(ErrorKind::Data, message));
+    Err(match files::is_path(c.name()) {
+        true => failure,
+        false => failure.or_try(format!("hama matrix check {}", c.name())),
+    })
 }
 
 impl MultiplyReport {

@@ -14,7 +14,7 @@ use super::Global;
 use super::failure::Failure;
 use super::output::Output;
 use super::progress::{Task, Unit};
-use super::session::{Session, taken};
+use super::session::{Session, new_file, taken};
 use super::size::Size;
 use canvas::Canvas;
 use drawing::{Drawing, Layout};
@@ -78,7 +78,7 @@ impl Plot {
         let session = Session::open_for(global, [self.name.as_str()], None, |builder| builder)?;
         let matrix = session.matrix(&self.name)?;
         // Before the matrix is read.
-        let file = NewFile::beside(&self.output, self.replace, "cannot write").map_err(taken)?;
+        let file = NewFile::beside(&self.output, new_file(global, self.replace)).map_err(taken)?;
         let layout = Layout::of(matrix.shape(), (self.height, self.width));
         let label = format!("reading {}", self.name);
         let shown = session.show(Task { label, total: matrix.stored_bytes(), unit: Unit::Bytes });

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use hama::files::{self, ImportOptions, Incoming};
+use hama::files::{self, ImportOptions, Incoming, NewFileOptions};
 use hama::table::{self, StoreUrl, Table, TableName};
 use hama::{AnyMatrix, Cancel, Error, ErrorKind, Hama, HamaBuilder, Progress, SaveAs};
 
@@ -141,8 +141,14 @@ impl<'a> Session<'a> {
         if let Some(matrix) = self.spill.converted(path) {
             return Ok(matrix);
         }
-        let incoming = Incoming::open(Path::new(path), &ImportOptions::default())?;
-        if let Some(matrix) = incoming.in_place(&self.hama)? {
+        let options = ImportOptions { cancel: self.cancel.clone(), ..ImportOptions::default() };
+        let incoming = Incoming::open(Path::new(path), &options)?;
+        let checking = incoming.check_bytes();
+        let label = format!("checking {path}");
+        let shown = (checking > 0).then(|| self.show(Task { label, total: checking, unit: Unit::Bytes }));
+        let in_place = incoming.in_place(&self.hama)?;
+        drop(shown);
+        if let Some(matrix) = in_place {
             let (rows, cols) = matrix.shape();
             tracing::info!(file = path, rows, cols, dtype = %matrix.element(), "opened in place");
             return Ok(matrix);
@@ -151,7 +157,7 @@ impl<'a> Session<'a> {
         self.say(&format!("{path} is converted first, in {}", self.spill.folder()));
         let total = incoming.work_bytes(&self.hama);
         let shown = self.show(Task { label: format!("converting {path}"), total, unit: Unit::Bytes });
-        let matrix = incoming.save(&spill, self.spill.name(path))?.in_hama(&self.hama);
+        let matrix = incoming.save(&spill, self.spill.name(path))?.in_hama(&self.hama).shown_as(path);
         drop(shown);
         self.spill.keep(path, &matrix);
         Ok(matrix)
@@ -223,6 +229,11 @@ fn opened(table: &Table) {
 /// Where a result goes: a new name, or one whose table it may replace.
 pub(crate) fn target(name: &str, replace: bool) -> SaveAs {
     if replace { hama::replace(name) } else { name.into() }
+}
+
+/// How a file that is no matrix is made.
+pub(crate) fn new_file(global: &Global, replace: bool) -> NewFileOptions {
+    NewFileOptions { replace, durability: global.settings.durability.value.into(), doing: "cannot write" }
 }
 
 /// The failure of a name that is taken.

@@ -58,6 +58,52 @@ fn files_are_operands_and_results_without_a_store() {
 }
 
 #[test]
+fn a_product_goes_straight_into_an_npy_file() {
+    let place = with_spill();
+    place.random("a", 1100, 40);
+    place.ok("matrix multiply a a --transpose-b --output c");
+    // There is no folder that a table could take.
+    let made = place.json("matrix multiply a a --transpose-b --output ./c.npy --verify --spill-dir nowhere");
+    let bytes = fs::metadata(place.path().join("c.npy")).unwrap().len();
+    assert_eq!((&made["output"]["bytes"], bytes > 1100 * 1100 * 8), (&bytes.into(), true));
+    assert!(place.ok("matrix diff c ./c.npy").contains("are equal"));
+    place.ok("matrix multiply a a --transpose-a --output ./c.npy --replace --durability none");
+    assert!(place.ok("matrix info ./c.npy").contains("40 x 40"));
+    place
+        .run("matrix multiply a a --transpose-a --output ./c.npy")
+        .fails(3, &["exists already", "--replace"]);
+    place.run("matrix multiply a a --transpose-a --output ./no/c.npy").fails(1, &["no/c.npy"]);
+    let little = "matrix multiply a a --transpose-b --output ./d.npy --memory 1MiB --peers 1";
+    place.run(little).fails(1, &["too small for a (1100 x 40) by a (40 x 1100)"]);
+    assert!(!place.path().join("d.npy").exists());
+}
+
+#[test]
+fn arrays_in_archives_are_named_as_people_say() {
+    let place = with_spill();
+    fs::write(place.path().join("b.csv"), "1,2\n3,4\n").unwrap();
+    place.ok("matrix multiply b.csv b.csv --output c.npz --spill-dir spill");
+    place.ok("matrix multiply b.csv b.csv --output d.npz#w --spill-dir spill");
+    place.ok("matrix export b.csv e.npz --spill-dir spill");
+    place.ok("matrix export b.csv f.npz#w --spill-dir spill");
+    for (file, array) in [("c.npz", "c"), ("d.npz", "w"), ("e.npz", "b"), ("f.npz", "w")] {
+        place.ok(&format!("matrix info {file}#{array}"));
+        assert!(place.path().join(file).exists());
+    }
+    place.run("matrix export b.csv f.npz#v --spill-dir spill").fails(3, &["exists already"]);
+    place.run("matrix export b.csv g.npz#v --array w --spill-dir spill").fails(2, &["--array w"]);
+    let mut bytes = fs::read(place.path().join("e.npz")).unwrap();
+    let at = bytes.windows(8).position(|part| part == 3.0f64.to_le_bytes()).unwrap();
+    bytes[at] ^= 1;
+    fs::write(place.path().join("e.npz"), bytes).unwrap();
+    for line in ["show e.npz", "info e.npz", "multiply e.npz e.npz --output ./x.npy", "import e.npz x"] {
+        place.run(&format!("matrix {line}")).fails(5, &["e.npz#b", "checksum"]);
+    }
+    assert!(!place.path().join("x.npy").exists());
+    nothing_spilled(&place);
+}
+
+#[test]
 fn a_file_multiplies_as_the_table_that_it_was_imported_to() {
     let place = with_spill();
     place.random("a", 1100, 40);

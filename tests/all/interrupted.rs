@@ -63,6 +63,7 @@ fn with_json_ctrl_c_is_one_document() {
     assert_eq!(reply.err, "");
     let document = reply.json();
     assert_eq!((&document["error"]["kind"], &document["exit_code"]), (&"cancelled".into(), &130.into()));
+    assert_eq!(document["error"]["message"], "cancelled");
 }
 
 #[test]

@@ -70,6 +70,34 @@ fn the_readers_see_what_a_replacement_left() {
     }
 }
 
+const REFERENCE: &str = r#"
+import sys, fsspec, numpy as np, xarray as xr, zarr
+files = fsspec.filesystem("reference", fo=sys.argv[1], asynchronous=True)
+store = zarr.storage.FsspecStore(files, read_only=True, path="")
+expected = np.load("a.npy")
+assert zarr.open_group(store, mode="r")["values"][...].tobytes() == expected.tobytes()
+dataset = xr.open_zarr(store, consolidated=False)
+assert dataset["values"].values.tobytes() == expected.tobytes() and list(dataset["row"].values[:2]) == [7, 8]
+print("same")
+"#;
+
+#[test]
+fn a_reference_opens_as_the_matrix() {
+    let place = Place::new();
+    place.ok("matrix random a --rows 2000 --cols 1500 --seed 1");
+    let rows: String = (7..2007).map(|row| format!("{row}\n")).collect();
+    std::fs::write(place.path().join("rows.txt"), rows).unwrap();
+    place.ok("matrix label a --rows rows.txt");
+    place.ok("matrix update a --at 0,0 --value 7");
+    place.ok("matrix export a a.npy");
+    assert_eq!(place.ok("matrix path a --reference a.json"), "a.json\n");
+    place.run("matrix path a --reference a.json").fails(3, &["a.json exists already", "--replace"]);
+    place.ok("matrix path a --reference a.json --replace");
+    if let Some(said) = oracle::python(place.path(), REFERENCE, &["a.json"]) {
+        assert_eq!(said, "same\n");
+    }
+}
+
 const DIGITS: &str = "import numpy as np, sklearn.datasets as d; np.save('digits.npy', d.load_digits().data)";
 
 const GRAM: &str = r#"

@@ -35,6 +35,16 @@ fn an_update_is_a_version_that_can_be_read_and_undone() {
 }
 
 #[test]
+fn restoring_a_version_from_before_the_blocking_says_so() {
+    let place = Place::new();
+    place.ok("matrix ones a --rows 4 --cols 4");
+    place.ok("matrix blocking a 2");
+    let said = place.ok("matrix restore a@1");
+    assert!(said.contains("blocks      none, as in version 1"), "{said}");
+    assert_eq!(place.json("matrix restore a@2")["blocks"], json!([2, 2]));
+}
+
+#[test]
 fn updates_that_cannot_be_change_nothing() {
     let place = Place::new();
     place.ok("matrix ones a --rows 3 --cols 4");

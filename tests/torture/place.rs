@@ -77,12 +77,13 @@ impl Place {
         if reply.status == 0 { Ok(reply.out) } else { Err(format!("should go well: {}", reply.said())) }
     }
 
-    /// Runs lines that must go well, except for those that begin with `-`.
+    /// Runs lines that must go well, except for those that begin with `-`. `rm FILE` removes a file, if it is there.
     pub(crate) fn prepare(&self, lines: &[&str]) -> Result<(), String> {
         for line in lines {
-            match line.strip_prefix('-') {
-                Some(line) => drop(self.run(line)?),
-                None => drop(self.ok(line)?),
+            match (line.strip_prefix('-'), line.strip_prefix("rm ")) {
+                (_, Some(file)) => drop(std::fs::remove_file(self.folder.join(file))),
+                (Some(line), _) => drop(self.run(line)?),
+                _ => drop(self.ok(line)?),
             }
         }
         Ok(())
@@ -101,12 +102,14 @@ impl Place {
         Ok(Some(document))
     }
 
-    /// What a table is: `none`, or which of the tables `references` it equals. It must be sound.
+    /// What a table, or a file, is: `none`, or which of the tables `references` it equals. It must be sound.
     pub(crate) fn state(&self, table: &str, references: &[&str]) -> Result<String, String> {
         if self.info(table)?.is_none() {
             return Ok("none".to_owned());
         }
-        self.ok(&format!("matrix check {table}"))?;
+        if !table.starts_with("./") {
+            self.ok(&format!("matrix check {table}"))?;
+        }
         for reference in references {
             let diff = self.run(&format!("matrix diff {table} {reference}"))?;
             if diff.status == 0 {
@@ -129,7 +132,16 @@ impl Place {
     /// Checks that a table's directory holds what its manifests name and nothing else, and the folder no file that is
     /// neither among `files` nor the store.
     pub(crate) fn is_clean(&self, table: &str, files: &[&str]) -> Result<(), String> {
-        let mut found = strays(&self.store(), table, self.info(table)?.is_some())?;
+        let found = strays(&self.store(), table, self.info(table)?.is_some())?;
+        if !found.is_empty() {
+            return Err(format!("left behind: {found:?}"));
+        }
+        self.has_only(files)
+    }
+
+    /// Checks that the folder holds no file that is neither among `files` nor the store.
+    pub(crate) fn has_only(&self, files: &[&str]) -> Result<(), String> {
+        let mut found = Vec::new();
         let entries = std::fs::read_dir(&self.folder).map_err(|error| error.to_string())?;
         for entry in entries.flatten() {
             let name = entry.file_name();

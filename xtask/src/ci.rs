@@ -18,6 +18,10 @@ pub(crate) fn all(steps: &mut Steps) -> Result<(), String> {
         let name = format!("lints: {package} with {}", feature.as_deref().unwrap_or("no features"));
         steps.run(&name, &mut cargo(set))?;
     }
+    // A workspace of its own, so nothing else builds its targets.
+    let fuzz =
+        ["clippy", "--locked", "--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target/fuzz-check"];
+    steps.run("lints: fuzz targets", cargo(fuzz).args(["--", "-Dwarnings"]))?;
     let mut docs = cargo(["doc", "--locked", "--workspace", "--no-deps", "--all-features"]);
     steps.run("docs", docs.env("RUSTDOCFLAGS", "-Dwarnings"))?;
     steps.run("benches, once each", &mut cargo(["bench", "--locked", "--", "--test"]))?;

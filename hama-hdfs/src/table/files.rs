@@ -58,7 +58,7 @@ pub(super) fn write_whole(
 }
 
 /// Whether a file has these bytes.
-fn is_file(store: &dyn Store, path: &StorePath, bytes: &[u8]) -> Result<bool> {
+pub(super) fn is_file(store: &dyn Store, path: &StorePath, bytes: &[u8]) -> Result<bool> {
     match read_whole(store, path, bytes.len() as u64) {
         Ok(found) => Ok(found == bytes),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Data) => Ok(false),

@@ -12,7 +12,7 @@ use hama_core::{Error, ErrorKind, Result};
 use super::files::{TRIES, read_whole, repeated, write_whole};
 use super::layout::Layout;
 use super::remove::remove_empty;
-use super::versions::Versions;
+use super::versions::{Versions, read_manifest};
 use crate::generation::GenerationId;
 use crate::manifest::{MANIFEST_BYTES_MAX, Manifest, NUMBER_MAX};
 use crate::name::TableName;
@@ -52,6 +52,8 @@ enum State {
     Published,
     /// Nobody can say whether it was published. What it names must stay.
     Unknown,
+    /// It is left to another writer.
+    Left,
 }
 
 impl Pending {
@@ -126,6 +128,47 @@ impl Pending {
             other => other?,
         };
         Ok(pending)
+    }
+
+    /// Takes over the pending file `id` of a writer that is gone, where its manifest is what `fits`. `None` where it is not,
+    /// its writer lives, or others are faster.
+    pub(super) fn adopt(
+        store: &Arc<dyn Store>,
+        name: &TableName,
+        base: Base,
+        id: GenerationId,
+        fits: impl Fn(&Manifest) -> bool,
+    ) -> Result<Option<Pending>> {
+        let layout = Layout::new(name);
+        let path = layout.pending(id);
+        let found = |result: Result<Option<Box<dyn LockGuard>>>| match result {
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            other => other,
+        };
+        // Nobody holds what is locked like this, so its writer is gone.
+        if found(store.lock(&path, Lock::Exclusive))?.is_none() {
+            return Ok(None);
+        }
+        let Some(lock) = found(store.lock(&path, Lock::Shared))? else { return Ok(None) };
+        let manifest = match read_manifest(&**store, &path, name) {
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Data) => return Ok(None),
+            other => other?,
+        };
+        let latest = Versions::list(&**store, &layout)?.latest();
+        check_base(name, base, latest)?;
+        if manifest.number != next_number(name, latest)? || !fits(&manifest) {
+            return Ok(None);
+        }
+        let durability = if manifest.is_settled { Durability::Full } else { Durability::None };
+        let bytes = manifest.encode()?;
+        let (store, state, lock) = (Arc::clone(store), State::Waiting, Some(lock));
+        Ok(Some(Pending { store, layout, base, manifest, bytes, lock, state, durability }))
+    }
+
+    /// Leaves it to be taken over, or to be collected.
+    pub(super) fn leave(&mut self) {
+        self.state = State::Left;
+        self.lock = None;
     }
 
     /// The manifest that it is to become.

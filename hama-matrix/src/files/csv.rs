@@ -10,10 +10,10 @@ use std::path::Path;
 use hama_core::{Error, ErrorKind, Result};
 use hama_hdfs::Extent;
 
-use super::publish::{failed, publish};
+use super::publish::{NewFileOptions, failed, publish};
 use super::rows::each_row;
 use super::stream::{Input, Meter};
-use super::text::{NUMBER_BYTES_MAX, number, shown};
+use super::text::{NUMBER_BYTES_MAX, least_text_bytes, number, shown};
 use crate::dense::DenseMatrix;
 use crate::scalar::Scalar;
 
@@ -193,10 +193,10 @@ impl Fields<'_> {
 pub(super) fn export<T: Scalar>(
     matrix: &DenseMatrix<T>,
     path: &Path,
-    replace: bool,
+    new: NewFileOptions,
     (delimiter, header): (u8, bool),
-) -> Result<()> {
-    publish(path, replace, |file| {
+) -> Result<u64> {
+    publish(path, new, least_text_bytes(matrix.shape()), |file| {
         write(matrix, file, (delimiter, header), &|e| failed(path, e))?;
         matrix.source().check_unchanged()
     })

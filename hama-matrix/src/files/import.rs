@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use hama_core::{Cancel, Error, Progress, Result};
+use hama_core::{Error, Progress, Result};
 use hama_hdfs::{ElementType, TableSpec};
 
 use super::csv::Csv;
 use super::market::Market;
-use super::npz::{self, Found};
+use super::npz::{self, Found, Stored};
 use super::scatter::{Cut, scatter};
 use super::stream::{Input, Meter, Stream};
 use super::{Format, ImportOptions, copy, without_array};
@@ -44,6 +44,8 @@ pub struct Incoming {
 #[derive(Debug)]
 enum Kind {
     InPlace(Source, bool),
+    /// The same in an archive, with what is compared with its checksum first.
+    Archived(Source, bool, Stored),
     Stream(Stream),
 }
 
@@ -53,22 +55,23 @@ impl Incoming {
     ///
     /// # Errors
     /// `NotFound` where there is no such file or array, `Invalid` where its kind is not read or several arrays could
-    /// be meant, `Data` where it is damaged as far as its header tells.
+    /// be meant, `Data` where it is damaged as far as its header tells, `Cancelled`.
     pub fn open(path: &Path, options: &ImportOptions) -> Result<Incoming> {
         let format = match options.format {
             Some(format) => format,
             None => Format::of(path)?,
         };
         check_options(format, options)?;
-        let (progress, cancel) = (Progress::new(), Cancel::new());
-        let nobody = Meter { progress: &progress, cancel: &cancel };
+        let nobody = Meter { progress: &Progress::new(), cancel: &options.cancel };
         let kind = match format {
             Format::Npy => {
                 let array = NpyArray::open(path)?;
                 let transposed = array.is_fortran();
                 Kind::InPlace(Source::Npy(Arc::new(array)), transposed)
             }
-            Format::Zarr => Kind::InPlace(Source::Zarr(Arc::new(ZarrArray::open(path)?)), false),
+            Format::Zarr => {
+                Kind::InPlace(Source::Zarr(Arc::new(ZarrArray::open(path, &options.cancel)?)), false)
+            }
             Format::Npz => Self::archived(path, options)?,
             Format::MatrixMarket => Kind::Stream(Stream::Market(Market::open(Input::new(path)?, &nobody)?)),
             Format::Csv | Format::Tsv => {
@@ -95,9 +98,9 @@ impl Incoming {
             _ => (path, None),
         };
         Ok(match npz::find(path, options.array.as_deref().or(named))? {
-            Found::Stored(array) => {
+            Found::Stored(array, stored) => {
                 let transposed = array.is_fortran();
-                Kind::InPlace(Source::Npy(Arc::new(array)), transposed)
+                Kind::Archived(Source::Npy(array), transposed, stored)
             }
             Found::Packed(packed) => Kind::Stream(Stream::Packed(packed)),
         })
@@ -110,7 +113,7 @@ impl Incoming {
 
     fn element_of_file(&self) -> ElementType {
         match &self.kind {
-            Kind::InPlace(source, _) => source.spec().element,
+            Kind::InPlace(source, _) | Kind::Archived(source, ..) => source.spec().element,
             Kind::Stream(stream) => stream.element(),
         }
     }
@@ -131,29 +134,53 @@ impl Incoming {
     #[cfg(feature = "testing")]
     pub(crate) fn known_shape(&self) -> Option<hama_hdfs::Extent> {
         match &self.kind {
-            Kind::InPlace(source, _) => Some(source.spec().shape),
+            Kind::InPlace(source, _) | Kind::Archived(source, ..) => Some(source.spec().shape),
             Kind::Stream(stream) => stream.known_shape(),
         }
     }
 
     /// The matrix, where it can be read in place and its elements stay as they are.
     ///
+    /// # Cost
+    /// One pass over an array of an archive, to compare it with its checksum: [`check_bytes`](Self::check_bytes).
+    ///
     /// # Errors
-    /// `OutOfMemory` where a chunk needs more than the memory given.
+    /// `OutOfMemory` where a chunk needs more than the memory given; `Data` where the checksum is of other bytes.
     pub fn in_place(&self, hama: &Hama) -> Result<Option<AnyMatrix>> {
         match &self.kind {
-            Kind::InPlace(source, transposed) if self.element() == self.element_of_file() => {
+            Kind::InPlace(source, transposed) | Kind::Archived(source, transposed, _)
+                if self.element() == self.element_of_file() =>
+            {
+                self.check(hama)?;
                 AnyMatrix::of_source(hama, source.clone(), *transposed).map(Some)
             }
             _ => Ok(None),
         }
     }
 
+    /// The bytes that are read before anything is, to compare them with a checksum.
+    pub fn check_bytes(&self) -> u64 {
+        match &self.kind {
+            Kind::Archived(_, _, stored) => stored.bytes(),
+            _ => 0,
+        }
+    }
+
+    fn check(&self, hama: &Hama) -> Result<()> {
+        match &self.kind {
+            Kind::Archived(_, _, stored) => {
+                stored.check(&Meter { progress: hama.progress(), cancel: hama.cancel() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What the progress of [`save`](Self::save) will count to, in bytes, as far as that can be known.
     pub fn work_bytes(&self, hama: &Hama) -> u64 {
         match &self.kind {
-            Kind::InPlace(source, _) => {
-                source.spec().shape.count().unwrap_or(0).saturating_mul(self.element().size_bytes() as u64)
+            Kind::InPlace(source, _) | Kind::Archived(source, ..) => {
+                let elements = source.spec().shape.count().unwrap_or(0);
+                elements.saturating_mul(self.element().size_bytes() as u64).saturating_add(self.check_bytes())
             }
             Kind::Stream(stream) => {
                 let passes = match stream.known_shape() {
@@ -187,7 +214,8 @@ impl Incoming {
 
     fn save_as<T: Scalar>(&self, hama: &Hama, name: SaveAs) -> Result<DenseMatrix<T>> {
         match &self.kind {
-            Kind::InPlace(source, transposed) => {
+            Kind::InPlace(source, transposed) | Kind::Archived(source, transposed, _) => {
+                self.check(hama)?;
                 match AnyMatrix::of_source(hama, source.clone(), *transposed)? {
                     AnyMatrix::F64(matrix) => copy::copy(&matrix, hama, name),
                     AnyMatrix::F32(matrix) => copy::copy(&matrix, hama, name),

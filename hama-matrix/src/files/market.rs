@@ -12,10 +12,10 @@ use hama_hdfs::Extent;
 
 use super::csv::e_in;
 use super::lines::Lines;
-use super::publish::{failed, publish};
+use super::publish::{NewFileOptions, failed, publish};
 use super::rows::each_row;
 use super::stream::{Input, Meter, Order};
-use super::text::{number, shown};
+use super::text::{least_text_bytes, number, shown};
 use crate::dense::DenseMatrix;
 use crate::scalar::Scalar;
 
@@ -249,8 +249,8 @@ impl Header {
 }
 
 /// Exports a matrix as an array file: the shortest digits that are read as the same number.
-pub(super) fn export<T: Scalar>(matrix: &DenseMatrix<T>, path: &Path, replace: bool) -> Result<()> {
-    publish(path, replace, |file| {
+pub(super) fn export<T: Scalar>(matrix: &DenseMatrix<T>, path: &Path, new: NewFileOptions) -> Result<u64> {
+    publish(path, new, least_text_bytes(matrix.shape()), |file| {
         write(matrix, file, &|e| failed(path, e))?;
         matrix.source().check_unchanged()
     })

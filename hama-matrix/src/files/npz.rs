@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hama_core::{Error, ErrorKind, Result};
 use hama_hdfs::{ElementType, Extent};
@@ -11,24 +12,26 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::numbers::Inexact;
-use super::publish::{failed, publish};
+use super::publish::{NewFileOptions, failed, publish};
 use super::rows::each_row;
 use super::stamp::{Stamp, changed};
 use super::stream::{Meter, Order};
 use super::zip_end;
 use crate::dense::DenseMatrix;
 use crate::npy::header::{self, Header};
-use crate::npy::{NpyArray, regular};
+use crate::npy::{NpyArray, elements_bytes, regular};
 use crate::scalar::Scalar;
 
 /// How many arrays an error lists.
 const LISTED: usize = 20;
 const SUFFIX: &str = ".npy";
+/// Bytes that are compared with a checksum at a time.
+const CHECKED_BYTES: usize = 256 << 10;
 
 /// An array of an archive.
 pub(super) enum Found {
-    /// Stored as it is: the file is read in place.
-    Stored(NpyArray),
+    /// Stored as it is: the file is read in place, and compared with its checksum before that.
+    Stored(Arc<NpyArray>, Stored),
     /// Compressed.
     Packed(Packed),
 }
@@ -42,6 +45,42 @@ pub(super) struct Packed {
     header: Header,
     what: String,
     bytes: u64,
+}
+
+/// An array that is stored as it is.
+#[derive(Debug)]
+pub(super) struct Stored {
+    path: PathBuf,
+    stamp: Stamp,
+    index: usize,
+    what: String,
+    bytes: u64,
+}
+
+impl Stored {
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Compares all of it with the archive's checksum: tiles that are read one by one cannot be.
+    ///
+    /// # Errors
+    /// `Data` where it is damaged, or the file was changed since it was opened.
+    pub(super) fn check(&self, meter: &Meter<'_>) -> Result<()> {
+        let (mut archive, stamp) = open(&self.path)?;
+        if stamp != self.stamp {
+            return Err(changed(&self.path));
+        }
+        let mut entry = archive.by_index(self.index).map_err(|e| refused(&self.what, &e))?;
+        let mut bytes = vec![0; CHECKED_BYTES];
+        loop {
+            meter.cancel.check()?;
+            match entry.read(&mut bytes).map_err(|e| Error::io(format!("cannot read {}", self.what), e))? {
+                0 => return Ok(()),
+                count => meter.progress.add(count as u64),
+            }
+        }
+    }
 }
 
 /// Finds an array of an archive: the one of that name, or the only one.
@@ -62,10 +101,14 @@ pub(super) fn find(path: &Path, array: Option<&str>) -> Result<Found> {
             entry.data_start().ok_or_else(|| Error::data(format!("cannot read {what}: it has no data")))?;
         let part = start..start.saturating_add(bytes);
         drop(entry);
+        let named = what.clone();
         let array = NpyArray::open_part(path, part, what)?;
         // The part is of the file that was opened first.
         stamp.check(path)?;
-        return Ok(Found::Stored(array));
+        return Ok(Found::Stored(
+            Arc::new(array),
+            Stored { path: path.to_owned(), stamp, index, what: named, bytes },
+        ));
     }
     let header = header::read(&mut entry, &what)?;
     header.check_length(bytes, &what)?;
@@ -210,19 +253,26 @@ impl Packed {
 /// Elements that are unpacked at a time.
 const PIECE: usize = 4096;
 
-/// Exports a matrix as an archive of one array, stored as it is.
-pub(super) fn export<T: Scalar>(
-    matrix: &DenseMatrix<T>,
-    path: &Path,
-    replace: bool,
-    array: &str,
-) -> Result<()> {
+/// Fails where an array cannot have this name.
+pub(super) fn check_name(array: &str) -> Result<()> {
     if array.is_empty() || array.len() > 255 || array.contains(['/', '\\', '\0']) {
         return Err(Error::invalid(format!(
             "cannot name an array {array:?}: 1 to 255 letters without / and \\ are wanted"
         )));
     }
-    publish(path, replace, |file| {
+    Ok(())
+}
+
+/// Exports a matrix as an archive of one array, stored as it is.
+pub(super) fn export<T: Scalar>(
+    matrix: &DenseMatrix<T>,
+    path: &Path,
+    new: NewFileOptions,
+    array: &str,
+) -> Result<u64> {
+    check_name(array)?;
+    let needed = header::of(matrix).len() as u64 + elements_bytes(matrix.spec());
+    publish(path, new, needed, |file| {
         write(matrix, file, path, array)?;
         matrix.source().check_unchanged()
     })

@@ -170,7 +170,7 @@ pub(super) fn scatter<T: Scalar>(
             }
         }
         stream.check_unchanged()?;
-        writer.finish()
+        Ok(writer.finish()?.shards)
     })
 }
 

@@ -21,6 +21,11 @@ pub(super) fn shown(field: &[u8]) -> String {
     format!("{text:?}")
 }
 
+/// The bytes that all elements of a matrix take as text at least: such as `0.0`, and what separates it from the next.
+pub(super) fn least_text_bytes((rows, cols): (u64, u64)) -> u64 {
+    rows.saturating_mul(cols).saturating_mul(4)
+}
+
 /// The element nearest to a number.
 ///
 /// # Errors

@@ -5,12 +5,12 @@ use std::io::Read;
 use std::path::Path;
 
 use hama_core::{Error, Result};
-use hama_hdfs::StoreUrl;
+use hama_hdfs::{Extent, StoreUrl, TableSpec};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tempfile::TempDir;
 
 use super::copy::copy;
-use super::publish::{cannot_make, exists, failed, folder};
+use super::publish::{NewFileOptions, cannot_make, check_export_room, exists, failed, folder, sync_folder};
 use crate::dense::DenseMatrix;
 use crate::scalar::Scalar;
 use crate::zarr::array::METADATA_BYTES_MAX;
@@ -52,9 +52,12 @@ fn metadata_of(path: &Path) -> Option<Vec<u8>> {
 }
 
 /// Exports a matrix as a Zarr v3 array: sharded, uncompressed, with checksums. It appears when it is whole.
-pub(super) fn export<T: Scalar>(matrix: &DenseMatrix<T>, path: &Path, replace: bool) -> Result<()> {
+pub(super) fn export<T: Scalar>(matrix: &DenseMatrix<T>, path: &Path, new: NewFileOptions) -> Result<u64> {
+    let NewFileOptions { replace, durability, .. } = new;
     check(path, replace)?;
     let folder = folder(path)?;
+    let (rows, cols) = matrix.shape();
+    check_export_room(path, TableSpec::new(Extent { rows, cols }, T::TYPE)?.stored_bytes())?;
     let partial = tempfile::Builder::new()
         .prefix(".hama-")
         .suffix(".part")
@@ -64,11 +67,13 @@ pub(super) fn export<T: Scalar>(matrix: &DenseMatrix<T>, path: &Path, replace: b
     let table = copy::<T, T>(matrix, &hama, NAME.into())?;
     let made = hama.store().local_path(&table.table()?.values_path());
     let made = made.ok_or_else(|| Error::internal("an exported array has no path"))?;
+    let bytes = table.stored_bytes();
     drop(table);
     matrix.source().check_unchanged()?;
     publish(&made, path, replace, partial)?;
     // The name is durable when its folder is.
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| failed(path, e))
+    sync_folder(folder, durability).map_err(|e| failed(path, e))?;
+    Ok(bytes)
 }
 
 /// Moves a folder to `path`; an array that is there is exchanged for it, and goes with the temporary folder.

@@ -8,7 +8,7 @@ use std::time::Instant;
 use hama_core::{
     BoxError, Buffer, Context, Error, Flow, Inbox, Outbox, Payload, PeerId, Result, SuperstepProgram,
 };
-use hama_hdfs::{Extent, ShardRecord, TableTarget, TileIndex};
+use hama_hdfs::{Extent, TileIndex};
 use serde::{Deserialize, Serialize};
 
 use super::panels::{Held, Key, key};
@@ -23,11 +23,12 @@ use crate::problem::Operand;
 use crate::read_ahead::ReadAhead;
 use crate::scalar::Scalar;
 use crate::source::{Source, SourceRef};
+use crate::target::{Target, Written};
 use crate::tile;
 use crate::transpose::mirror_lower;
 use crate::write_behind::{Places, WriteBehind};
 
-/// The multiplication of two matrices into a table by a plan.
+/// The multiplication of two matrices into a table, or a file, by a plan.
 ///
 /// # Cost
 /// A superstep a panel, one before the first and, where p_k > 1, one after the last to add up the partial
@@ -38,7 +39,7 @@ pub(crate) struct Multiply<T> {
     plan: Plan,
     a: SourceRef,
     b: SourceRef,
-    c: TableTarget,
+    c: Target,
     element: PhantomData<T>,
 }
 
@@ -69,7 +70,7 @@ pub(crate) struct State<T> {
 }
 
 impl<T: Scalar> Multiply<T> {
-    pub(crate) fn new(plan: Plan, a: SourceRef, b: SourceRef, c: TableTarget) -> Multiply<T> {
+    pub(crate) fn new(plan: Plan, a: SourceRef, b: SourceRef, c: Target) -> Multiply<T> {
         Multiply { plan, a, b, c, element: PhantomData }
     }
 
@@ -197,10 +198,10 @@ impl<T: Scalar> Multiply<T> {
     ) -> Result<()> {
         let tile = TileIndex { row, col };
         if self.plan.problem.symmetric && row == col {
-            let Extent { rows, cols } = self.c.spec.tile;
+            let Extent { rows, cols } = self.c.spec().tile;
             mirror_lower(sum.elements_mut::<T>(), rows as usize, cols as usize);
         }
-        tile::pad::<T>(&mut sum, &self.c.spec, tile);
+        tile::pad::<T>(&mut sum, self.c.spec(), tile);
         if !self.plan.problem.symmetric || row == col {
             return state.writer.write(tile, sum);
         }
@@ -251,7 +252,7 @@ impl<T: Scalar> Multiply<T> {
         let products = inner.map(product).collect::<Result<_>>()?;
         // Of a tile on the diagonal of a symmetric product the other half is made when it is done.
         let part = if problem.symmetric && row == col { Part::Lower } else { Part::Whole };
-        let (tile_bytes, stride) = (self.c.spec.tile_bytes(), problem.tile().n as usize);
+        let (tile_bytes, stride) = (self.c.spec().tile_bytes(), problem.tile().n as usize);
         Ok(Sum { at, sum: state.sums.remove(&at), tile_bytes, stride, kernel: state.kernel, part, products })
     }
 
@@ -288,14 +289,14 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
     const NAME: &'static str = "multiply";
     type Message = Tile;
     type State = State<T>;
-    type Output = Vec<ShardRecord>;
+    type Output = Written;
 
     fn init(&self, outbox: &mut Outbox<Tile>) -> Result<State<T>, BoxError> {
         let (pool, cancel) = (outbox.pool().clone(), outbox.cancel().clone());
         let sources = (Source::open_ref(&self.a)?, Source::open_ref(&self.b)?);
         let mut reader = Reader::<T>::new(self.plan.problem, sources, self.plan.kernel, (pool, cancel))?;
         let mirrors = self.plan.problem.has_mirror_images();
-        let mirror = mirrors.then(|| outbox.pool().take(self.c.spec.tile_bytes())).transpose()?;
+        let mirror = mirrors.then(|| outbox.pool().take(self.c.spec().tile_bytes())).transpose()?;
         let mut state = State {
             kernel: Kernel::new(self.plan.kernel)?,
             me: outbox.index() as u64,
@@ -355,10 +356,10 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
         Ok(flow)
     }
 
-    fn finish(&self, state: State<T>, context: &Context) -> Result<Vec<ShardRecord>, BoxError> {
+    fn finish(&self, state: State<T>, context: &Context) -> Result<Written, BoxError> {
         let start = Instant::now();
         let written = state.writer.finish()?;
-        context.add_write(start.elapsed(), written.iter().map(|shard| shard.len).sum());
+        context.add_write(start.elapsed(), written.bytes);
         Ok(written)
     }
 }

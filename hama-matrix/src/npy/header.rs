@@ -5,7 +5,7 @@
 use std::io::Read;
 
 use hama_core::{Error, ErrorKind, Result};
-use hama_hdfs::Extent;
+use hama_hdfs::{ElementType, Extent};
 
 use crate::dense::DenseMatrix;
 use crate::files::numbers::{Encoding, Numbers};
@@ -259,6 +259,11 @@ impl<'a> Rest<'a> {
 pub(crate) fn of<T: Scalar>(matrix: &DenseMatrix<T>) -> Vec<u8> {
     let (rows, cols) = matrix.shape();
     written(&format!("<f{}", T::TYPE.size_bytes()), matrix.is_transposed(), rows, cols)
+}
+
+/// The header of a file of elements in rows.
+pub(crate) fn in_rows(element: ElementType, shape: Extent) -> Vec<u8> {
+    written(&format!("<f{}", element.size_bytes()), false, shape.rows, shape.cols)
 }
 
 /// The header of a file of rows x cols elements, in columns where `fortran_order` says so, version 1.0.

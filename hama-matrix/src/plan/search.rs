@@ -51,19 +51,24 @@ pub struct Resources {
 /// `Invalid` for a grid that the product or the peers cannot fill and for rates that no machine has, `OutOfMemory` where no plan fits; the
 /// message names the memory that the smallest plan needs.
 pub fn plan(problem: Problem, resources: &Resources) -> Result<Plan> {
-    let whole = plan_as_it_is(Problem { symmetric: false, ..problem }, resources);
+    plan_named(problem, resources, ["a", "b"])
+}
+
+/// The same, where errors call the factors by these names.
+pub(crate) fn plan_named(problem: Problem, resources: &Resources, factors: [&str; 2]) -> Result<Plan> {
+    let whole = plan_as_it_is(Problem { symmetric: false, ..problem }, resources, factors);
     if !problem.symmetric {
         return whole;
     }
     // Mirroring takes a few tiles of memory, and where it is scarce more peers may be worth more.
-    match (plan_as_it_is(problem, resources), whole) {
+    match (plan_as_it_is(problem, resources, factors), whole) {
         (Ok(half), Ok(whole)) if whole.estimate.total_s < half.estimate.total_s => Ok(whole),
         (Ok(half), _) => Ok(half),
         (Err(_), whole) => whole,
     }
 }
 
-fn plan_as_it_is(problem: Problem, resources: &Resources) -> Result<Plan> {
+fn plan_as_it_is(problem: Problem, resources: &Resources, factors: [&str; 2]) -> Result<Plan> {
     let mut best: Option<(Loops, MemoryUse, Estimate)> = None;
     if resources.peers == 0 {
         return Err(Error::invalid("cannot plan for 0 peers: at least 1 is needed"));
@@ -81,7 +86,7 @@ fn plan_as_it_is(problem: Problem, resources: &Resources) -> Result<Plan> {
             None => (),
         }
     }
-    let (loops, memory, estimate) = best.ok_or_else(|| too_little_memory(&problem, resources))?;
+    let (loops, memory, estimate) = best.ok_or_else(|| too_little_memory(&problem, resources, factors))?;
     let peers = loops.grid.peer_count();
     Ok(Plan {
         problem,
@@ -286,13 +291,13 @@ pub(super) fn shard_fits(bricks: u64, brick: u64, piece: u64, length: u64) -> bo
     (bricks == 1 || brick.is_multiple_of(length)) && (piece >= brick || piece.is_multiple_of(length))
 }
 
-fn too_little_memory(problem: &Problem, resources: &Resources) -> Error {
+fn too_little_memory(problem: &Problem, resources: &Resources, [a, b]: [&str; 2]) -> Error {
     let smallest = |grid| smallest_memory(problem, grid, resources.by_reference);
     let alone = smallest(Grid { m: 1, n: 1, k: 1 });
     let needed = resources.grid.map_or(alone, smallest);
     let Problem { m, n, k, .. } = *problem;
     let mut message = format!(
-        "--memory {} is too small for a ({m} x {k}) by b ({k} x {n}) with {} peers: the smallest plan needs {needed}; \
+        "--memory {} is too small for {a} ({m} x {k}) by {b} ({k} x {n}) with {} peers: the smallest plan needs {needed}; \
          try --memory {needed}",
         format_bytes(resources.memory_bytes),
         resources.grid.map_or(resources.peers, Grid::peer_count),

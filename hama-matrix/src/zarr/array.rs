@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use hama_core::{Error, ErrorKind, Pool, Result};
+use hama_core::{Cancel, Error, ErrorKind, Pool, Result};
 use hama_hdfs::{Extent, TableSpec};
 use serde::{Deserialize, Serialize};
 
@@ -17,9 +17,11 @@ use crate::files::stamp::{FilePath, Stamp, changed};
 pub(crate) const METADATA_BYTES_MAX: u64 = 4 << 20;
 /// An array of more chunks is refused: each is looked at when the array is opened.
 const CHUNKS_MAX: u64 = 1 << 24;
+/// A reader looks for a chunk among so many at most.
+const KEPT_MAX: u64 = 256;
 
 /// An array of somebody else, as the matrix that it is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ZarrArray {
     pub(super) path: PathBuf,
     pub(super) metadata: Metadata,
@@ -28,6 +30,7 @@ pub(crate) struct ZarrArray {
     reference: ZarrRef,
     /// What its files are as a whole; none where a peer has opened it.
     found: Option<Found>,
+    cancel: Cancel,
 }
 
 /// Names an array for a peer.
@@ -37,6 +40,8 @@ pub(crate) struct ZarrRef {
     metadata_file: String,
     stamp: Stamp,
     what: String,
+    /// How many chunks a reader keeps, unpacked.
+    kept: usize,
 }
 
 /// What a look at all files of an array finds.
@@ -54,11 +59,11 @@ impl ZarrArray {
     /// Opens an array, and says with a warning how many of its chunks are missing.
     ///
     /// # Cost
-    /// Looks at each file of a chunk, without reading it; of shards it reads the index.
+    /// Looks at each file of a chunk, without reading it, until `cancel` asks for the end; of shards it reads the index.
     ///
     /// # Errors
-    /// `Invalid` where it is of a kind that is not read, `Data` where its metadata is damaged.
-    pub(crate) fn open(path: &Path) -> Result<ZarrArray> {
+    /// `Cancelled`; `Invalid` where it is of a kind that is not read, `Data` where its metadata is damaged.
+    pub(crate) fn open(path: &Path, cancel: &Cancel) -> Result<ZarrArray> {
         let file = ["zarr.json", ".zarray"].into_iter().find(|name| path.join(name).is_file());
         let file = file.ok_or_else(|| no_array(path))?;
         let meta = fs::metadata(path.join(file))
@@ -69,8 +74,9 @@ impl ZarrArray {
             metadata_file: file.to_owned(),
             stamp: Stamp::of(&meta),
             what,
+            kept: 1,
         };
-        let mut array = ZarrArray::open_ref(&reference)?;
+        let mut array = ZarrArray { cancel: cancel.clone(), ..ZarrArray::open_ref(&reference)? };
         let found = array.look()?;
         if found.missing > 0 {
             tracing::warn!(
@@ -106,7 +112,15 @@ impl ZarrArray {
         let in_file = |e: Error| Error::new(e.kind(), format!("cannot read {what}: {}", e.message()));
         let metadata = parse(&bytes).map_err(in_file)?;
         let spec = TableSpec::new(metadata.shape, metadata.coding.encoding.element()).map_err(in_file)?;
-        Ok(ZarrArray { path, metadata, spec, what, reference: reference.clone(), found: None })
+        Ok(ZarrArray {
+            path,
+            metadata,
+            spec,
+            what,
+            reference: reference.clone(),
+            found: None,
+            cancel: Cancel::new(),
+        })
     }
 
     pub(crate) fn to_ref(&self) -> ZarrRef {
@@ -125,25 +139,44 @@ impl ZarrArray {
         self.found.map_or(0, |found| found.bytes)
     }
 
-    /// What a reader takes from the pool: a chunk packed and unpacked, what a decoder needs, a tile.
+    /// The same array, whose readers keep several chunks unpacked where that takes at most `bytes`: tiles of one chunk are
+    /// not read one after the other. One is kept in any case, and never more than lie along a side.
+    pub(crate) fn keeping(&self, bytes: u64) -> ZarrArray {
+        let [unpacked, ..] = self.scratch();
+        let grid = self.metadata.shape.div_ceil(self.metadata.inner());
+        let side = grid.rows.max(grid.cols).min(KEPT_MAX);
+        let fitting = if unpacked == 0 { 1 } else { bytes / Pool::cost(unpacked) as u64 };
+        let kept = fitting.clamp(1, side.max(1)) as usize;
+        ZarrArray { reference: ZarrRef { kept, ..self.reference.clone() }, ..self.clone() }
+    }
+
+    /// How many chunks a reader keeps.
+    pub(super) fn kept(&self) -> usize {
+        self.reference.kept
+    }
+
+    /// What a reader takes from the pool: chunks unpacked and one packed, what a decoder needs, a tile, an index.
     pub(crate) fn scratch_bytes(&self) -> u64 {
-        self.scratch()
-            .iter()
-            .filter(|bytes| **bytes > 0)
-            .map(|bytes| Pool::cost(*bytes) as u64)
+        let [unpacked, others @ ..] = self.scratch();
+        let kept = std::iter::repeat_n(unpacked, self.kept());
+        kept.chain(others)
+            .filter(|bytes| *bytes > 0)
+            .map(|bytes| Pool::cost(bytes) as u64)
             .fold(0, u64::saturating_add)
     }
 
-    /// The lengths of a reader's buffers: unpacked, packed, the decoder's, a tile.
-    pub(super) fn scratch(&self) -> [usize; 4] {
+    /// The lengths of a reader's buffers: unpacked, packed, the decoder's, a tile, and what the index of a shard takes.
+    pub(super) fn scratch(&self) -> [usize; 5] {
         let (coding, chunk) = (&self.metadata.coding, self.metadata.chunk_bytes().unwrap_or(usize::MAX >> 8));
+        let index =
+            self.metadata.sharding.as_ref().map_or(0, |sharding| Index::bytes(&self.metadata, sharding));
         if self.reads_in_place() {
-            return [0; 4];
+            return [0, 0, 0, 0, index];
         }
         let steps = &coding.steps;
         let packed = if steps.compress() { *steps.packed_bytes(chunk).end() } else { 0 };
         let tile = if self.stages() { self.spec.tile_bytes() } else { 0 };
-        [steps.unpacked_bytes(chunk), packed, steps.decoder_bytes(chunk), tile]
+        [steps.unpacked_bytes(chunk), packed, steps.decoder_bytes(chunk), tile, index]
     }
 
     /// Whether parts of a tile would have the same chunks unpacked again and again.
@@ -197,6 +230,7 @@ impl ZarrArray {
         }
         let mut found = Found::default();
         for (row, col) in (0..grid.rows).flat_map(|row| (0..grid.cols).map(move |col| (row, col))) {
+            self.cancel.check()?;
             let inner = self.inner_chunks(row, col);
             found.chunks += inner.0.saturating_mul(inner.1);
             let path = self.path.join(keys.key(row, col));

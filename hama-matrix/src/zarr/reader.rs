@@ -19,17 +19,23 @@ pub(crate) struct ZarrReader {
     staged: Option<Buffer>,
 }
 
-/// The chunks of an array. It keeps the one that it read last, unpacked.
+/// The chunks of an array. It keeps those that it read last, unpacked.
 struct Chunks {
     array: Arc<ZarrArray>,
-    unpacked: Option<Buffer>,
+    // The one that was used last first.
+    kept: Vec<Kept>,
     packed: Option<Buffer>,
-    // What a decoder takes by itself, so that nobody else does.
-    _decoder: Option<Buffer>,
+    // What a decoder and an index take by themselves, so that nobody else does.
+    _others: [Option<Buffer>; 2],
     // A part of a row, as the file has it.
     line: Vec<u8>,
     open: Option<OpenFile>,
-    unpacked_is: Option<(u64, u64)>,
+}
+
+/// A buffer for a chunk, and which one is in it.
+struct Kept {
+    chunk: Option<(u64, u64)>,
+    unpacked: Buffer,
 }
 
 /// The file that was read last: of a chunk, or of a shard with its index.
@@ -49,14 +55,15 @@ struct Shared {
 impl ZarrReader {
     pub(crate) fn new(array: Arc<ZarrArray>, pool: &Pool) -> Result<ZarrReader> {
         let take = |bytes: usize| if bytes > 0 { pool.take(bytes).map(Some) } else { Ok(None) };
-        let [unpacked, packed, decoder, tile] = array.scratch();
+        let [unpacked, packed, decoder, tile, index] = array.scratch();
+        let kept = if unpacked > 0 { array.kept() } else { 0 };
+        let kept = (0..kept).map(|_| Ok(Kept { chunk: None, unpacked: pool.take(unpacked)? }));
         let chunks = Chunks {
-            unpacked: take(unpacked)?,
+            kept: kept.collect::<Result<_>>()?,
             packed: take(packed)?,
-            _decoder: take(decoder)?,
+            _others: [take(decoder)?, take(index)?],
             line: Vec::new(),
             open: None,
-            unpacked_is: None,
             array,
         };
         Ok(ZarrReader { chunks, staged: take(tile)? })
@@ -116,6 +123,10 @@ impl Chunks {
         let width = (shared.cols.end - shared.cols.start) as usize * self.array.spec().element.size_bytes();
         let count = (shared.rows.end - shared.rows.start) as usize;
         let lines = into.chunks_mut(stride).take(count).map(|line| &mut line[..width]);
+        let first = (shared.rows.start - row * high, shared.cols.start - col * wide);
+        if self.is_kept((row, col)) {
+            return self.copy_lines(shared, first, lines);
+        }
         let Some((offset, bytes)) = self.place(row, col)? else {
             let fill = self.array.metadata.fill;
             lines.for_each(|line| match self.array.spec().element {
@@ -124,7 +135,6 @@ impl Chunks {
             });
             return Ok(());
         };
-        let first = (shared.rows.start - row * high, shared.cols.start - col * wide);
         if self.array.reads_in_place() {
             self.read_lines(shared, (offset, bytes), first, lines)
         } else {
@@ -200,12 +210,17 @@ impl Chunks {
         Ok(())
     }
 
-    /// Unpacks a chunk, unless it is unpacked already.
-    fn unpack(&mut self, chunk: (u64, u64), (offset, bytes): (u64, u64)) -> Result<()> {
-        if self.unpacked_is == Some(chunk) {
-            return Ok(());
+    /// Whether a chunk is unpacked already; it is the first then.
+    fn is_kept(&mut self, chunk: (u64, u64)) -> bool {
+        let place = self.kept.iter().position(|kept| kept.chunk == Some(chunk));
+        if let Some(place) = place {
+            self.kept[..=place].rotate_right(1);
         }
-        self.unpacked_is = None;
+        place.is_some()
+    }
+
+    /// Unpacks a chunk into the place of the one that was not used for longest; it is the first then.
+    fn unpack(&mut self, chunk: (u64, u64), (offset, bytes): (u64, u64)) -> Result<()> {
         let array = Arc::clone(&self.array);
         let steps = &array.metadata.coding.steps;
         let allowed = steps.packed_bytes(array.metadata.chunk_bytes().unwrap_or(0));
@@ -219,27 +234,33 @@ impl Chunks {
             _ => return Err(Error::internal("a chunk is unpacked that is not open")),
         };
         let read = |into: &mut [u8]| file.read_exact_at(into, offset).map_err(|e| e.to_string());
-        let unpacked = match (&mut self.packed, &mut self.unpacked) {
-            (Some(packed), Some(unpacked)) => {
+        let Some(oldest) = self.kept.last_mut() else {
+            return Err(Error::internal("there is no memory for a chunk"));
+        };
+        oldest.chunk = None;
+        let unpacked = match &mut self.packed {
+            Some(packed) => {
                 let packed = &mut packed[..length];
-                read(packed).and_then(|()| steps.unpack(packed, unpacked))
+                read(packed).and_then(|()| steps.unpack(packed, &mut oldest.unpacked))
             }
-            (None, Some(unpacked)) => read(unpacked).and_then(|()| steps.check(unpacked)),
-            _ => Err("there is no memory for it".into()),
+            None => read(&mut oldest.unpacked).and_then(|()| steps.check(&oldest.unpacked)),
         };
         unpacked.map_err(|why| self.bad(why))?;
-        self.unpacked_is = Some(chunk);
+        if let Some(oldest) = self.kept.last_mut() {
+            oldest.chunk = Some(chunk);
+        }
+        self.kept.rotate_right(1);
         Ok(())
     }
 
-    /// Copies rows out of the chunk that is unpacked.
+    /// Copies rows out of the chunk that is first.
     fn copy_lines<'a>(
         &mut self,
         shared: &Shared,
         (first_row, first_col): (u64, u64),
         lines: impl Iterator<Item = &'a mut [u8]>,
     ) -> Result<()> {
-        let unpacked: &[u8] = self.unpacked.as_deref().unwrap_or_default();
+        let unpacked: &[u8] = self.kept.first().map_or(&[], |kept| &kept.unpacked);
         let coding = &self.array.metadata.coding;
         let Extent { rows: high, cols: wide } = self.array.metadata.inner();
         let size = coding.encoding.size_bytes();

@@ -17,6 +17,12 @@ const ABSENT: u64 = u64::MAX;
 pub(crate) struct Index(Vec<Option<(u64, u64)>>);
 
 impl Index {
+    /// What reading one takes, in bytes: as it lies in the file, and as it is then.
+    pub(super) fn bytes(metadata: &Metadata, sharding: &Sharding) -> usize {
+        let count = metadata.chunk.div_ceil(sharding.chunk).count().unwrap_or(0) as usize;
+        count.saturating_mul(ENTRY_BYTES + size_of::<Option<(u64, u64)>>())
+    }
+
     /// Reads the index of a shard's file of `len` bytes.
     ///
     /// # Errors

@@ -72,7 +72,7 @@ fn memory_that_is_too_small() {
     let a = DenseMatrix::<f64>::open(&tight, "a").unwrap();
     let (kind, text) = kind_of(a.mult(&a).unwrap().save("c"));
     assert_eq!(kind, ErrorKind::OutOfMemory);
-    assert!(text.contains("--memory 20MiB is too small for a (2000 x 2000) by b (2000 x 2000)"), "{text}");
+    assert!(text.contains("--memory 20MiB is too small for a (2000 x 2000) by a (2000 x 2000)"), "{text}");
     assert_eq!(kind_of(a.to_ndarray()).0, ErrorKind::OutOfMemory);
     let none = Hama::builder().store(&store).memory(1 << 10).build().unwrap();
     assert_eq!(kind_of(DenseMatrix::<f64>::zeros(&none, "z", (2000, 2000))).0, ErrorKind::OutOfMemory);

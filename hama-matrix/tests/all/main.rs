@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
 
+mod archives;
 mod bad_input;
 mod disks;
 mod files;
@@ -9,6 +10,7 @@ mod fixture;
 mod magnitudes;
 mod matrices;
 mod npy;
+mod npy_results;
 mod orders;
 mod products;
 mod symmetric;

@@ -14,7 +14,7 @@ fn import(hama: &Hama, path: &Path, name: impl Into<SaveAs>) -> hama_core::Resul
     files::import(hama, path, name, &ImportOptions::default())
 }
 
-fn export(matrix: &AnyMatrix, path: &Path, replace: bool) -> hama_core::Result<()> {
+fn export(matrix: &AnyMatrix, path: &Path, replace: bool) -> hama_core::Result<u64> {
     // A folder of any name would be a Zarr array.
     let format = Some(files::Format::Npy);
     files::export(matrix, path, &ExportOptions { format, replace, ..ExportOptions::default() })

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use hama_core::ErrorKind;
 use hama_matrix::files::{self, ExportOptions};
-use hama_matrix::open_file;
+use hama_matrix::{AnyMatrix, open_file};
 
 use crate::files::{Place, f64s};
 
@@ -124,4 +124,53 @@ fn an_array_is_replaced_by_an_array_and_nothing_else_is() {
         ErrorKind::NotFound
     );
     assert_eq!(place.directory.path().read_dir().unwrap().count(), 2, "nothing temporary is left");
+}
+
+/// An array of 16 x 6 in four chunks that are stored by columns, so that each is unpacked as a whole.
+fn turned(place: &Place) -> PathBuf {
+    let path = zarr(place, "turned.zarr", |json| {
+        json["shape"] = serde_json::json!([16, 6]);
+        json["chunk_grid"]["configuration"]["chunk_shape"] = serde_json::json!([4, 6]);
+        json["codecs"] = serde_json::json!([
+            {"name": "transpose", "configuration": {"order": [1, 0]}},
+            {"name": "bytes", "configuration": {"endian": "little"}}
+        ]);
+    });
+    for row in 0..4u64 {
+        let elements = (0..24u64).map(|index| (row * 24 + index % 4 * 6 + index / 4) as f64);
+        let bytes: Vec<u8> = elements.flat_map(f64::to_le_bytes).collect();
+        fs::write(path.join(format!("c.{row}.0")), bytes).unwrap();
+    }
+    path
+}
+
+#[test]
+fn several_chunks_are_kept_where_the_memory_holds_them() {
+    let place = Place::new();
+    let path = turned(&place);
+    let AnyMatrix::F64(matrix) = open_file(&place.hama, &path).unwrap() else { panic!() };
+    let all = matrix.to_ndarray().unwrap();
+    assert!(all.iter().enumerate().all(|(index, element)| *element == index as f64));
+    // As much as one chunk packed and four unpacked, and a tile, each in pages.
+    let used = |memory: u64| {
+        let hama =
+            hama_matrix::Hama::builder().store(crate::fixture::fresh("memory")).peers(1).memory(memory);
+        let hama = hama.build().unwrap();
+        let AnyMatrix::F64(matrix) = open_file(&hama, &path).unwrap() else { panic!() };
+        matrix.to_ndarray().unwrap();
+        hama.pool().usage().used_bytes_peak
+    };
+    let page = 4096;
+    assert_eq!(used(1 << 30) - used(16 * page), 3 * page as usize);
+}
+
+#[test]
+fn looking_at_the_files_of_an_array_can_be_ended() {
+    let place = Place::new();
+    let path = turned(&place);
+    let cancel = hama_core::Cancel::new();
+    let options = files::ImportOptions { cancel: cancel.clone(), ..files::ImportOptions::default() };
+    files::Incoming::open(&path, &options).unwrap();
+    cancel.cancel();
+    assert_eq!(files::Incoming::open(&path, &options).unwrap_err().kind(), ErrorKind::Cancelled);
 }

@@ -5,10 +5,10 @@ pub(super) struct Verb {
     pub(super) name: &'static str,
     /// What `hama matrix VERB --help` has to say for this to be tried.
     pub(super) needs: (&'static str, &'static str),
-    /// Lines that make the old state. Those that begin with `-` may fail.
+    /// Lines that make the old state. Those that begin with `-` may fail, `rm` removes a file.
     pub(super) before: &'static [&'static str],
     pub(super) line: &'static str,
-    /// The tables that it changes.
+    /// The tables that it changes; `./` stands before a file.
     pub(super) tables: &'static [&'static str],
     /// What they may be afterwards; the last when it was done.
     pub(super) allowed: &'static [&'static str],
@@ -23,7 +23,7 @@ const MAKE_SPREAD: &str = "matrix multiply tall flat --output t --grid 2x1x1 --p
 /// Of two shards.
 const PATCH: &str = "matrix update t --at 450,200 patch";
 
-pub(super) const VERBS: [Verb; 18] = [
+pub(super) const VERBS: [Verb; 20] = [
     Verb {
         name: "random",
         needs: ("random", ""),
@@ -168,5 +168,21 @@ pub(super) const VERBS: [Verb; 18] = [
         tables: &["t", "u"],
         // It has both names between its two steps, as its page says.
         allowed: &["old and none", "old and old", "none and old"],
+    },
+    Verb {
+        name: "export",
+        needs: ("export", ""),
+        before: &["rm t.npy"],
+        line: "matrix export new ./t.npy",
+        tables: &["./t.npy"],
+        allowed: &["none", "new"],
+    },
+    Verb {
+        name: "multiply into a file",
+        needs: ("multiply", ""),
+        before: &["rm t.npy"],
+        line: "matrix multiply a a --output ./t.npy",
+        tables: &["./t.npy"],
+        allowed: &["none", "product"],
     },
 ];

@@ -1,10 +1,12 @@
 //! Placed copies, and tables under other names and in other stores.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use hama_core::{Cancel, ErrorKind};
 
 use super::*;
 use crate::table::layout::Layout;
-use crate::{Changes, collect, copy, rename, versions};
+use crate::{Changes, CopyOptions, collect, copy, rename, versions};
 
 /// 4 x 4 tiles in shards of 2 x 2.
 fn grid_of_4_shards() -> TableSpec {
@@ -151,13 +153,13 @@ fn tables_are_copied_within_a_store_and_to_others() {
         drop(labelled);
         let now = |tile: TileIndex| if tile.row < 2 && tile.col < 2 { 2 } else { 1 };
         for to in &all {
-            let told = std::cell::Cell::new(0);
+            let told = AtomicU64::new(0);
             let copied = copy(
                 &table,
                 &to.store,
                 &name("c"),
                 OnExists::Replace,
-                &|bytes| told.set(bytes),
+                &|bytes| _ = told.fetch_add(bytes, Ordering::Relaxed),
                 &Cancel::new(),
             );
             let copied = copied.unwrap();
@@ -165,7 +167,7 @@ fn tables_are_copied_within_a_store_and_to_others() {
             assert!(copied.inner.manifest.is_settled);
             assert_eq!(copied.labels(crate::Dimension::Rows).unwrap(), Some(rows.clone()));
             let linked = to.store.has_links() && to.store.url() == from.store.url();
-            assert_eq!(told.get(), if linked { 0 } else { 64 << 20 });
+            assert_eq!(told.into_inner(), if linked { 0 } else { 64 << 20 });
             no_orphans(&to.store, "c");
             let again = copy(&table, &to.store, &name("c"), OnExists::Fail, &|_| {}, &Cancel::new());
             assert_eq!(again.unwrap_err().kind(), ErrorKind::Exists);
@@ -206,4 +208,81 @@ fn a_table_gets_another_name_unless_somebody_uses_it() {
         no_orphans(&test.store, "u");
         verify(&Table::open(&test.store, &name("u")).unwrap(), 1).unwrap();
     }
+}
+
+/// Copies `table` until so many bytes were copied, and leaves what there is then.
+fn begin_copy(table: &Table, test: &TestStore, bytes: u64) -> Error {
+    let (cancel, told) = (Cancel::new(), AtomicU64::new(0));
+    let tell = |more| {
+        if told.fetch_add(more, Ordering::Relaxed) + more >= bytes {
+            cancel.cancel();
+        }
+    };
+    let options = CopyOptions { resume: true, ..OnExists::Fail.into() };
+    copy(table, &test.store, &name("c"), options, &tell, &cancel).unwrap_err()
+}
+
+/// Copies `table`, with what another copy left or not; how many bytes it told of.
+fn copy_all(table: &Table, test: &TestStore, resume: bool) -> (Table, u64) {
+    let told = AtomicU64::new(0);
+    let tell = |more| _ = told.fetch_add(more, Ordering::Relaxed);
+    let options = CopyOptions { resume, ..OnExists::Fail.into() };
+    let copied = copy(table, &test.store, &name("c"), options, &tell, &Cancel::new()).unwrap();
+    (copied, told.into_inner())
+}
+
+/// 16 shards of one tile each.
+fn source(test: &TestStore) -> Table {
+    let spec = spec(3100, 4096, ElementType::F32).with_shard(Extent::new(1, 1)).unwrap();
+    write_table(&test.store, "t", spec, 1, OnExists::Fail).unwrap()
+}
+
+fn left(test: &TestStore) -> Vec<String> {
+    files(&*test.store, "c").into_iter().filter(|file| file.contains("values/c.")).collect()
+}
+
+#[test]
+fn a_copy_goes_on_from_what_another_left() {
+    for (from, to) in stores().iter().zip(stores().iter().rev()) {
+        let table = source(from);
+        let error = begin_copy(&table, to, table.bytes() / 2);
+        assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+        assert_eq!(Table::open(&to.store, &name("c")).unwrap_err().kind(), ErrorKind::NotFound);
+        let there = left(to);
+        assert!((4..16).contains(&there.len()), "{there:?}");
+        let (copied, _) = copy_all(&table, to, true);
+        verify(&copied, 1).unwrap();
+        let all = left(to);
+        assert!(all.len() == 16 && there.iter().all(|file| all.contains(file)), "{there:?} of {all:?}");
+        no_orphans(&to.store, "c");
+        assert!(copied.check(&|_| {}, &Cancel::new()).unwrap().faults.is_empty());
+    }
+}
+
+#[test]
+fn what_a_copy_left_is_cleared_or_made_again_where_it_is_damaged() {
+    let (from, to) = (&stores()[0], &stores()[0]);
+    let table = source(from);
+    begin_copy(&table, to, table.bytes() / 2);
+    crate::collect(&*to.store, &name("c"), Duration::ZERO).unwrap();
+    assert!(to.store.list(&StorePath::root()).unwrap().is_empty(), "a collection clears it");
+    begin_copy(&table, to, table.bytes() / 2);
+    let damaged = to.store.local_path(&StorePath::new(&left(to)[0]).unwrap()).unwrap();
+    let mut bytes = std::fs::read(&damaged).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&damaged, bytes).unwrap();
+    let short = to.store.local_path(&StorePath::new(&left(to)[1]).unwrap()).unwrap();
+    std::fs::write(&short, b"short").unwrap();
+    verify(&copy_all(&table, to, true).0, 1).unwrap();
+    crate::remove(&*to.store, &name("c")).unwrap();
+    // Another matrix of the same form, and one who does not ask for it.
+    begin_copy(&table, to, table.bytes() / 2);
+    let other = write_table(&from.store, "t", table.spec().clone(), 2, OnExists::Replace).unwrap();
+    verify(&copy_all(&other, to, true).0, 2).unwrap();
+    crate::remove(&*to.store, &name("c")).unwrap();
+    begin_copy(&table, to, table.bytes() / 2);
+    let (copied, told) = copy_all(&table, to, false);
+    verify(&copied, 1).unwrap();
+    assert_eq!(told, 16 * table.spec().tile_bytes() as u64);
+    no_orphans(&to.store, "c");
 }

@@ -4,7 +4,7 @@ use hama_core::ErrorKind;
 
 use super::*;
 use crate::testing::{Fault, FaultyStore};
-use crate::{Changes, Dimension, Labels, collect, versions};
+use crate::{Changes, Dimension, Labels, Reference, collect, versions};
 
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -27,6 +27,31 @@ fn update(table: &Table, shards: &[(u64, u64)], seed: u64) -> Result<Table> {
 
 fn open(test: &TestStore, number: u64) -> Result<Table> {
     Table::open_version(&test.store, &name("t"), number)
+}
+
+#[test]
+fn a_reference_names_every_file_of_a_version() {
+    for test in stores() {
+        let first = write_table(&test.store, "t", spec_of_4_shards(), 1, OnExists::Fail).unwrap();
+        let labels = Labels::Text((0..3100).map(|row| format!("r{row}")).collect());
+        let labelled = Changes { row_labels: Some(Some(labels)), ..changes(&[(0, 1)]) };
+        let writer = TableWriter::update(&first, labelled).unwrap();
+        let records = write_some(writer.target(), writer.shards(), 2).unwrap();
+        let second = writer.commit(records).unwrap();
+        assert_eq!(second.borrows(), !test.store.has_links());
+        assert!(!first.borrows());
+        let references = second.references().unwrap();
+        let keys: Vec<&str> = references.iter().map(|(key, _)| key.as_str()).collect();
+        let shards = ["values/c.0.0", "values/c.0.1", "values/c.1.0", "values/c.1.1"];
+        let arrays = ["zarr.json", "values/zarr.json", "row/zarr.json", "row/c.0"];
+        assert_eq!(keys, [&arrays[..], &shards].concat());
+        for (key, reference) in &references {
+            match reference {
+                Reference::File(path) => assert!(!test.store.open(path).unwrap().is_empty(), "{key}"),
+                Reference::Text(text) => assert!(text.contains("zarr_format"), "{key}: {text}"),
+            }
+        }
+    }
 }
 
 #[test]
