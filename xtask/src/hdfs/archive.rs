@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Hdfs, Options, Services, jvm};
@@ -13,11 +13,22 @@ pub(super) fn use_flag(folder: &Path) -> String {
 }
 
 /// Starts servers and a tool once to see which classes they load, and makes the archive of those. The jars have to lie
-/// where they will stay.
-pub(super) fn make(services: &Services, folder: &Path) -> Result<(), String> {
+/// where they will stay. Where something fails there is no archive: servers start slower, and that is all.
+pub(super) fn make(services: &Services, folder: &Path) {
     let work = folder.join("classes");
-    let failed = |error| format!("cannot make {}: {error}", work.display());
-    fs::create_dir_all(work.join("tmp")).map_err(failed)?;
+    let list = fs::create_dir_all(work.join("tmp")).map_err(|error| error.to_string());
+    if let Ok(list) = list.and_then(|()| classes(services, &work)) {
+        let mut dump = Command::new(jvm::java());
+        dump.args(jvm::FLAGS).args(["-Xshare:dump", &services.classes, "-cp", &services.jars()]);
+        dump.arg(format!("-XX:SharedClassListFile={}", list.display()));
+        let _ = dump.output();
+    }
+    let _ = fs::remove_dir_all(&work);
+}
+
+/// A file that lists what they load.
+fn classes(services: &Services, work: &Path) -> Result<PathBuf, String> {
+    let failed = |error| format!("cannot list classes in {}: {error}", work.display());
     let listing = format!("-XX:DumpLoadedClassList={}", work.join("%p.list").display());
     let listing = Services { classes: listing, ..services.clone() };
     let servers = work.join("servers");
@@ -28,18 +39,13 @@ pub(super) fn make(services: &Services, folder: &Path) -> Result<(), String> {
     hdfs.admin(&["-safemode", "get"])?;
     hdfs.stop()?;
     let mut classes = BTreeSet::new();
-    for entry in fs::read_dir(&work).map_err(failed)?.flatten() {
+    for entry in fs::read_dir(work).map_err(failed)?.flatten() {
         if entry.path().extension().is_some_and(|extension| extension == "list") {
             let list = fs::read_to_string(entry.path()).map_err(failed)?;
-            classes.extend(list.lines().map(str::to_owned));
+            classes.extend(list.lines().map(|line| format!("{line}\n")));
         }
     }
     let all = work.join("all");
-    fs::write(&all, classes.into_iter().map(|line| line + "\n").collect::<String>()).map_err(failed)?;
-    let mut dump = Command::new(jvm::java());
-    dump.args(jvm::FLAGS).args(["-Xshare:dump", &services.classes, "-cp", &services.jars()]);
-    dump.arg(format!("-XX:SharedClassListFile={}", all.display()));
-    // Without it they start slower, and that is all.
-    let _ = dump.output();
-    fs::remove_dir_all(&work).map_err(failed)
+    fs::write(&all, classes.into_iter().collect::<String>()).map_err(failed)?;
+    Ok(all)
 }

@@ -88,7 +88,7 @@ impl Services {
         maven(&making, &repository)?;
         fs::rename(&making, &self.folder).map_err(failed)?;
         self.format()?;
-        archive::make(self, &self.folder)?;
+        archive::make(self, &self.folder);
         fs::write(self.folder.join("stamp"), POM).map_err(failed)?;
         // Its jars are copied.
         fs::remove_dir_all(&repository).map_err(failed)
