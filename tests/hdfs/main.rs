@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, reason = "a program that talks to the person who started it")]
 
+mod command;
 mod harness;
 mod lease;
 mod store;
@@ -20,8 +21,12 @@ use xtask::hdfs::{self, Hdfs, Options, Services};
 pub(crate) type Test = (&'static str, fn());
 
 /// All tests, by file. A name in here is enough for a test to run.
-const TESTS: &[(&str, &[Test])] =
-    &[("harness", harness::TESTS), ("lease", lease::TESTS), ("store", store::TESTS)];
+const TESTS: &[(&str, &[Test])] = &[
+    ("command", command::TESTS),
+    ("harness", harness::TESTS),
+    ("lease", lease::TESTS),
+    ("store", store::TESTS),
+];
 
 static SHARED: OnceLock<Hdfs> = OnceLock::new();
 static OWN: Mutex<()> = Mutex::new(());
