@@ -22,7 +22,7 @@ use crate::turn;
 use place::Place;
 
 /// One kind of fault. It says what was seen.
-type Case = fn(&Bench, &Trial) -> Result<String, String>;
+pub(crate) type Case = fn(&Bench, &Trial) -> Result<String, String>;
 
 pub(crate) const CASES: &[(&str, Case)] = &[
     ("a_datanode_dies_while_a_product_reads", datanodes::killed_while_reading),
@@ -54,7 +54,7 @@ const VOLUME_BYTES: u64 = 256 << 20;
 const SMALL: usize = 2;
 
 /// By which seed, how often, and until when.
-struct Trial {
+pub(crate) struct Trial {
     seed: u64,
     quick: bool,
     end: Instant,
@@ -74,7 +74,7 @@ impl Trial {
 }
 
 /// An HDFS to be broken, and a folder in it with the tables that the cases begin with.
-struct Bench {
+pub(crate) struct Bench {
     hdfs: Hdfs,
     place: Place,
 }
