@@ -7,6 +7,7 @@
 
 mod faults;
 mod harness;
+mod lease;
 #[path = "../torture/random.rs"]
 mod random;
 #[path = "../torture/running.rs"]
@@ -24,7 +25,8 @@ use xtask::hdfs::{self, Hdfs, Options, Services};
 pub(crate) type Test = (&'static str, fn());
 
 /// All tests, by file. A name in here is enough for a test to run.
-const TESTS: &[(&str, &[Test])] = &[("harness", harness::TESTS), ("store", store::TESTS)];
+const TESTS: &[(&str, &[Test])] =
+    &[("harness", harness::TESTS), ("lease", lease::TESTS), ("store", store::TESTS)];
 
 static SHARED: OnceLock<Hdfs> = OnceLock::new();
 static OWN: Mutex<()> = Mutex::new(());
@@ -63,6 +65,9 @@ pub(crate) fn skips(test: &str, permitted: Result<(), String>) -> bool {
 fn main() -> ExitCode {
     if std::env::args().nth(1).is_some_and(|word| word == harness::INSIDE) {
         return harness::inside();
+    }
+    if std::env::args().nth(1).is_some_and(|word| word == lease::HOLDER) {
+        return lease::hold();
     }
     if let [_, word, seed, minutes, _] = &std::env::args().collect::<Vec<_>>()[..]
         && word == "long"
