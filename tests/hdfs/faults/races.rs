@@ -13,7 +13,7 @@ const VERSIONS_MIN: u64 = 3;
 /// Two writers of a table that is not there: exactly one makes it.
 pub(super) fn writers(bench: &Bench, trial: &Trial) -> Result<String, String> {
     let mut races = 0;
-    for number in trial.tries(20, 200) {
+    for number in trial.tries(10, 200) {
         race(bench, trial, number).map_err(|message| format!("race {number}: {message}"))?;
         races += 1;
     }

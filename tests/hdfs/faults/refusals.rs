@@ -74,7 +74,7 @@ pub(super) fn quotas(bench: &Bench, trial: &Trial) -> Result<String, String> {
             }
             place.prepare(&["-matrix remove t", "matrix check old", "matrix gc"])?;
             let left = bench.files("/quota")?;
-            let is_ours = |file: &&String| file.contains("/t/") || file.contains("/.hama-part-");
+            let is_ours = |file: &&String| file.starts_with("/quota/t") || file.contains("/.hama-part-");
             if let Some(left) = left.iter().find(is_ours) {
                 return Err(format!("left behind: {left}"));
             }
