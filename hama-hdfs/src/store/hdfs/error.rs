@@ -11,6 +11,9 @@ use super::probe;
 /// The longest line of a server that is shown.
 const LINE_LEN_MAX: usize = 300;
 
+/// What the error of a NameNode says that takes no changes for now.
+pub(super) const SAFE_MODE: &str = "the NameNode is in safe mode";
+
 /// How a call fails.
 #[derive(Debug)]
 pub(super) enum Failed {
@@ -99,7 +102,7 @@ pub(super) fn reason(error: &HdfsError) -> (ErrorKind, String) {
             "SafeModeException" => (
                 Unavailable,
                 format!(
-                    "the NameNode is in safe mode and takes no changes: {line}; `hdfs dfsadmin -safemode get` tells when it has left"
+                    "{SAFE_MODE} and takes no changes: {line}; `hdfs dfsadmin -safemode get` tells when it has left"
                 ),
             ),
             "InvalidPathException" => (Invalid, format!("HDFS takes no such path: {line}")),

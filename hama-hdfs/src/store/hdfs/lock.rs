@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use hama_core::{Error, ErrorKind, Result};
 
+use super::error::SAFE_MODE;
 use super::namespace::Namespace;
 use super::session::{Clock, SessionId, Sessions, Times, inside, locks_dir};
 use crate::path::StorePath;
@@ -273,9 +274,9 @@ impl Locks {
     }
 }
 
-/// Whether the store answers, and refuses to have something made.
+/// Whether the store answers, and refuses to have something made. In safe mode nobody can clear anything either.
 fn is_refusal(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Invalid | ErrorKind::OutOfSpace)
+    matches!(error.kind(), ErrorKind::Invalid | ErrorKind::OutOfSpace) || error.message().contains(SAFE_MODE)
 }
 
 fn session_of_unfinished(name: &str) -> Option<SessionId> {
