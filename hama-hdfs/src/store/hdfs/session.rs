@@ -162,7 +162,19 @@ impl Sessions {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Begins a session, in place of one that came too late.
     fn begin(&self, current: &mut Option<Current>) -> Result<SessionId> {
+        if let Some(lost) = current.take() {
+            tracing::warn!(
+                session = %lost.id,
+                "HDFS could not be reached for {:?}: others may have taken this process for dead and its locks away",
+                self.times.lease
+            );
+            // What was made again too late must not count.
+            if let Err(error) = self.namespace.remove(&file_of(&lost.id)) {
+                tracing::debug!(%error, "the session is left to those who clear it");
+            }
+        }
         let session = Current { id: SessionId::new(), renewed: self.clock.now() };
         self.namespace.put(&file_of(&session.id))?;
         let id = session.id.clone();
@@ -185,21 +197,14 @@ impl Sessions {
         if self.age(session) < age {
             return Ok(());
         }
-        let (begun, file) = (self.clock.now(), file_of(&session.id));
         if !self.is_late(session) {
-            self.namespace.put(&file)?;
+            let begun = self.clock.now();
+            self.namespace.put(&file_of(&session.id))?;
             if !self.is_late(session) {
                 session.renewed = begun;
                 return Ok(());
             }
         }
-        tracing::warn!(
-            session = %session.id,
-            "the NameNode could not be reached for {:?}: others may have taken this process for dead and its locks away",
-            self.times.lease
-        );
-        // What it made again too late must not count.
-        self.namespace.remove(&file)?;
         self.begin(&mut current).map(drop)
     }
 
