@@ -110,17 +110,23 @@ impl Locks {
         rename: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
         let moving = self.holdings.of(from);
-        let renamed = moving.iter().try_for_each(|held| self.mark_also(held, to)).and_then(|()| rename());
+        let mut added = Vec::new();
+        let marked = moving.iter().try_for_each(|held| self.mark_also(held, to, &mut added));
+        let renamed = marked.and_then(|()| rename());
         match &renamed {
             Ok(()) => self.release(moving.iter().flat_map(|held| held.leave(from, to)).collect()),
             // It may have been done, so both names stay locked.
             Err(error) if error.kind() == ErrorKind::Unavailable => {}
-            Err(_) => self.release(moving.iter().flat_map(|held| held.leave(to, from)).collect()),
+            // It was not done by this call. One before may have done it, so what that marked stays.
+            Err(_) => {
+                let added = moving.iter().flat_map(|held| added.iter().filter_map(|number| held.take(*number)));
+                self.release(added.collect());
+            }
         }
         renamed
     }
 
-    /// Deletes the unfinished files of dead sessions in a directory, and what they left of locks.
+    /// Deletes the unfinished files of dead sessions in a directory; in the store's own what they left of locks too.
     ///
     /// # Errors
     /// Those of the store; a directory that is not there is none.
@@ -140,7 +146,7 @@ impl Locks {
         for (_, name) in unfinished.iter().filter(|(session, _)| dead.contains(session)) {
             self.namespace.remove(&dir.child(name)?)?;
         }
-        self.sweep_own()
+        if *dir == StorePath::root() { self.sweep_own() } else { Ok(()) }
     }
 
     /// Clears what dead sessions left in the store's own directory.
@@ -151,14 +157,15 @@ impl Locks {
             Err(e) => return Err(e),
             Ok(_) => self.folders()?,
         };
+        // Before the sessions: whose marker is there has begun its session, so it is seen.
+        let mut markers = Vec::new();
+        for folder in &folders {
+            markers.append(&mut self.markers(folder)?);
+        }
         self.session()?;
         let seen = self.sessions.clear()?;
-        let mut left = Vec::new();
-        for folder in &folders {
-            let markers = self.markers(folder)?;
-            left.extend(markers.into_iter().filter(|marker| seen.is_dead(marker.session())));
-        }
-        self.clear(&left);
+        markers.retain(|marker| seen.is_dead(marker.session()));
+        self.clear(&markers);
         Ok(())
     }
 
@@ -191,9 +198,10 @@ impl Locks {
     }
 
     /// Gives a lock a marker more, of the file that its own is to become. Others may have marked that and not seen yet that
-    /// it is not there: until they have, it must not come.
-    fn mark_also(&self, held: &Held, to: &StorePath) -> Result<()> {
+    /// it is not there: until they have, it must not come. The marker's number is `added`.
+    fn mark_also(&self, held: &Held, to: &StorePath, added: &mut Vec<u64>) -> Result<()> {
         let marker = self.mark(to, held.lock())?;
+        added.push(marker.number());
         if let Some(marker) = held.add(marker) {
             // It has been let go meanwhile.
             self.release(vec![marker]);

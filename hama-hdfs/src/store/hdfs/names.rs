@@ -158,6 +158,25 @@ impl Namespace for Names {
         )
     }
 
+    fn renew(&self, path: &StorePath) -> Result<bool> {
+        let options = WriteOptions::default().overwrite(true).permission(self.file_mode());
+        let full = self.full(path);
+        let renewed = self.namenode.repeat(
+            || format!("cannot renew {}", self.shown(path)),
+            move |client| {
+                let (full, options) = (full.clone(), options.clone());
+                async move {
+                    client.get_file_info(&full).await?;
+                    client.create(&full, options).await?.close().await
+                }
+            },
+        );
+        match renewed {
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+            other => other.map(|()| true),
+        }
+    }
+
     fn make_dir(&self, path: &StorePath) -> Result<()> {
         self.make_directory(path)
     }

@@ -74,6 +74,8 @@ pub(super) struct Sessions {
     times: Times,
     clock: Clock,
     current: Mutex<Option<Current>>,
+    /// Those before it, whose markers may still be there.
+    lost: Mutex<Vec<SessionId>>,
 }
 
 #[derive(Debug)]
@@ -85,7 +87,7 @@ struct Current {
 
 impl Sessions {
     pub(super) fn new(namespace: Arc<dyn Namespace>, times: Times, clock: Clock) -> Sessions {
-        Sessions { namespace, times, clock, current: Mutex::default() }
+        Sessions { namespace, times, clock, current: Mutex::default(), lost: Mutex::default() }
     }
 
     pub(super) fn times(&self) -> Times {
@@ -112,10 +114,22 @@ impl Sessions {
         self.renew_older_than(Duration::ZERO)
     }
 
+    /// Removes the files of sessions that were lost, once another one has marked what they had locked.
+    ///
+    /// # Errors
+    /// Those of the store: then it is for the next time.
+    pub(super) fn forget_lost(&self) -> Result<()> {
+        loop {
+            let Some(lost) = self.lost().last().cloned() else { return Ok(()) };
+            self.namespace.remove(&file_of(&lost))?;
+            self.lost().retain(|other| *other != lost);
+        }
+    }
+
     /// Which of these sessions are dead.
     ///
     /// # Cost
-    /// None where all of them can be seen to be gone from here, else one call, and two more in some seconds.
+    /// None where all of them can be seen to be gone from here, else one call, and three more in some seconds.
     ///
     /// # Errors
     /// Those of the store.
@@ -144,6 +158,9 @@ impl Sessions {
 
     /// Ends the session: its file goes, and the store's own directories where nothing else is in them.
     pub(super) fn end(&self) {
+        if let Err(error) = self.forget_lost() {
+            tracing::debug!(%error, "a session is left to those who clear it");
+        }
         let Some(session) = self.current().take() else { return };
         let own = [file_of(&session.id), sessions_dir(), locks_dir(), own_dir()];
         for path in own {
@@ -158,6 +175,10 @@ impl Sessions {
         }
     }
 
+    fn lost(&self) -> MutexGuard<'_, Vec<SessionId>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn current(&self) -> MutexGuard<'_, Option<Current>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -167,13 +188,11 @@ impl Sessions {
         if let Some(lost) = current.take() {
             tracing::warn!(
                 session = %lost.id,
-                "HDFS could not be reached for {:?}: others may have taken this process for dead and its locks away",
+                "HDFS could not be reached for {:?}, or somebody took this process for dead: others may have taken its \
+                 locks away",
                 self.times.lease
             );
-            // What was made again too late must not count.
-            if let Err(error) = self.namespace.remove(&file_of(&lost.id)) {
-                tracing::debug!(%error, "the session is left to those who clear it");
-            }
+            self.lost().push(lost.id);
         }
         let session = Current { id: SessionId::new(), renewed: self.clock.now() };
         self.namespace.put(&file_of(&session.id))?;
@@ -199,8 +218,8 @@ impl Sessions {
         }
         if !self.is_late(session) {
             let begun = self.clock.now();
-            self.namespace.put(&file_of(&session.id))?;
-            if !self.is_late(session) {
+            // One that somebody removed is made by nobody again: its markers are gone too.
+            if self.namespace.renew(&file_of(&session.id))? && !self.is_late(session) {
                 session.renewed = begun;
                 return Ok(());
             }

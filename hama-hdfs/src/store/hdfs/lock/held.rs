@@ -84,6 +84,13 @@ impl Held {
         at.markers.extract_if(.., |marker| left != kept && *marker.folder() == left).collect()
     }
 
+    /// Takes the marker of this number away, which the caller removes; none where the lock has ended.
+    pub(super) fn take(&self, number: u64) -> Option<Marker> {
+        let mut at = self.at();
+        let place = at.markers.iter().position(|marker| marker.number() == number)?;
+        Some(at.markers.swap_remove(place))
+    }
+
     /// The markers that other sessions than this one made.
     pub(super) fn markers_not_of(&self, session: &SessionId) -> Vec<Marker> {
         self.at().markers.iter().filter(|marker| marker.session() != session).cloned().collect()

@@ -96,7 +96,8 @@ impl Work {
     }
 
     fn renew(&mut self) {
-        let renewed = self.sessions.renew().and_then(|()| self.mark_again());
+        let renewed =
+            self.sessions.renew().and_then(|()| self.mark_again()).and_then(|()| self.sessions.forget_lost());
         if let Err(error) = renewed {
             tracing::warn!(%error, "the session in HDFS could not be renewed, it is tried again");
         }

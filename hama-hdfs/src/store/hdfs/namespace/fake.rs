@@ -115,6 +115,13 @@ impl Namespace for Client {
         })
     }
 
+    fn renew(&self, path: &StorePath) -> Result<bool> {
+        if !self.exists(path)? {
+            return Ok(false);
+        }
+        self.put(path).map(|()| true)
+    }
+
     fn make_dir(&self, path: &StorePath) -> Result<()> {
         self.change(|| {
             self.name_node.make(path, true);

@@ -61,11 +61,12 @@ fn who_comes_too_late_begins_another_session() {
     let other = a.sessions.id().unwrap();
     assert_ne!(other, id);
     assert!(b.is_dead(&id) && !b.is_dead(&other));
-    assert!(!name_node.names().contains(&file_of(&id).to_string()));
     pass(&name_node, &[&a, &b], 60_000);
     a.sessions.renew().unwrap();
-    assert!(!name_node.names().contains(&file_of(&other).to_string()), "what it made again too late is gone");
     assert_ne!(a.sessions.id().unwrap(), other);
+    a.sessions.forget_lost().unwrap();
+    let is_there = |id| name_node.names().contains(&file_of(id).to_string());
+    assert!(!is_there(&id) && !is_there(&other));
 }
 
 #[test]
@@ -137,5 +138,10 @@ fn a_session_that_somebody_removed_is_begun_again() {
     let asked = || a.sessions.dead(BTreeSet::from([ids::elsewhere()]));
     assert_eq!(asked().unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(asked().unwrap().len(), 1);
-    assert_ne!(a.sessions.id().unwrap(), id);
+    let second = a.sessions.id().unwrap();
+    assert_ne!(second, id);
+    a.client.remove(&file_of(&second)).unwrap();
+    a.sessions.renew().unwrap();
+    assert_ne!(a.sessions.id().unwrap(), second, "a renewal notices it too");
+    assert!(!name_node.names().contains(&file_of(&second).to_string()), "it does not come back");
 }
