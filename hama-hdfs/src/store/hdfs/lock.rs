@@ -219,7 +219,26 @@ impl Locks {
 
     /// Whether somebody holds what does not go with this lock. Markers of dead sessions go.
     fn has_rival(&self, held: &Held, path: &StorePath) -> Result<bool> {
-        let markers = self.markers(&folder_of(path))?;
+        let mut dead = BTreeSet::new();
+        loop {
+            let (gone, rivals): (Vec<_>, Vec<_>) =
+                self.rivals(held, path)?.into_iter().partition(|marker| dead.contains(marker.session()));
+            self.clear(&gone);
+            if rivals.is_empty() {
+                return Ok(false);
+            }
+            let found = self.sessions.dead(rivals.iter().map(|marker| marker.session().clone()).collect())?;
+            if found.is_empty() {
+                return Ok(true);
+            }
+            // Who lost its session may have marked again in another one meanwhile.
+            dead.extend(found);
+        }
+    }
+
+    /// The markers that do not go with this lock, of whomever.
+    fn rivals(&self, held: &Held, path: &StorePath) -> Result<Vec<Marker>> {
+        let mut markers = self.markers(&folder_of(path))?;
         if !markers.iter().any(|marker| held.has(marker)) {
             return Err(Error::new(
                 ErrorKind::Unavailable,
@@ -227,14 +246,8 @@ impl Locks {
             ));
         }
         let goes_with = |marker: &Marker| held.lock() == Lock::Shared && marker.lock() == Lock::Shared;
-        let rivals: Vec<_> =
-            markers.into_iter().filter(|marker| !held.has(marker) && !goes_with(marker)).collect();
-        let sessions: BTreeSet<_> = rivals.iter().map(|marker| marker.session().clone()).collect();
-        let dead = self.sessions.dead(sessions)?;
-        let (dead, alive): (Vec<_>, Vec<_>) =
-            rivals.into_iter().partition(|marker| dead.contains(marker.session()));
-        self.clear(&dead);
-        Ok(!alive.is_empty())
+        markers.retain(|marker| !held.has(marker) && !goes_with(marker));
+        Ok(markers)
     }
 
     fn folders(&self) -> Result<Vec<StorePath>> {

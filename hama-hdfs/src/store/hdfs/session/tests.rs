@@ -84,6 +84,55 @@ fn a_name_node_that_is_away_for_less_than_the_lease_ends_nothing() {
     assert_eq!(a.sessions.id().unwrap(), id);
 }
 
+/// What `b` sees of `a`, at its own pace: nobody waits.
+fn is_doubtful(b: &Process, a: &SessionId) -> bool {
+    b.sessions.look().unwrap().doubtful.contains(a)
+}
+
+#[test]
+fn who_could_not_renew_is_not_dead_when_the_name_node_is_back() {
+    let name_node = Arc::new(NameNode::default());
+    let (a, b) = (Process::of(&name_node, 0), Process::of(&name_node, 0));
+    let id = a.sessions.id().unwrap();
+    b.sessions.id().unwrap();
+    // Away for longer than the lease, or its clock jumps.
+    name_node.advance(130_000);
+    for ms in [1_000, 5_000, 10_000] {
+        pass(&name_node, &[&a, &b], ms);
+        assert!(is_doubtful(&b, &id) && !b.sessions.look().unwrap().is_dead(&id), "after {ms} ms");
+    }
+    a.sessions.renew().unwrap();
+    pass(&name_node, &[&a, &b], 10_000);
+    assert!(!is_doubtful(&b, &id) && !b.is_dead(&id));
+    assert_eq!(a.sessions.id().unwrap(), id, "and has lost nothing");
+    // From here on only b renews.
+    for _ in 0..5 {
+        pass(&name_node, &[&b], 10_000);
+        assert!(!b.sessions.look().unwrap().is_dead(&id));
+    }
+    pass(&name_node, &[&b], 10_000);
+    assert!(is_doubtful(&b, &id));
+    pass(&name_node, &[&b], 20_000);
+    assert!(!is_doubtful(&b, &id) && b.sessions.look().unwrap().is_dead(&id));
+}
+
+#[test]
+fn nobody_is_watched_while_the_name_node_is_away() {
+    let name_node = Arc::new(NameNode::default());
+    let (a, b) = (Process::of(&name_node, 0), Process::of(&name_node, 0));
+    let id = a.sessions.id().unwrap();
+    b.sessions.id().unwrap();
+    name_node.advance(60_000);
+    pass(&name_node, &[&b], 1_000);
+    assert!(is_doubtful(&b, &id));
+    // It is away again, and then for longer than b's session lasts.
+    for ms in [30_000, 70_000] {
+        pass(&name_node, &[&b], ms);
+        assert!(is_doubtful(&b, &id), "{ms}");
+    }
+    assert!(b.is_dead(&id), "who asks waits until it is sure");
+}
+
 #[test]
 fn a_session_whose_file_is_gone_is_dead_and_so_is_one_whose_process_is() {
     let name_node = Arc::new(NameNode::default());
