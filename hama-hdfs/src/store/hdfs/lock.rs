@@ -36,6 +36,8 @@ const RIVAL_PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(super) struct Locks {
     namespace: Arc<dyn Namespace>,
+    /// The same for the keeper, by calls that do not keep it from the next renewal.
+    quick: Arc<dyn Namespace>,
     sessions: Arc<Sessions>,
     holdings: Arc<Holdings>,
     keeper: Mutex<Option<Keeper>>,
@@ -46,14 +48,17 @@ pub(super) struct Locks {
 }
 
 impl Locks {
-    pub(super) fn new(namespace: Arc<dyn Namespace>, times: Times) -> Arc<Locks> {
-        Locks::with_clock(namespace, times, Clock::Boot)
-    }
-
-    fn with_clock(namespace: Arc<dyn Namespace>, times: Times, clock: Clock) -> Arc<Locks> {
-        let sessions = Arc::new(Sessions::new(Arc::clone(&namespace), times, clock));
+    pub(super) fn new(
+        namespace: Arc<dyn Namespace>,
+        quick: Arc<dyn Namespace>,
+        times: Times,
+        clock: Clock,
+    ) -> Arc<Locks> {
+        let ways = (Arc::clone(&namespace), Arc::clone(&quick));
+        let sessions = Arc::new(Sessions::new(ways.0, ways.1, times, clock));
         Arc::new(Locks {
             namespace,
+            quick,
             sessions,
             holdings: Arc::default(),
             keeper: Mutex::default(),
@@ -172,7 +177,7 @@ impl Locks {
     fn session(&self) -> Result<SessionId> {
         let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
         if keeper.is_none() {
-            let parts = (Arc::clone(&self.namespace), Arc::clone(&self.sessions), Arc::clone(&self.holdings));
+            let parts = (Arc::clone(&self.quick), Arc::clone(&self.sessions), Arc::clone(&self.holdings));
             *keeper = Some(Keeper::start(parts.0, parts.1, parts.2)?);
         }
         drop(keeper);

@@ -79,6 +79,8 @@ const LOOKS_MAX: usize = 8;
 #[derive(Debug)]
 pub(super) struct Sessions {
     namespace: Arc<dyn Namespace>,
+    /// The same by calls that end in time for another renewal.
+    quick: Arc<dyn Namespace>,
     times: Times,
     clock: Clock,
     current: Mutex<Option<Current>>,
@@ -103,9 +105,14 @@ struct Current {
 }
 
 impl Sessions {
-    pub(super) fn new(namespace: Arc<dyn Namespace>, times: Times, clock: Clock) -> Sessions {
+    pub(super) fn new(
+        namespace: Arc<dyn Namespace>,
+        quick: Arc<dyn Namespace>,
+        times: Times,
+        clock: Clock,
+    ) -> Sessions {
         let (current, lost, watched) = Default::default();
-        Sessions { namespace, times, clock, current, lost, watched }
+        Sessions { namespace, quick, times, clock, current, lost, watched }
     }
 
     pub(super) fn times(&self) -> Times {
@@ -139,7 +146,7 @@ impl Sessions {
     pub(super) fn forget_lost(&self) -> Result<()> {
         loop {
             let Some(lost) = self.lost().last().cloned() else { return Ok(()) };
-            self.namespace.remove(&file_of(&lost))?;
+            self.quick.remove(&file_of(&lost))?;
             self.lost().retain(|other| *other != lost);
         }
     }
@@ -243,7 +250,7 @@ impl Sessions {
         if !self.is_late(session) {
             let begun = self.clock.now();
             // One that somebody removed is made by nobody again: its markers are gone too.
-            if self.namespace.renew(&file_of(&session.id))? && !self.is_late(session) {
+            if self.quick.renew(&file_of(&session.id))? && !self.is_late(session) {
                 // Where this process could not, others could not either.
                 if begun.saturating_sub(session.renewed) > self.times.lease / WATCHED {
                     self.watched().clear();
@@ -274,7 +281,13 @@ impl Sessions {
 
     /// The sessions that the store knows, by the NameNode's time, at most a sixtieth of the lease old.
     fn look(&self) -> Result<Seen> {
-        self.renew_older_than(self.times.lease / 60)?;
+        match self.renew_older_than(self.times.lease / 60) {
+            // The next call waits for longer. What is seen by an older time looks younger.
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                tracing::debug!(%error, "the session is renewed later");
+            }
+            other => other?,
+        }
         let own = self.id()?;
         let entries = self.namespace.entries(&sessions_dir())?;
         let sessions: Vec<Session> = entries.iter().filter_map(Session::of_entry).collect();

@@ -12,6 +12,9 @@ use super::marker::Marker;
 use crate::store::hdfs::namespace::Namespace;
 use crate::store::hdfs::session::Sessions;
 
+/// A renewal that failed is tried again this much sooner.
+const SOONER: u32 = 5;
+
 /// The thread, which ends the session when this is dropped. Neither waits for the other for long.
 #[derive(Debug)]
 pub(super) struct Keeper {
@@ -88,21 +91,25 @@ impl Work {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if Instant::now() >= renewal {
-                self.renew();
-                renewal = Instant::now() + self.sessions.times().renewal;
+                let pause = self.sessions.times().renewal;
+                // Others may be watching.
+                let pause = if self.renew() { pause } else { pause / SOONER };
+                renewal = Instant::now() + pause;
             }
         }
         self.sessions.end();
     }
 
-    fn renew(&mut self) {
+    /// Whether the session was renewed, and everything is marked.
+    fn renew(&mut self) -> bool {
         let renewed =
             self.sessions.renew().and_then(|()| self.mark_again()).and_then(|()| self.sessions.forget_lost());
-        if let Err(error) = renewed {
+        if let Err(error) = &renewed {
             tracing::warn!(%error, "the session in HDFS could not be renewed, it is tried again");
         }
         let left = std::mem::take(&mut self.left);
         self.remove(left);
+        renewed.is_ok()
     }
 
     /// Marks what was marked by a session that was lost.

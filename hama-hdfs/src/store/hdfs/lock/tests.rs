@@ -26,7 +26,7 @@ struct Process {
 impl Process {
     fn of(name_node: &Arc<NameNode>, number: usize) -> Process {
         let (client, clock) = (name_node.client(number), Arc::default());
-        let locks = Locks::with_clock(client.clone(), TIMES, Clock::Set(Arc::clone(&clock)));
+        let locks = Locks::new(client.clone(), client.clone(), TIMES, Clock::Set(Arc::clone(&clock)));
         Process { client, locks, clock }
     }
 
@@ -344,7 +344,7 @@ fn letting_go_does_not_wait_for_a_name_node_that_does_not_answer() {
     let name_node = name_node();
     let client = name_node.client(0);
     let times = Times { release: Duration::from_millis(20), ..TIMES };
-    let locks = Locks::new(client, times);
+    let locks = Locks::new(client.clone(), client, times, Clock::Boot);
     let guard = locks.lock(&path("t/a"), Lock::Shared).unwrap();
     // Nothing has its turn as long as the other process does something.
     name_node.turns().start(2, 0);

@@ -6,16 +6,19 @@ use super::*;
 /// A process with a clock of its own.
 struct Process {
     client: Arc<Client>,
+    /// Its way for what must not wait.
+    quick: Arc<Client>,
     sessions: Sessions,
     clock: Arc<AtomicU64>,
 }
 
 impl Process {
     fn of(name_node: &Arc<NameNode>, clock_ms: u64) -> Process {
-        let client = name_node.client(0);
+        let [client, quick] = [0, 0].map(|number| name_node.client(number));
         let clock = Arc::new(AtomicU64::new(clock_ms));
-        let sessions = Sessions::new(client.clone(), Times::default(), Clock::Set(clock.clone()));
-        Process { client, sessions, clock }
+        let (ways, times) = ((client.clone(), quick.clone()), Times::default());
+        let sessions = Sessions::new(ways.0, ways.1, times, Clock::Set(clock.clone()));
+        Process { client, quick, sessions, clock }
     }
 
     fn is_dead(&self, id: &SessionId) -> bool {
@@ -74,14 +77,33 @@ fn a_name_node_that_is_away_for_less_than_the_lease_ends_nothing() {
     let name_node = Arc::new(NameNode::default());
     let a = Process::of(&name_node, 0);
     let id = a.sessions.id().unwrap();
-    a.client.fail(Fails::Refused(ErrorKind::Unavailable));
+    let fail = |fails| [&a.client, &a.quick].map(|client| client.fail(fails));
+    fail(Fails::Refused(ErrorKind::Unavailable));
     pass(&name_node, &[&a], 50_000);
     assert_eq!(a.sessions.renew().unwrap_err().kind(), ErrorKind::Unavailable);
-    a.client.fail(Fails::Never);
+    fail(Fails::Never);
     pass(&name_node, &[&a], 9_000);
     a.sessions.renew().unwrap();
     pass(&name_node, &[&a], 59_000);
     assert_eq!(a.sessions.id().unwrap(), id);
+}
+
+#[test]
+fn a_renewal_does_not_wait_for_as_long_as_a_user_may() {
+    let name_node = Arc::new(NameNode::default());
+    let a = Process::of(&name_node, 0);
+    let id = a.sessions.id().unwrap();
+    let before = a.client.calls.load(Ordering::SeqCst);
+    pass(&name_node, &[&a], 10_000);
+    a.sessions.renew().unwrap();
+    assert_eq!(a.client.calls.load(Ordering::SeqCst), before);
+    assert!(a.quick.calls.load(Ordering::SeqCst) > 0);
+    // One that fails does not keep anybody from looking.
+    a.quick.fail(Fails::Refused(ErrorKind::Unavailable));
+    pass(&name_node, &[&a], 10_000);
+    assert!(!a.is_dead(&id));
+    a.quick.fail(Fails::Refused(ErrorKind::Invalid));
+    assert_eq!(a.sessions.look().unwrap_err().kind(), ErrorKind::Invalid);
 }
 
 /// What `b` sees of `a`, at its own pace: nobody waits.
