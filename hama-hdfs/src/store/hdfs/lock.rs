@@ -188,14 +188,14 @@ impl Locks {
         self.count.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Makes a marker. One that may have been made is removed again.
+    /// Makes a marker. One that may have been made, or may still be, is removed again.
     fn mark(&self, path: &StorePath, lock: Lock) -> Result<Marker> {
         let marker = Marker::new(path, lock, self.session()?, self.number());
         match self.namespace.make_dir(&marker.path()) {
             Ok(()) => Ok(marker),
             Err(error) => {
                 if error.kind() == ErrorKind::Unavailable {
-                    self.release(vec![marker]);
+                    self.remove(vec![marker], true);
                 }
                 Err(error)
             }
@@ -281,10 +281,15 @@ impl Locks {
         }
     }
 
-    /// Has the keeper remove markers of this process, and waits for it, but not for long.
     fn release(&self, markers: Vec<Marker>) {
+        self.remove(markers, false);
+    }
+
+    /// Has the keeper remove markers of this process, which `may_come` only later, and waits for it, but not for long.
+    fn remove(&self, markers: Vec<Marker>, may_come: bool) {
         let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = keeper.as_ref().filter(|_| !markers.is_empty()).map(|keeper| keeper.release(markers));
+        let done =
+            keeper.as_ref().filter(|_| !markers.is_empty()).map(|keeper| keeper.release(markers, may_come));
         drop(keeper);
         if let Some(done) = done {
             // Nothing comes of it either way.

@@ -26,6 +26,8 @@ pub(super) struct Keeper {
 #[derive(Debug)]
 struct Release {
     markers: Vec<Marker>,
+    /// Whether the NameNode may make them later: then they are removed again.
+    may_come: bool,
     done: Sender<()>,
 }
 
@@ -39,7 +41,7 @@ impl Keeper {
     ) -> Result<Keeper> {
         let (releases, requests) = mpsc::channel();
         let (end, ended) = mpsc::channel();
-        let work = Work { namespace, sessions: Arc::clone(&sessions), holdings, left: Vec::new() };
+        let work = Work { namespace, sessions: Arc::clone(&sessions), holdings, left: Vec::new(), coming: Vec::new() };
         let run = move || {
             work.run(&requests);
             drop(end);
@@ -52,11 +54,11 @@ impl Keeper {
     }
 
     /// Has markers removed. What comes back has an end when they are.
-    pub(super) fn release(&self, markers: Vec<Marker>) -> Receiver<()> {
+    pub(super) fn release(&self, markers: Vec<Marker>, may_come: bool) -> Receiver<()> {
         let (done, waits) = mpsc::channel();
         if let Some(releases) = &self.releases {
             // A thread that is gone leaves them to those who clear dead sessions.
-            let _ = releases.send(Release { markers, done });
+            let _ = releases.send(Release { markers, may_come, done });
         }
         waits
     }
@@ -76,6 +78,8 @@ struct Work {
     holdings: Arc<Holdings>,
     /// Markers that could not be removed yet.
     left: Vec<Marker>,
+    /// Markers that the NameNode may still make, since nobody knows what became of the call, with when it surely has.
+    coming: Vec<(Instant, Marker)>,
 }
 
 impl Work {
@@ -83,7 +87,10 @@ impl Work {
         let mut renewal = Instant::now() + self.sessions.times().renewal;
         loop {
             match requests.recv_timeout(renewal.saturating_duration_since(Instant::now())) {
-                Ok(Release { markers, done }) => {
+                Ok(Release { markers, may_come, done }) => {
+                    if may_come {
+                        self.expect(&markers);
+                    }
                     self.remove(markers);
                     drop(done);
                 }
@@ -107,9 +114,17 @@ impl Work {
         if let Err(error) = &renewed {
             tracing::warn!(%error, "the session in HDFS could not be renewed, it is tried again");
         }
-        let left = std::mem::take(&mut self.left);
+        let mut left = std::mem::take(&mut self.left);
+        self.coming.retain(|(until, _)| Instant::now() < *until);
+        left.extend(self.coming.iter().map(|(_, marker)| marker.clone()));
         self.remove(left);
         renewed.is_ok()
+    }
+
+    /// Remembers markers that may come for as long as a lease.
+    fn expect(&mut self, markers: &[Marker]) {
+        let until = Instant::now() + self.sessions.times().lease;
+        self.coming.extend(markers.iter().map(|marker| (until, marker.clone())));
     }
 
     /// Marks what was marked by a session that was lost.
@@ -156,8 +171,19 @@ pub(super) fn remove(namespace: &dyn Namespace, markers: &[Marker]) -> Result<()
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::sync::atomic::Ordering;
+    use std::time::Duration;
+
     use super::*;
-    use crate::store::hdfs::namespace::fake::Client;
+    use crate::path::StorePath;
+    use crate::store::Lock;
+    use crate::store::hdfs::namespace::fake::{Client, NameNode};
+    use crate::store::hdfs::session::{Clock, Times};
+
+    fn work(client: &Arc<Client>, sessions: &Arc<Sessions>, holdings: &Arc<Holdings>) -> Work {
+        let (sessions, holdings) = (Arc::clone(sessions), Arc::clone(holdings));
+        Work { namespace: Arc::clone(client) as _, sessions, holdings, left: Vec::new(), coming: Vec::new() }
+    }
 
     /// What a renewal does after the session was lost.
     pub(in crate::store::hdfs::lock) fn mark_again(
@@ -165,8 +191,30 @@ pub(super) mod tests {
         sessions: &Arc<Sessions>,
         holdings: &Arc<Holdings>,
     ) {
-        let (namespace, sessions) = (Arc::clone(client) as _, Arc::clone(sessions));
-        let mut work = Work { namespace, sessions, holdings: Arc::clone(holdings), left: Vec::new() };
-        work.mark_again().unwrap();
+        assert!(work(client, sessions, holdings).renew());
+    }
+
+    #[test]
+    fn a_marker_that_comes_late_is_removed() {
+        let name_node = Arc::new(NameNode::default());
+        let client = name_node.client(0);
+        let times = Times { lease: Duration::from_secs(600), ..Times::default() };
+        let sessions = Arc::new(Sessions::new(client.clone(), client.clone(), times, Clock::Boot));
+        let marker =
+            Marker::new(&StorePath::new("t/a").unwrap(), Lock::Exclusive, sessions.id().unwrap(), 0);
+        let mut work = work(&client, &sessions, &Arc::default());
+        work.expect(&[marker.clone()]);
+        for _ in 0..2 {
+            name_node.make(&marker.path(), true);
+            assert!(work.renew());
+            assert!(!name_node.names().contains(&marker.path().to_string()));
+        }
+        // One that surely has come is not looked for for ever.
+        work.coming[0].0 = Instant::now();
+        let calls = || client.calls.load(Ordering::SeqCst);
+        work.renew();
+        let before = calls();
+        work.renew();
+        assert_eq!(calls() - before, 2, "only the session is renewed");
     }
 }
