@@ -116,7 +116,11 @@ impl Work {
         }
         let mut left = std::mem::take(&mut self.left);
         self.coming.retain(|(until, _)| Instant::now() < *until);
-        left.extend(self.coming.iter().map(|(_, marker)| marker.clone()));
+        for (_, marker) in &self.coming {
+            if !left.contains(marker) {
+                left.push(marker.clone());
+            }
+        }
         self.remove(left);
         renewed.is_ok()
     }
