@@ -288,12 +288,11 @@ impl Locks {
     /// Has the keeper remove markers of this process, which `may_come` only later, and waits for it, but not for long.
     fn remove(&self, markers: Vec<Marker>, may_come: bool) {
         let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        let done =
+        let wait =
             keeper.as_ref().filter(|_| !markers.is_empty()).map(|keeper| keeper.release(markers, may_come));
         drop(keeper);
-        if let Some(done) = done {
-            // Nothing comes of it either way.
-            let _ = done.recv_timeout(self.sessions.times().release);
+        if let Some(wait) = wait {
+            wait.for_it();
         }
     }
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hama_core::{Error, ErrorKind, Result};
 
@@ -20,6 +21,8 @@ const SOONER: u32 = 5;
 pub(super) struct Keeper {
     releases: Option<Sender<Release>>,
     ended: Receiver<()>,
+    /// Whether somebody waited in vain for a release since the last one was done.
+    is_slow: Arc<AtomicBool>,
     sessions: Arc<Sessions>,
 }
 
@@ -41,7 +44,15 @@ impl Keeper {
     ) -> Result<Keeper> {
         let (releases, requests) = mpsc::channel();
         let (end, ended) = mpsc::channel();
-        let work = Work { namespace, sessions: Arc::clone(&sessions), holdings, left: Vec::new(), coming: Vec::new() };
+        let is_slow = Arc::<AtomicBool>::default();
+        let work = Work {
+            namespace,
+            sessions: Arc::clone(&sessions),
+            holdings,
+            left: Vec::new(),
+            coming: Vec::new(),
+            is_slow: Arc::clone(&is_slow),
+        };
         let run = move || {
             work.run(&requests);
             drop(end);
@@ -50,24 +61,47 @@ impl Keeper {
             .name("hama-hdfs-session".to_owned())
             .spawn(run)
             .map_err(|e| Error::io("cannot start the thread that keeps a session in HDFS", e))?;
-        Ok(Keeper { releases: Some(releases), ended, sessions })
+        Ok(Keeper { releases: Some(releases), ended, is_slow, sessions })
     }
 
-    /// Has markers removed. What comes back has an end when they are.
-    pub(super) fn release(&self, markers: Vec<Marker>, may_come: bool) -> Receiver<()> {
+    /// Has markers removed, and returns how to wait for that.
+    pub(super) fn release(&self, markers: Vec<Marker>, may_come: bool) -> Wait {
         let (done, waits) = mpsc::channel();
         if let Some(releases) = &self.releases {
             // A thread that is gone leaves them to those who clear dead sessions.
             let _ = releases.send(Release { markers, may_come, done });
         }
-        waits
+        Wait { done: waits, limit: self.sessions.times().release, is_slow: Arc::clone(&self.is_slow) }
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.releases = None;
-        let _ = self.ended.recv_timeout(self.sessions.times().release);
+        if !self.is_slow.load(Ordering::Relaxed) {
+            let _ = self.ended.recv_timeout(self.sessions.times().release);
+        }
+    }
+}
+
+/// What waits for a release.
+#[derive(Debug)]
+pub(super) struct Wait {
+    done: Receiver<()>,
+    limit: Duration,
+    is_slow: Arc<AtomicBool>,
+}
+
+impl Wait {
+    /// Waits, but not for long, and not where somebody did so in vain: there may be many locks, and one NameNode that does
+    /// not answer.
+    pub(super) fn for_it(self) {
+        if self.is_slow.load(Ordering::Relaxed) {
+            return;
+        }
+        if self.done.recv_timeout(self.limit) == Err(RecvTimeoutError::Timeout) {
+            self.is_slow.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -80,6 +114,7 @@ struct Work {
     left: Vec<Marker>,
     /// Markers that the NameNode may still make, since nobody knows what became of the call, with when it surely has.
     coming: Vec<(Instant, Marker)>,
+    is_slow: Arc<AtomicBool>,
 }
 
 impl Work {
@@ -153,6 +188,8 @@ impl Work {
         if let Err(error) = remove(&*self.namespace, &markers) {
             tracing::debug!(%error, "a lock could not be let go, it is tried again");
             self.left.append(&mut markers);
+        } else {
+            self.is_slow.store(false, Ordering::Relaxed);
         }
     }
 }
@@ -175,9 +212,6 @@ pub(super) fn remove(namespace: &dyn Namespace, markers: &[Marker]) -> Result<()
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::sync::atomic::Ordering;
-    use std::time::Duration;
-
     use super::*;
     use crate::path::StorePath;
     use crate::store::Lock;
@@ -186,7 +220,8 @@ pub(super) mod tests {
 
     fn work(client: &Arc<Client>, sessions: &Arc<Sessions>, holdings: &Arc<Holdings>) -> Work {
         let (sessions, holdings) = (Arc::clone(sessions), Arc::clone(holdings));
-        Work { namespace: Arc::clone(client) as _, sessions, holdings, left: Vec::new(), coming: Vec::new() }
+        let (left, coming, is_slow) = Default::default();
+        Work { namespace: Arc::clone(client) as _, sessions, holdings, left, coming, is_slow }
     }
 
     /// What a renewal does after the session was lost.

@@ -355,3 +355,24 @@ fn letting_go_does_not_wait_for_a_name_node_that_does_not_answer() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn many_locks_do_not_wait_one_after_another() {
+    let name_node = name_node();
+    let client = name_node.client(0);
+    let times = Times { release: Duration::from_secs(1), ..TIMES };
+    let locks = Locks::new(client.clone(), client, times, Clock::Boot);
+    let guards = [(); 60].map(|()| locks.lock(&path("t/a"), Lock::Shared).unwrap());
+    name_node.turns().start(2, 0);
+    let began = std::time::Instant::now();
+    drop(guards);
+    assert!(began.elapsed() < Duration::from_secs(40), "one waits, or a few");
+    name_node.turns().leave(1);
+    // Once it answers they wait again.
+    while name_node.names().iter().any(|name| name.contains("/s-")) {
+        std::thread::yield_now();
+    }
+    let guard = locks.lock(&path("t/a"), Lock::Shared).unwrap();
+    drop(guard);
+    assert!(!name_node.names().iter().any(|name| name.contains("/s-")));
+}
