@@ -22,7 +22,7 @@ pub(super) struct Keeper {
     releases: Option<Sender<Release>>,
     ended: Receiver<()>,
     /// Whether somebody waited in vain for a release since the last one was done.
-    is_slow: Arc<AtomicBool>,
+    pub(super) is_slow: Arc<AtomicBool>,
     sessions: Arc<Sessions>,
 }
 
