@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use hama_core::{Error, ErrorKind, Result};
 
+use super::error::SafeMode;
 use super::namespace::Namespace;
 use super::session::{Clock, SessionId, Sessions, Times, inside, locks_dir};
 use crate::path::StorePath;
@@ -77,26 +78,30 @@ impl Locks {
     }
 
     /// As [`Store::lock`](crate::store::Store::lock). Where this process may leave no marker, a shared lock is one in name
-    /// only: who reads can read, and fails where somebody clears what it reads.
+    /// only: who reads can read, and fails where somebody clears what it reads. In safe mode nobody clears anything: the
+    /// marker is made later.
     ///
     /// # Errors
     /// `NotFound`; those of the store.
     pub(super) fn lock(self: &Arc<Self>, path: &StorePath, lock: Lock) -> Result<Option<Box<dyn LockGuard>>> {
-        let marked = match self.mark(path, lock) {
+        let guard = |held| Guard { held, locks: Arc::clone(self) };
+        let guard = match self.mark(path, lock) {
             Err(error) if lock == Lock::Shared && is_refusal(&error) => {
                 self.warn_once(&error);
                 None
             }
-            other => Some(other?),
+            Err(error) if lock == Lock::Shared && is_safe_mode(&error) => {
+                Some(guard(self.holdings.add_unmarked(path.clone(), lock, self.number())))
+            }
+            marked => {
+                // From here on the marker goes with the guard.
+                let guard = guard(self.holdings.add(path.clone(), lock, marked?));
+                if self.has_rival(&guard.held, path)? {
+                    return Ok(None);
+                }
+                Some(guard)
+            }
         };
-        // From here on the marker goes with the guard.
-        let guard = marked.map(|marker| Guard {
-            held: self.holdings.add(path.clone(), lock, marker),
-            locks: Arc::clone(self),
-        });
-        if guard.as_ref().map_or(Ok(false), |guard| self.has_rival(&guard.held, path))? {
-            return Ok(None);
-        }
         // After the look at the markers: who published the file under another name took its marker away after that.
         if !self.namespace.exists(path)? {
             return Err(Error::new(ErrorKind::NotFound, format!("cannot lock {path}: it is not there")));
@@ -194,7 +199,7 @@ impl Locks {
         match self.namespace.make_dir(&marker.path()) {
             Ok(()) => Ok(marker),
             Err(error) => {
-                if error.kind() == ErrorKind::Unavailable {
+                if error.kind() == ErrorKind::Unavailable && !is_safe_mode(&error) {
                     self.remove(vec![marker], true);
                 }
                 Err(error)
@@ -306,6 +311,11 @@ impl Locks {
 /// Whether the store answers, and refuses to have something made.
 fn is_refusal(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Invalid | ErrorKind::OutOfSpace)
+}
+
+/// Whether the store answers, and takes no change for a while.
+fn is_safe_mode(error: &Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<SafeMode>())
 }
 
 fn session_of_unfinished(name: &str) -> Option<SessionId> {

@@ -166,7 +166,7 @@ impl Work {
         self.coming.extend(markers.iter().map(|marker| (until, marker.clone())));
     }
 
-    /// Marks what was marked by a session that was lost.
+    /// Marks what was marked by a session that was lost, and what could not be marked.
     fn mark_again(&mut self) -> Result<()> {
         let all = self.holdings.all();
         if all.is_empty() {
@@ -174,6 +174,10 @@ impl Work {
         }
         let session = self.sessions.id()?;
         for held in all {
+            if let Some(marker) = held.unmarked(&session) {
+                self.namespace.make_dir(&marker.path())?;
+                self.remove(held.mark(marker).into_iter().collect());
+            }
             for marker in held.markers_not_of(&session) {
                 let again = marker.of_session(session.clone());
                 self.namespace.make_dir(&again.path())?;

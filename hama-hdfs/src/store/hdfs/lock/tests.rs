@@ -320,6 +320,30 @@ fn who_may_not_leave_a_lock_may_read() {
 }
 
 #[test]
+fn who_reads_in_safe_mode_marks_later() {
+    let name_node = name_node();
+    let [a, b] = [0, 1].map(|number| Process::of(&name_node, number));
+    let began = b.lock("t/a", Lock::Shared).unwrap();
+    drop(began);
+    for (process, mark_after) in [(&a, true), (&b, false)] {
+        process.client.fail(Fails::SafeMode);
+        let read = process.lock("t/a", Lock::Shared).unwrap();
+        assert!(read.is_some());
+        assert_eq!(process.lock("t/b", Lock::Shared).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(process.lock("t/a", Lock::Exclusive).unwrap_err().kind(), ErrorKind::Unavailable);
+        process.client.fail(Fails::Never);
+        if mark_after {
+            keeper::tests::mark_again(&process.client, &process.locks.sessions, &process.locks.holdings);
+            assert!(b.lock("t/a", Lock::Exclusive).unwrap().is_none());
+        }
+        drop(read);
+        assert!(b.lock("t/a", Lock::Exclusive).unwrap().is_some());
+    }
+    drop((a, b));
+    assert_eq!(name_node.names(), FILES);
+}
+
+#[test]
 fn sweeping_leaves_what_is_alive_or_foreign() {
     let name_node = name_node();
     let [a, b] = [0, 1].map(|number| Process::of(&name_node, number));
