@@ -149,7 +149,8 @@ pub trait Store: Send + Sync + Debug {
     /// Those of the store.
     fn unpoint(&self, link: &StorePath, dir: &StorePath) -> Result<()>;
 
-    /// Deletes what killed writers left unfinished in a directory (not below it), where the store knows of such.
+    /// Deletes what killed writers left unfinished in a directory (not below it), where the store knows of such; in the
+    /// root what they left of locks too.
     ///
     /// # Errors
     /// Those of the store; a directory that is not there is none.

@@ -1,5 +1,6 @@
 //! What HDFS says when it refuses, as errors of ours: what, where, why in one line, and what to try.
 
+use std::fmt;
 use std::io;
 
 use hama_core::{Error, ErrorKind};
@@ -10,9 +11,6 @@ use super::probe;
 
 /// The longest line of a server that is shown.
 const LINE_LEN_MAX: usize = 300;
-
-/// What the error of a NameNode says that takes no changes for now.
-pub(super) const SAFE_MODE: &str = "the NameNode is in safe mode";
 
 /// How a call fails.
 #[derive(Debug)]
@@ -64,6 +62,18 @@ pub(super) fn is_safe_mode(error: &HdfsError) -> bool {
     is_class(error, &["SafeModeException"])
 }
 
+/// What an error of ours has as its source where the NameNode took no change since it is in safe mode.
+#[derive(Debug)]
+pub(super) struct SafeMode;
+
+impl fmt::Display for SafeMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("safe mode")
+    }
+}
+
+impl std::error::Error for SafeMode {}
+
 /// Whether nobody listened, so that nothing was asked.
 pub(super) fn is_refused(error: &HdfsError) -> bool {
     matches!(error, HdfsError::IOError(e) if e.kind() == io::ErrorKind::ConnectionRefused)
@@ -102,7 +112,7 @@ pub(super) fn reason(error: &HdfsError) -> (ErrorKind, String) {
             "SafeModeException" => (
                 Unavailable,
                 format!(
-                    "{SAFE_MODE} and takes no changes: {line}; `hdfs dfsadmin -safemode get` tells when it has left"
+                    "the NameNode is in safe mode and takes no changes: {line}; `hdfs dfsadmin -safemode get` tells when it has left"
                 ),
             ),
             "InvalidPathException" => (Invalid, format!("HDFS takes no such path: {line}")),
@@ -197,7 +207,8 @@ pub(super) fn error(
         }
         Failed::Said(error) => {
             let (kind, why) = reason(&error);
-            Error::new(kind, format!("{doing}: {why}"))
+            let of_ours = Error::new(kind, format!("{doing}: {why}"));
+            if is_safe_mode(&error) { of_ours.with_source(SafeMode) } else { of_ours }
         }
     }
 }
