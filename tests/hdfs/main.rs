@@ -3,7 +3,11 @@
 //! `cargo xtask test` fetches what it needs. Where that is missing they say aloud that they did not run; where the variable
 //! `CI` is set, that is a failure. They run in a network namespace of their own where the DataNodes are hosts, if that is permitted.
 
-#![expect(clippy::print_stdout, reason = "a program that talks to the person who started it")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program of tests that talks to the person who started it"
+)]
 
 mod command;
 mod faults;
