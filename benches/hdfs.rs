@@ -39,7 +39,7 @@ fn main() {
     println!(
         "{} shards of {} MiB, {} tiles each",
         FILES,
-        bytes / FILES as u64 >> 20,
+        (bytes / FILES as u64) >> 20,
         spec.shard.rows * spec.shard.cols
     );
     let rate = |started: Instant| bytes as f64 / f64::from(1 << 20) / started.elapsed().as_secs_f64();
