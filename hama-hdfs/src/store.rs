@@ -22,6 +22,8 @@ use serde::{Deserialize, Serialize};
 use crate::path::StorePath;
 use crate::url::StoreUrl;
 
+#[cfg(all(feature = "hdfs", feature = "testing"))]
+pub(crate) use hdfs::set_hdfs_lease_ms;
 #[cfg(feature = "hdfs")]
 pub use hdfs::{HdfsOptions, hdfs_calls, hdfs_options, set_hdfs_options};
 pub use registry::{create, forget, open, register};
@@ -114,7 +116,15 @@ pub trait Store: Send + Sync + Debug {
     /// `NotFound`.
     fn hosts(&self, path: &StorePath) -> Result<Vec<BlockHosts>>;
 
-    /// Locks a file, if that is possible at once. The lock ends with the guard, or with the process.
+    /// The rack that a host stands in, as a path such as `/rack1`, where the store knows: after
+    /// [`hosts`](Store::hosts) has named it.
+    fn rack(&self, _host: &Host) -> Option<String> {
+        None
+    }
+
+    /// Locks a file, if that is possible at once. The lock ends with the guard, or with the process: in HDFS at once where
+    /// that can be seen from the host of whoever asks, else a minute later. A process that does not reach HDFS for a minute
+    /// loses its locks and goes on; its commit fails then where somebody has ended it.
     ///
     /// It is bound to the file, not to its name: it goes with the file when that is published. When this returns a
     /// guard, the file that is locked had the name.

@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "a program that talks to the person who started it")]
 
 mod harness;
+mod lease;
 mod store;
 
 use std::os::unix::process::CommandExt;
@@ -19,7 +20,8 @@ use xtask::hdfs::{self, Hdfs, Options, Services};
 pub(crate) type Test = (&'static str, fn());
 
 /// All tests, by file. A name in here is enough for a test to run.
-const TESTS: &[(&str, &[Test])] = &[("harness", harness::TESTS), ("store", store::TESTS)];
+const TESTS: &[(&str, &[Test])] =
+    &[("harness", harness::TESTS), ("lease", lease::TESTS), ("store", store::TESTS)];
 
 static SHARED: OnceLock<Hdfs> = OnceLock::new();
 static OWN: Mutex<()> = Mutex::new(());
@@ -58,6 +60,9 @@ pub(crate) fn skips(test: &str, permitted: Result<(), String>) -> bool {
 fn main() -> ExitCode {
     if std::env::args().nth(1).is_some_and(|word| word == harness::INSIDE) {
         return harness::inside();
+    }
+    if std::env::args().nth(1).is_some_and(|word| word == lease::HOLDER) {
+        return lease::hold();
     }
     let arguments = Arguments::from_args();
     let tests = TESTS.iter().flat_map(|(file, tests)| tests.iter().map(move |test| (file, test)));

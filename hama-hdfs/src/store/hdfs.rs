@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
-use hama_core::{Error, ErrorKind, Result};
+use hama_core::{Error, ErrorKind, Host, Result};
 
 use super::{
     BlockHosts, CreateHint, Entry, EntryKind, Lock, LockGuard, Store, StoreReader, StoreWriter,
@@ -40,6 +40,9 @@ use write::HdfsWriter;
 
 pub use call::hdfs_calls;
 pub use config::{HdfsOptions, hdfs_options, set_hdfs_options};
+
+#[cfg(feature = "testing")]
+pub(crate) use session::set_hdfs_lease_ms;
 
 /// What names of Hama's own begin with, which are not listed.
 const HIDDEN: &str = ".hama";
@@ -178,6 +181,10 @@ impl Store for HdfsStore {
             Some(blocks) => Ok(blocks),
             None => self.names.look(path).map(|_| Vec::new()),
         }
+    }
+
+    fn rack(&self, host: &Host) -> Option<String> {
+        self.web.rack(host)
     }
 
     fn lock(&self, path: &StorePath, lock: Lock) -> Result<Option<Box<dyn LockGuard>>> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hama_core::{Error, ErrorKind, Result};
+use hama_core::{Error, ErrorKind, Host, Result};
 
 use crate::path::StorePath;
 use crate::store::{BlockHosts, CreateHint, Entry, Lock, LockGuard, Store, StoreReader, StoreWriter};
@@ -174,6 +174,10 @@ impl Store for FaultyStore {
 
     fn hosts(&self, path: &StorePath) -> Result<Vec<BlockHosts>> {
         self.state.call(Call::Reads, || self.inner.hosts(path))
+    }
+
+    fn rack(&self, host: &Host) -> Option<String> {
+        self.inner.rack(host)
     }
 
     fn lock(&self, path: &StorePath, lock: Lock) -> Result<Option<Box<dyn LockGuard>>> {

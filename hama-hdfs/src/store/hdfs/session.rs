@@ -42,9 +42,29 @@ pub(super) struct Times {
 
 impl Default for Times {
     fn default() -> Times {
-        let seconds = Duration::from_secs;
-        Times { renewal: seconds(10), lease: seconds(60), release: seconds(2) }
+        let lease = lease();
+        Times { renewal: lease / 6, lease, release: Duration::from_secs(2) }
     }
+}
+
+/// How long after its last renewal a session is dead. All who share a store have to agree in that.
+#[cfg(not(feature = "testing"))]
+fn lease() -> Duration {
+    Duration::from_secs(60)
+}
+
+/// The same, which tests shorten.
+#[cfg(feature = "testing")]
+fn lease() -> Duration {
+    Duration::from_millis(LEASE_MS.load(std::sync::atomic::Ordering::Relaxed))
+}
+
+#[cfg(feature = "testing")]
+static LEASE_MS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(60_000);
+
+#[cfg(feature = "testing")]
+pub(crate) fn set_hdfs_lease_ms(ms: u64) {
+    LEASE_MS.store(ms, std::sync::atomic::Ordering::Relaxed);
 }
 
 /// The sessions that one process has in one store: one at a time.
@@ -142,7 +162,19 @@ impl Sessions {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Begins a session, in place of one that came too late.
     fn begin(&self, current: &mut Option<Current>) -> Result<SessionId> {
+        if let Some(lost) = current.take() {
+            tracing::warn!(
+                session = %lost.id,
+                "HDFS could not be reached for {:?}: others may have taken this process for dead and its locks away",
+                self.times.lease
+            );
+            // What was made again too late must not count.
+            if let Err(error) = self.namespace.remove(&file_of(&lost.id)) {
+                tracing::debug!(%error, "the session is left to those who clear it");
+            }
+        }
         let session = Current { id: SessionId::new(), renewed: self.clock.now() };
         self.namespace.put(&file_of(&session.id))?;
         let id = session.id.clone();
@@ -165,21 +197,14 @@ impl Sessions {
         if self.age(session) < age {
             return Ok(());
         }
-        let (begun, file) = (self.clock.now(), file_of(&session.id));
         if !self.is_late(session) {
-            self.namespace.put(&file)?;
+            let begun = self.clock.now();
+            self.namespace.put(&file_of(&session.id))?;
             if !self.is_late(session) {
                 session.renewed = begun;
                 return Ok(());
             }
         }
-        tracing::warn!(
-            session = %session.id,
-            "the NameNode could not be reached for {:?}: others may have taken this process for dead and its locks away",
-            self.times.lease
-        );
-        // What it made again too late must not count.
-        self.namespace.remove(&file)?;
         self.begin(&mut current).map(drop)
     }
 

@@ -61,6 +61,7 @@ fn who_comes_too_late_begins_another_session() {
     let other = a.sessions.id().unwrap();
     assert_ne!(other, id);
     assert!(b.is_dead(&id) && !b.is_dead(&other));
+    assert!(!name_node.names().contains(&file_of(&id).to_string()));
     pass(&name_node, &[&a, &b], 60_000);
     a.sessions.renew().unwrap();
     assert!(!name_node.names().contains(&file_of(&other).to_string()), "what it made again too late is gone");

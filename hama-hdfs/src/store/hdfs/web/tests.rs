@@ -56,7 +56,9 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>, answer: &dyn Fn(&str, &[u
         let first = first.trim().to_owned();
         let (status, text) = answer(&first, &body);
         seen.lock().unwrap().push(first);
-        let head = format!("HTTP/1.1 {status} Some\r\nContent-Length: {}\r\n\r\n", text.len());
+        // DataNodes say so unasked.
+        let first = if len > 0 { "HTTP/1.1 100 Continue\r\n\r\n" } else { "" };
+        let head = format!("{first}HTTP/1.1 {status} Some\r\nContent-Length: {}\r\n\r\n", text.len());
         if (&stream).write_all(format!("{head}{text}").as_bytes()).is_err() {
             return;
         }
@@ -168,7 +170,7 @@ fn a_file_is_written_where_the_server_says() {
         into.lock().unwrap().extend(body);
         (201, String::new())
     });
-    let location = format!(r#"{{"Location":"http://{}/webhdfs/v1/t/a?op=CREATE&x=1"}}"#, node.address);
+    let location = format!(r#"{{"Location":"http://{}/webhdfs/v1/ü%25+/a?op=CREATE&x=1"}}"#, node.address);
     let server = Server::start(move |_, _| (200, location.clone()));
     upload(&web(&[&server.address]), b"some bytes").unwrap();
     assert_eq!(*taken.lock().unwrap(), b"some bytes");
@@ -179,7 +181,7 @@ fn a_file_is_written_where_the_server_says() {
         assert!(asked.contains(part), "{asked}");
     }
     assert!(asked.contains("excludedatanodes=1.2.3.4%3A5&"), "{asked}");
-    assert_eq!(node.requests(), ["PUT /webhdfs/v1/t/a?op=CREATE&x=1 HTTP/1.1"]);
+    assert_eq!(node.requests(), ["PUT /webhdfs/v1/%C3%BC%25+/a?op=CREATE&x=1 HTTP/1.1"]);
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl Web {
             307 => answer.location.clone(),
             _ => return Err(Refused::Answer(answer)),
         };
-        url.filter(|url| url.starts_with("http://")).ok_or(Refused::Answer(answer))
+        url.filter(|url| url.starts_with("http://")).map(|url| ascii(&url)).ok_or(Refused::Answer(answer))
     }
 
     fn put(&self, url: &str, len: u64, body: &mut Counted<'_>) -> Result<Answer, ureq::Error> {
@@ -130,6 +130,12 @@ impl Read for Counted<'_> {
         self.bytes += read as u64;
         Ok(read)
     }
+}
+
+/// A URL as it may be sent: servers leave letters of other alphabets in it as they are.
+fn ascii(url: &str) -> String {
+    let graphic: Vec<u8> = (b'!'..=b'~').collect();
+    encoded(url, &graphic)
 }
 
 /// The `HOST:PORT` of a URL.
