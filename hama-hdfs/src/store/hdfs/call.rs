@@ -176,8 +176,9 @@ impl NameNode {
         let mut pause = PAUSE;
         for tried in 1.. {
             let left = timeout.saturating_sub(started.elapsed());
-            // One that hangs leaves time for another.
-            let limit = if again { left.min(timeout / 2) } else { left };
+            // One that hangs leaves time for another, where there will be one.
+            let is_last = !self.is_worth_another(&Failed::TimedOut, again);
+            let limit = if is_last { left } else { left.min(timeout / 2) };
             CALLS.fetch_add(1, Ordering::Relaxed);
             let failed = match run(limit, call(self.client())) {
                 Ok(value) => {

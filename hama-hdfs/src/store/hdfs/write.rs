@@ -149,8 +149,9 @@ impl HdfsWriter {
 
     /// Deletes what was given up. What stays is swept when this process is gone.
     fn clear(&self, at: &StorePath) {
-        let (client, path) = (self.names.namenode().client(), self.names.full(at));
-        let cleared = super::call::run(CLEAR, async move { client.delete(&path, false).await });
+        let (namenode, path) = (self.names.namenode(), self.names.full(at));
+        let (client, limit) = (namenode.client(), CLEAR.min(namenode.patience()));
+        let cleared = super::call::run(limit, async move { client.delete(&path, false).await });
         if let Err(error) = cleared {
             tracing::debug!(file = %at, ?error, "an unfinished file stays until it is swept");
         }
