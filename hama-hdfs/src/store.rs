@@ -269,7 +269,13 @@ pub trait StoreReader: Send + Sync + Debug {
 }
 
 /// What holds a lock until it is dropped.
-pub trait LockGuard: Send + Sync + Debug {}
+pub trait LockGuard: Send + Sync + Debug {
+    /// Whether it still holds the lock, as far as that can be told without asking anybody: a process that slept may have
+    /// lost what it locked. Who deletes what it locked asks right before.
+    fn is_held(&self) -> bool {
+        true
+    }
+}
 
 /// How many may hold a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hama_core::{ErrorKind, Result};
+use hama_core::{Error, ErrorKind, Result};
 
 use super::files::{TRIES, repeated};
 use super::layout::{Layout, generation_of};
@@ -160,6 +160,17 @@ fn lock_exclusively(store: &dyn Store, path: &StorePath) -> Result<Option<Box<dy
     }
 }
 
+/// Deletes a file that is locked: a process that slept may have lost the lock, and somebody else have it.
+pub(super) fn delete_locked(store: &dyn Store, path: &StorePath, lock: &dyn LockGuard) -> Result<()> {
+    repeated(|| {
+        if lock.is_held() {
+            return store.delete(path);
+        }
+        let message = format!("cannot delete {path}: the lock of it was lost while this process slept; try again");
+        Err(Error::new(ErrorKind::Conflict, message))
+    })
+}
+
 /// What must stay.
 #[derive(Debug, Default)]
 struct Kept {
@@ -178,8 +189,8 @@ impl Kept {
 
 /// Whether it deleted the pending file.
 fn collect_pending(store: &dyn Store, name: &TableName, path: &StorePath, kept: &mut Kept) -> Result<bool> {
-    if let Some(_lock) = lock_exclusively(store, path)? {
-        return repeated(|| store.delete(path)).map(|()| true);
+    if let Some(lock) = lock_exclusively(store, path)? {
+        return delete_locked(store, path, &*lock).map(|()| true);
     }
     let manifest = read_if_there(store, name, path)?;
     kept.wanted.extend(manifest.as_ref().map(|manifest| manifest.number));
@@ -194,7 +205,7 @@ fn collect_manifest(store: &dyn Store, layout: &Layout, number: u64, kept: &Kept
         return Ok(false);
     }
     match lock_exclusively(store, &path)? {
-        Some(_lock) => repeated(|| store.delete(&path)).map(|()| true),
+        Some(lock) => delete_locked(store, &path, &*lock).map(|()| true),
         None => Ok(false),
     }
 }

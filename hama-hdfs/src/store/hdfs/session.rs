@@ -131,6 +131,11 @@ impl Sessions {
         }
     }
 
+    /// Whether this is the session of this process, and in time.
+    pub(super) fn is_current(&self, id: &SessionId) -> bool {
+        self.current().as_ref().is_some_and(|session| session.id == *id && !self.is_late(session))
+    }
+
     /// Makes the session's file anew, where there is a session. Where it is too late for that another one begins.
     ///
     /// # Errors

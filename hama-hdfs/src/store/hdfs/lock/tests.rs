@@ -252,6 +252,8 @@ fn a_frozen_process_loses_its_locks_after_the_lease_and_its_files() {
     let [a, b] = [0, 1].map(|number| Process::of(&name_node, number));
     let held = a.lock("t/a", Lock::Exclusive).unwrap();
     let unfinished = a.locks.unfinished(&path("t")).unwrap();
+    let is_held = || held.as_ref().unwrap().is_held();
+    assert!(is_held());
     name_node.make(&unfinished, false);
     for (ms, is_free) in [(59_000, false), (2_000, true)] {
         name_node.advance(ms);
@@ -264,10 +266,12 @@ fn a_frozen_process_loses_its_locks_after_the_lease_and_its_files() {
     }
     // It wakes: its clock says so, it begins another session and marks again what it holds.
     a.clock.fetch_add(61_000, Ordering::SeqCst);
+    assert!(!is_held());
     a.locks.sessions.renew().unwrap();
     let session = a.locks.session().unwrap();
     keeper::tests::mark_again(&a.client, &a.locks.sessions, &a.locks.holdings);
     assert!(b.lock("t/a", Lock::Shared).unwrap().is_none());
+    assert!(!is_held(), "somebody had it meanwhile");
     assert!(name_node.names().iter().any(|name| name.contains(&format!("x-{session}"))));
     drop(held);
     assert!(b.lock("t/a", Lock::Exclusive).unwrap().is_some());
