@@ -150,11 +150,11 @@ pub trait Store: Send + Sync + Debug {
     fn unpoint(&self, link: &StorePath, dir: &StorePath) -> Result<()>;
 
     /// Deletes what killed writers left unfinished in a directory (not below it), where the store knows of such; in the
-    /// root what they left of locks too.
+    /// root what they left of locks too. Whether an unfinished file was there.
     ///
     /// # Errors
     /// Those of the store; a directory that is not there is none.
-    fn sweep(&self, dir: &StorePath) -> Result<()>;
+    fn sweep(&self, dir: &StorePath) -> Result<bool>;
 
     /// How many files at once one who reads or writes many of them should have in flight.
     fn files_at_once(&self) -> usize {

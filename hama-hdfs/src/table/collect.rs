@@ -37,7 +37,7 @@ pub struct Collected {
 /// writing stays.
 ///
 /// # Cost
-/// A few small files for each version.
+/// A few small files for each version; lists the files of each generation.
 ///
 /// # Errors
 /// `Data` where a manifest is damaged: then nothing goes that it may name; those of the store.
@@ -45,16 +45,31 @@ pub fn collect(store: &dyn Store, name: &TableName, older_than: Duration) -> Res
     let layout = Layout::new(name);
     // What dead processes left of locks. A commit has no need to look for that in all of the store.
     repeated(|| store.sweep(&StorePath::root()))?;
+    let was_begun = repeated(|| store.sweep(layout.dir()))?;
     let versions = Versions::list(store, &layout)?;
     if versions.latest().is_some() {
-        return collect_before(store, name, unix_seconds().saturating_sub(older_than.as_secs()));
+        let before = unix_seconds().saturating_sub(older_than.as_secs());
+        let collected = collect_before(store, name, before)?;
+        for id in list_generations(store, &layout)? {
+            sweep_generation(store, &layout, id)?;
+        }
+        return Ok(collected);
     }
     if !has_leftovers(store, &layout, &versions)? {
-        return Ok(Collected::default());
+        if was_begun {
+            // A writer was killed before its first file had its name.
+            remove_empty(store, &layout)?;
+        }
+        return Ok(Collected { writers: u64::from(was_begun), ..Collected::default() });
     }
     let collected = collect_before(store, name, 0)?;
     remove_empty(store, &layout)?;
     Ok(collected)
+}
+
+/// Deletes what killed writers left unfinished among the files of a generation.
+pub(super) fn sweep_generation(store: &dyn Store, layout: &Layout, id: GenerationId) -> Result<()> {
+    layout.dirs(id).iter().try_for_each(|dir| repeated(|| store.sweep(dir)).map(drop))
 }
 
 /// Clears a table's directory as far as that goes; what stays is left to the next writing command.

@@ -138,11 +138,12 @@ impl Locks {
         renamed
     }
 
-    /// Deletes the unfinished files of dead sessions in a directory; in the store's own what they left of locks too.
+    /// Deletes the unfinished files of dead sessions in a directory; in the store's own what they left of locks too. Whether
+    /// there was such a file.
     ///
     /// # Errors
     /// Those of the store; a directory that is not there is none.
-    pub(super) fn sweep(&self, dir: &StorePath) -> Result<()> {
+    pub(super) fn sweep(&self, dir: &StorePath) -> Result<bool> {
         let entries = match self.namespace.entries(dir) {
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Invalid) => Vec::new(),
             other => other?,
@@ -158,7 +159,10 @@ impl Locks {
         for (_, name) in unfinished.iter().filter(|(session, _)| dead.contains(session)) {
             self.namespace.remove(&dir.child(name)?)?;
         }
-        if *dir == StorePath::root() { self.sweep_own() } else { Ok(()) }
+        if *dir == StorePath::root() {
+            self.sweep_own()?;
+        }
+        Ok(!dead.is_empty())
     }
 
     /// Clears what dead sessions left in the store's own directory.
