@@ -181,7 +181,8 @@ pub(super) fn delete_locked(store: &dyn Store, path: &StorePath, lock: &dyn Lock
         if lock.is_held() {
             return store.delete(path);
         }
-        let message = format!("cannot delete {path}: the lock of it was lost while this process slept; try again");
+        let message =
+            format!("cannot delete {path}: the lock of it was lost while this process slept; try again");
         Err(Error::new(ErrorKind::Conflict, message))
     })
 }

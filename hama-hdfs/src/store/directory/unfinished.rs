@@ -52,7 +52,9 @@ impl Drop for Temporary {
 /// and what they were to become is a hint. Whether there was one.
 pub(super) fn sweep(directory: &Path) -> io::Result<bool> {
     let entries = match fs::read_dir(directory) {
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(false),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(false);
+        }
         other => other?,
     };
     let mut was_there = false;

@@ -131,7 +131,8 @@ impl Locks {
             Err(error) if error.kind() == ErrorKind::Unavailable => {}
             // It was not done by this call. One before may have done it, so what that marked stays.
             Err(_) => {
-                let added = moving.iter().flat_map(|held| added.iter().filter_map(|number| held.take(*number)));
+                let added =
+                    moving.iter().flat_map(|held| added.iter().filter_map(move |number| held.take(*number)));
                 self.release(added.collect());
             }
         }

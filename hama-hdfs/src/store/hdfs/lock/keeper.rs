@@ -192,7 +192,7 @@ impl Work {
         if let Err(error) = remove(&*self.namespace, &markers) {
             tracing::debug!(%error, "a lock could not be let go, it is tried again");
             self.left.append(&mut markers);
-        } else {
+        } else if !markers.is_empty() {
             self.is_slow.store(false, Ordering::Relaxed);
         }
     }
@@ -243,8 +243,7 @@ pub(super) mod tests {
         let client = name_node.client(0);
         let times = Times { lease: Duration::from_secs(600), ..Times::default() };
         let sessions = Arc::new(Sessions::new(client.clone(), client.clone(), times, Clock::Boot));
-        let marker =
-            Marker::new(&StorePath::new("t/a").unwrap(), Lock::Exclusive, sessions.id().unwrap(), 0);
+        let marker = Marker::new(&StorePath::new("t/a").unwrap(), Lock::Exclusive, sessions.id().unwrap(), 0);
         let mut work = work(&client, &sessions, &Arc::default());
         work.expect(&[marker.clone()]);
         for _ in 0..2 {
