@@ -125,7 +125,7 @@ pub trait Store: Send + Sync + Debug {
     }
 
     /// Locks a file, if that is possible at once. The lock ends with the guard, or with the process: in HDFS at once where
-    /// that can be seen from the host of whoever asks, else a minute later. A process that does not reach HDFS for a minute
+    /// that can be seen from the host of whoever asks, else some 80 s later. A process that does not reach HDFS for a minute
     /// loses its locks and goes on; its commit fails then where somebody has ended it.
     ///
     /// It is bound to the file, not to its name: it goes with the file when that is published. When this returns a
