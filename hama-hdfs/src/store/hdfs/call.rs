@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
@@ -23,6 +23,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How often a call is made at most.
 const TRIES: usize = 40;
+/// Which part of the timeout is waited for a NameNode that another call waited for in vain.
+const SILENT_SHARE: u32 = 8;
 /// How long beyond its end a call may take to notice that.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -74,7 +76,7 @@ pub(super) async fn within<T>(
 ) -> Result<T, Failed> {
     match tokio::time::timeout(limit, future).await {
         Ok(result) => result.map_err(Failed::Said),
-        Err(_) => Err(Failed::TimedOut(limit)),
+        Err(_) => Err(Failed::TimedOut),
     }
 }
 
@@ -90,7 +92,7 @@ pub(super) fn run<T: Send + 'static>(
         Some(Err(_)) => Err(Failed::Panicked),
         None => {
             task.abort();
-            Err(Failed::TimedOut(limit))
+            Err(Failed::TimedOut)
         }
     }
 }
@@ -113,13 +115,16 @@ pub(super) struct NameNode {
     configuration: Configuration,
     client: RwLock<Client>,
     reached: AtomicU8,
+    /// Whether a call waited in vain, and none had an answer since.
+    is_silent: AtomicBool,
 }
 
 impl NameNode {
     /// The one that the configuration leads to. Nothing is asked of it yet.
     pub(super) fn new(configuration: Configuration) -> Result<NameNode> {
         let client = configuration.client()?;
-        Ok(NameNode { configuration, client: RwLock::new(client), reached: AtomicU8::new(NOTHING) })
+        let (reached, is_silent) = (AtomicU8::new(NOTHING), AtomicBool::new(false));
+        Ok(NameNode { configuration, client: RwLock::new(client), reached, is_silent })
     }
 
     /// How it is reached.
@@ -130,6 +135,12 @@ impl NameNode {
     /// How long a call may take, all tries together.
     pub(super) fn timeout(&self) -> Duration {
         self.configuration.timeout
+    }
+
+    /// The same, or less after a call that waited in vain: what clears up behind it must not wait as long again each time.
+    pub(super) fn patience(&self) -> Duration {
+        let timeout = self.timeout();
+        if self.is_silent.load(Ordering::Relaxed) { timeout / SILENT_SHARE } else { timeout }
     }
 
     /// What makes calls.
@@ -161,7 +172,7 @@ impl NameNode {
         F: Future<Output = Result<T, HdfsError>> + Send + 'static,
     {
         let started = Instant::now();
-        let timeout = self.timeout();
+        let timeout = self.patience();
         let mut pause = PAUSE;
         for tried in 1.. {
             let left = timeout.saturating_sub(started.elapsed());
@@ -170,6 +181,7 @@ impl NameNode {
             CALLS.fetch_add(1, Ordering::Relaxed);
             let failed = match run(limit, call(self.client())) {
                 Ok(value) => {
+                    self.is_silent.store(false, Ordering::Relaxed);
                     self.reached.fetch_max(if again { ANSWERED } else { CHANGED }, Ordering::Relaxed);
                     return Ok(value);
                 }
@@ -177,6 +189,9 @@ impl NameNode {
             };
             self.note(&failed);
             let over = tried == TRIES || started.elapsed() + pause >= timeout;
+            if over && !matches!(&failed, Failed::Said(error) if error::is_of_server(error)) {
+                self.is_silent.store(true, Ordering::Relaxed);
+            }
             if over || !self.is_worth_another(&failed, again) {
                 return Err(self.error(&doing(), failed, again));
             }
@@ -188,7 +203,7 @@ impl NameNode {
 
     fn note(&self, failed: &Failed) {
         match failed {
-            Failed::TimedOut(_) => {
+            Failed::TimedOut => {
                 // Its connection may lead nowhere for many minutes more.
                 if let Ok(client) = self.configuration.client() {
                     *self.client.write().unwrap_or_else(PoisonError::into_inner) = client;
@@ -205,7 +220,7 @@ impl NameNode {
     fn is_worth_another(&self, failed: &Failed, again: bool) -> bool {
         let reached = self.reached.load(Ordering::Relaxed);
         match failed {
-            Failed::TimedOut(_) | Failed::Panicked => again && reached > NOTHING,
+            Failed::TimedOut | Failed::Panicked => again && reached > NOTHING,
             Failed::NoThreads(_) => false,
             Failed::Said(error) if error::is_starting(error) => true,
             Failed::Said(error) if error::is_safe_mode(error) => reached == CHANGED,
@@ -230,7 +245,7 @@ mod tests {
     fn a_call_ends_in_time_and_a_panic_is_an_error() {
         let limit = Duration::from_millis(50);
         let hangs = run(limit, std::future::pending::<Result<(), HdfsError>>());
-        assert!(matches!(hangs, Err(Failed::TimedOut(_))), "{hangs:?}");
+        assert!(matches!(hangs, Err(Failed::TimedOut)), "{hangs:?}");
         let panics = run::<()>(limit, async { unreachable!("a defect of the client, for the test") });
         assert!(matches!(panics, Err(Failed::Panicked)), "{panics:?}");
         assert_eq!(run(limit, async { Ok(7) }).unwrap(), 7);

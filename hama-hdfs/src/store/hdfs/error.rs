@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::time::Duration;
 
 use hama_core::{Error, ErrorKind};
 use hdfs_native::HdfsError;
@@ -19,7 +18,7 @@ pub(super) enum Failed {
     /// The client or the server said why.
     Said(HdfsError),
     /// It took longer than this.
-    TimedOut(Duration),
+    TimedOut,
     /// The client has a defect.
     Panicked,
     /// There is nothing to run it on.
@@ -184,7 +183,7 @@ pub(super) fn error(
     let seconds = configuration.timeout.as_secs_f64();
     let ambiguous = if again { "" } else { "; nobody can say whether it was done" };
     match failed {
-        Failed::TimedOut(_) => {
+        Failed::TimedOut => {
             let what = probe::what_listens(configuration).unwrap_or_default();
             Error::new(
                 ErrorKind::Unavailable,

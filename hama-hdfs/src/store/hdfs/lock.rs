@@ -132,7 +132,7 @@ impl Locks {
             // It was not done by this call. One before may have done it, so what that marked stays.
             Err(_) => {
                 let added =
-                    moving.iter().flat_map(|held| added.iter().filter_map(move |number| held.take(*number)));
+                    moving.iter().flat_map(|held| added.iter().filter_map(|number| held.take(*number)));
                 self.release(added.collect());
             }
         }

@@ -149,7 +149,7 @@ impl Web {
     fn ask(&self, path: &StorePath, query: &str) -> Result<Answer, String> {
         let agent = &self.agent;
         self.each(path, query, |url| {
-            agent.get(url).config().timeout_global(Some(self.timeout)).build().call()
+            agent.get(url).config().timeout_global(Some(self.timeout.min(HINT_MAX))).build().call()
         })
     }
 

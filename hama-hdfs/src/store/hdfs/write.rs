@@ -97,7 +97,7 @@ impl HdfsWriter {
         match wait_until(Instant::now() + far, &mut sent.task) {
             Some(Ok(result)) => result,
             Some(Err(_)) => Err(Failed::Panicked),
-            None => Err(Failed::TimedOut(far)),
+            None => Err(Failed::TimedOut),
         }
     }
 
@@ -122,7 +122,7 @@ impl HdfsWriter {
             };
             self.clear(&sent.at);
             let doing = || format!("cannot write {} of {len} bytes", self.names.shown(&self.path));
-            if !may_pass(&failed) || started.elapsed() + pause >= namenode.timeout() {
+            if !may_pass(&failed) || started.elapsed() + pause >= namenode.patience() {
                 return Err(namenode.error(&doing(), failed, true));
             }
             tracing::debug!(file = %self.path, ?failed, "written again");

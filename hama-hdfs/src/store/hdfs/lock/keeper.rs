@@ -245,7 +245,7 @@ pub(super) mod tests {
         let sessions = Arc::new(Sessions::new(client.clone(), client.clone(), times, Clock::Boot));
         let marker = Marker::new(&StorePath::new("t/a").unwrap(), Lock::Exclusive, sessions.id().unwrap(), 0);
         let mut work = work(&client, &sessions, &Arc::default());
-        work.expect(&[marker.clone()]);
+        work.expect(std::slice::from_ref(&marker));
         for _ in 0..2 {
             name_node.make(&marker.path(), true);
             assert!(work.renew());
