@@ -74,7 +74,7 @@ pub(super) async fn within<T>(
 ) -> Result<T, Failed> {
     match tokio::time::timeout(limit, future).await {
         Ok(result) => result.map_err(Failed::Said),
-        Err(_) => Err(Failed::TimedOut(limit)),
+        Err(_) => Err(Failed::TimedOut),
     }
 }
 
@@ -90,7 +90,7 @@ pub(super) fn run<T: Send + 'static>(
         Some(Err(_)) => Err(Failed::Panicked),
         None => {
             task.abort();
-            Err(Failed::TimedOut(limit))
+            Err(Failed::TimedOut)
         }
     }
 }
@@ -188,7 +188,7 @@ impl NameNode {
 
     fn note(&self, failed: &Failed) {
         match failed {
-            Failed::TimedOut(_) => {
+            Failed::TimedOut => {
                 // Its connection may lead nowhere for many minutes more.
                 if let Ok(client) = self.configuration.client() {
                     *self.client.write().unwrap_or_else(PoisonError::into_inner) = client;
@@ -205,7 +205,7 @@ impl NameNode {
     fn is_worth_another(&self, failed: &Failed, again: bool) -> bool {
         let reached = self.reached.load(Ordering::Relaxed);
         match failed {
-            Failed::TimedOut(_) | Failed::Panicked => again && reached > NOTHING,
+            Failed::TimedOut | Failed::Panicked => again && reached > NOTHING,
             Failed::NoThreads(_) => false,
             Failed::Said(error) if error::is_starting(error) => true,
             Failed::Said(error) if error::is_safe_mode(error) => reached == CHANGED,
@@ -230,7 +230,7 @@ mod tests {
     fn a_call_ends_in_time_and_a_panic_is_an_error() {
         let limit = Duration::from_millis(50);
         let hangs = run(limit, std::future::pending::<Result<(), HdfsError>>());
-        assert!(matches!(hangs, Err(Failed::TimedOut(_))), "{hangs:?}");
+        assert!(matches!(hangs, Err(Failed::TimedOut)), "{hangs:?}");
         let panics = run::<()>(limit, async { unreachable!("a defect of the client, for the test") });
         assert!(matches!(panics, Err(Failed::Panicked)), "{panics:?}");
         assert_eq!(run(limit, async { Ok(7) }).unwrap(), 7);

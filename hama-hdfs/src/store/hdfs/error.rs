@@ -1,7 +1,6 @@
 //! What HDFS says when it refuses, as errors of ours: what, where, why in one line, and what to try.
 
 use std::io;
-use std::time::Duration;
 
 use hama_core::{Error, ErrorKind};
 use hdfs_native::HdfsError;
@@ -18,7 +17,7 @@ pub(super) enum Failed {
     /// The client or the server said why.
     Said(HdfsError),
     /// It took longer than this.
-    TimedOut(Duration),
+    TimedOut,
     /// The client has a defect.
     Panicked,
     /// There is nothing to run it on.
@@ -171,7 +170,7 @@ pub(super) fn error(
     let seconds = configuration.timeout.as_secs_f64();
     let ambiguous = if again { "" } else { "; nobody can say whether it was done" };
     match failed {
-        Failed::TimedOut(_) => {
+        Failed::TimedOut => {
             let what = probe::what_listens(configuration).unwrap_or_default();
             Error::new(
                 ErrorKind::Unavailable,

@@ -114,7 +114,7 @@ impl HdfsReader {
                         let text = "the blocks end before the file does".into();
                         return Err(Failed::Said(HdfsError::DataTransferError(text)));
                     }
-                    None => return Err(Failed::TimedOut(timeout)),
+                    None => return Err(Failed::TimedOut),
                 }
             }
             Ok(())

@@ -80,7 +80,7 @@ impl Upload {
         let len = self.send(&mut file).await?;
         match tokio::time::timeout(self.closing, self.close(file, len)).await {
             Ok(result) => result.map_err(Failed::Said),
-            Err(_) => Err(Failed::TimedOut(self.closing)),
+            Err(_) => Err(Failed::TimedOut),
         }
     }
 

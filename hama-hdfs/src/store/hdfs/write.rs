@@ -97,7 +97,7 @@ impl HdfsWriter {
         match wait_until(Instant::now() + far, &mut sent.task) {
             Some(Ok(result)) => result,
             Some(Err(_)) => Err(Failed::Panicked),
-            None => Err(Failed::TimedOut(far)),
+            None => Err(Failed::TimedOut),
         }
     }
 
