@@ -8,6 +8,7 @@
 mod harness;
 mod lease;
 mod store;
+mod upload;
 
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
@@ -20,8 +21,12 @@ use xtask::hdfs::{self, Hdfs, Options, Services};
 pub(crate) type Test = (&'static str, fn());
 
 /// All tests, by file. A name in here is enough for a test to run.
-const TESTS: &[(&str, &[Test])] =
-    &[("harness", harness::TESTS), ("lease", lease::TESTS), ("store", store::TESTS)];
+const TESTS: &[(&str, &[Test])] = &[
+    ("harness", harness::TESTS),
+    ("lease", lease::TESTS),
+    ("store", store::TESTS),
+    ("upload", upload::TESTS),
+];
 
 static SHARED: OnceLock<Hdfs> = OnceLock::new();
 static OWN: Mutex<()> = Mutex::new(());
