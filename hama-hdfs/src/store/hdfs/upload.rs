@@ -223,7 +223,7 @@ mod tests {
             drop(of_other);
         });
         let _asked = own.try_acquire().unwrap();
-        runtime.block_on(turn(&all, &own, STALL)).unwrap();
+        drop(runtime.block_on(turn(&all, &own, STALL)).unwrap());
     }
 
     #[test]
