@@ -117,7 +117,8 @@ fn faults_of_the_namenode() {
     assert!(hdfs.live_datanodes().is_err());
     hdfs.start_namenode().unwrap();
     assert!(hdfs.start_namenode().unwrap_err().contains("runs"));
-    assert_eq!(read(&hdfs, "/kept").unwrap(), b"kept");
+    // DataNodes notice by the first call that fails that their connections are gone.
+    until("it is read again", || read(&hdfs, "/kept").is_ok_and(|bytes| bytes == b"kept"));
 
     hdfs.safe_mode(true).unwrap();
     assert!(put(&hdfs, "/late", b"late").unwrap_err().contains("SafeModeException"));
@@ -135,7 +136,7 @@ fn faults_of_the_namenode() {
     });
     assert_eq!(asked, Ok(1));
     hdfs.restart().unwrap();
-    assert_eq!(read(&hdfs, "/late").unwrap(), b"late");
+    until("it is read after all", || read(&hdfs, "/late").is_ok_and(|bytes| bytes == b"late"));
 }
 
 fn permissions_hold() {
@@ -157,7 +158,7 @@ fn a_disk_is_full() {
     // The NameNode takes no block that would not fit whole.
     let small = Options { settings: vec![("dfs.blocksize".to_owned(), "1048576".to_owned())], ..small };
     let (hdfs, _turn) = own(small);
-    put(&hdfs, "/small", &[1; 1000]).unwrap();
+    until("a small file has room", || put(&hdfs, "/small", &[1; 1000]).is_ok());
     put(&hdfs, "/large", &vec![2; 32 << 20]).unwrap_err();
     assert_eq!(read(&hdfs, "/small").unwrap(), [1; 1000]);
     let volume = hdfs.data_dir(0);

@@ -151,8 +151,10 @@ fn names_below(url: &StoreUrl, dir: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut open = vec![format!("/{folder}/{dir}").trim_end_matches('/').to_owned()];
     while let Some(folder) = open.pop() {
-        let Ok(reply) = xtask::hdfs::web::webhdfs(&web, "GET", &folder, "op=LISTSTATUS", &[]) else {
-            continue;
+        let reply = match xtask::hdfs::web::webhdfs("GET", &web, &folder, "op=LISTSTATUS", &[]) {
+            Ok(reply) => reply,
+            Err(why) if why.contains("FileNotFoundException") => continue,
+            Err(why) => unreachable!("{folder} cannot be listed: {why}"),
         };
         for entry in reply.json()["FileStatuses"]["FileStatus"].as_array().unwrap() {
             let name = format!("{folder}/{}", entry["pathSuffix"].as_str().unwrap());

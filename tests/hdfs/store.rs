@@ -72,10 +72,10 @@ fn tables_live_there() {
     let collected = hama::table::collect(&**hama.store(), &name, Duration::ZERO).unwrap();
     assert_eq!(collected.versions, 1);
     assert_eq!(hama::table::list(&**hama.store()).unwrap().len(), 2);
+    drop(a);
     for name in ["a", "c"] {
         hama::table::remove(&**hama.store(), &TableName::new(name).unwrap()).unwrap();
     }
-    drop(a);
     assert!(hama.store().list(&StorePath::root()).unwrap().is_empty());
 }
 

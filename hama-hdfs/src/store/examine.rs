@@ -99,6 +99,7 @@ impl Examination {
         let opened = if make { super::create(url) } else { super::open(url) };
         if let Err(error) = &opened
             && error.kind() == ErrorKind::NotFound
+            && !make
         {
             let advice = "the first command that writes makes it; --make makes it now, to try the rest";
             self.findings.push(Finding::doubtful("store", "there is none there yet", advice));

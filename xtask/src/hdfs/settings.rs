@@ -51,6 +51,8 @@ pub(super) fn write(home: &Path, options: &Options, addresses: &Addresses) -> Re
         ("dfs.permissions.enabled", options.permissions.to_string()),
         ("dfs.replication", options.replication.to_string()),
         // A DataNode that says nothing for 3 s is avoided by readers, and after 12 s it is dead.
+        // The writer's own host takes the first replica, however busy this machine is.
+        ("dfs.namenode.redundancy.considerLoad", "false".to_owned()),
         ("dfs.heartbeat.interval", "1s".to_owned()),
         ("dfs.namenode.heartbeat.recheck-interval", "1000".to_owned()),
         ("dfs.namenode.stale.datanode.interval", "3000".to_owned()),

@@ -128,13 +128,21 @@ impl Names {
     /// Gives a file another name, which nothing has.
     pub(super) fn rename(&self, from: &StorePath, to: &StorePath) -> Result<()> {
         let (full_from, full_to) = (self.full(from), self.full(to));
-        self.namenode.change(
+        let renamed = self.namenode.change(
             || format!("cannot rename {} to {to}", self.shown(from)),
             move |client| {
                 let (from, to) = (full_from.clone(), full_to.clone());
                 async move { client.rename(&from, &to, false).await }
             },
-        )
+        );
+        match renamed {
+            // The NameNode has no words of its own for that. A file cannot have become it.
+            Err(e) if e.kind() == ErrorKind::Unavailable && self.look(to).is_ok_and(|found| found.isdir) => {
+                let message = format!("cannot rename {} to {to}: that is a directory", self.shown(from));
+                Err(Error::new(ErrorKind::Exists, message).with_source(e))
+            }
+            other => other,
+        }
     }
 
     /// Deletes a file or a directory, with all that is in it where `all` says so; fine where nothing is there.
