@@ -6,10 +6,13 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 use std::{io::BufRead, io::BufReader, thread};
 
+use hama::Host;
+use hama::table::StorePath;
+use hama::table::store::{self, CreateHint};
 use serde_json::Value;
-use xtask::hdfs::{self, Hdfs, Options};
+use xtask::hdfs::{Hdfs, Options};
 
-use crate::{Test, no_hosts, own, shared, skips, turn};
+use crate::{Test, no_hosts, own, shared, turn};
 
 pub(crate) const TESTS: &[Test] = &[
     ("files_are_written_and_read", files_are_written_and_read),
@@ -18,7 +21,6 @@ pub(crate) const TESTS: &[Test] = &[
     ("faults_of_datanodes", faults_of_datanodes),
     ("faults_of_the_namenode", faults_of_the_namenode),
     ("permissions_hold", permissions_hold),
-    ("a_disk_is_full", a_disk_is_full),
     ("what_cannot_start_says_why", what_cannot_start_says_why),
     ("nothing_is_left", nothing_is_left),
 ];
@@ -85,9 +87,12 @@ fn a_file_lies_on_its_writers_host() {
     }
     let hdfs = shared();
     for index in 0..3 {
-        let path = format!("/harness/on-{index}");
-        hdfs::web::webhdfs("PUT", &hdfs.web_on(index), &path, "op=CREATE&overwrite=true", b"here").unwrap();
-        assert_eq!(hosts_of(hdfs, &path), [hdfs.host(index)]);
+        let store = store::create(&format!("{}/harness/on", hdfs.url_on(index)).parse().unwrap()).unwrap();
+        let path = StorePath::new(&format!("file-{index}")).unwrap();
+        let mut file = store.create(&path, CreateHint::new(4, &Host::local())).unwrap();
+        file.write(b"here").unwrap();
+        file.close().unwrap();
+        assert_eq!(hosts_of(hdfs, &format!("/harness/on/file-{index}")), [hdfs.host(index)]);
     }
 }
 
@@ -148,23 +153,6 @@ fn permissions_hold() {
     hdfs.admin(&["-setQuota", "1", "/mine"]).unwrap();
     let full = hdfs.tool("org.apache.hadoop.fs.FsShell", &["-mkdir", "/mine/more"]);
     assert!(full.unwrap_err().contains("quota"));
-}
-
-fn a_disk_is_full() {
-    if skips("a_disk_is_full", hdfs::may_mount()) {
-        return;
-    }
-    let small = Options { datanodes: 1, small_volume: Some((0, 24 << 20)), ..Options::default() };
-    // The NameNode takes no block that would not fit whole.
-    let small = Options { settings: vec![("dfs.blocksize".to_owned(), "1048576".to_owned())], ..small };
-    let (hdfs, _turn) = own(small);
-    until("a small file has room", || put(&hdfs, "/small", &[1; 1000]).is_ok());
-    put(&hdfs, "/large", &vec![2; 32 << 20]).unwrap_err();
-    assert_eq!(read(&hdfs, "/small").unwrap(), [1; 1000]);
-    let volume = hdfs.data_dir(0);
-    drop(hdfs);
-    let mounts = fs::read_to_string("/proc/mounts").unwrap();
-    assert!(!mounts.contains(volume.to_str().unwrap()), "{mounts}");
 }
 
 fn what_cannot_start_says_why() {

@@ -140,7 +140,7 @@ pub(super) fn reason(error: &HdfsError) -> (ErrorKind, String) {
             "PathComponentTooLongException" => (Invalid, format!("a name in its path is too long: {line}")),
             "MaxDirectoryItemsExceededException" => (OutOfSpace, format!("its directory is full: {line}")),
             "StandbyException" => (Unavailable, "none of the NameNodes is the active one".into()),
-            _ if line.contains("block size is less than") => (
+            _ if line.contains("is less than configured minimum value") => (
                 Invalid,
                 format!(
                     "{line}; hdfs-site.xml in HADOOP_CONF_DIR says dfs.namenode.fs-limits.min-block-size"
