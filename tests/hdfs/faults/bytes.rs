@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use super::{Bench, Trial};
 
-/// A table of one shard.
 const MAKE: &str = "matrix random t --rows 1500 --cols 1500 --seed 2 --replace";
 const READERS: [&str; 3] = ["matrix check t", "matrix export t t.npy", "matrix multiply t t --output u"];
 
@@ -59,7 +58,7 @@ fn told(bench: &Bench, shard: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The path of the only shard of table `t`, and the files of its block.
+/// The path of a shard of table `t`, and the files of its block.
 fn replicas(bench: &Bench) -> Result<(String, Vec<PathBuf>), String> {
     let files = bench.files("/faults/t")?;
     let shard = files.iter().find(|file| file.contains("/values/c.")).ok_or("no shard")?;

@@ -14,7 +14,7 @@ const HAMA: &str = env!("CARGO_BIN_EXE_hama");
 /// How long a command may take beside what it waits for, however slow the machine is.
 const WORK: Duration = Duration::from_secs(60);
 
-/// What the cases begin with. The product lies in two shards.
+/// What the cases begin with. The product lies in several shards.
 const SETUP: [&str; 7] = [
     "matrix random a --rows 1500 --cols 1500 --seed 1",
     "matrix multiply a a --output product --grid 2x1x1 --peers 2",
@@ -57,7 +57,7 @@ impl Place {
     pub(super) fn set_up(&self) -> Result<(), String> {
         self.prepare(&SETUP)?;
         let shards = self.info("product")?.unwrap_or_default()["shards"].as_u64();
-        if shards == Some(2) { Ok(()) } else { Err(format!("the product has {shards:?} shards")) }
+        if shards > Some(1) { Ok(()) } else { Err(format!("the product has {shards:?} shards")) }
     }
 
     /// Where commands write files.
