@@ -43,6 +43,7 @@ const PLACES: &[(&str, &str)] = &[
     ("roxmltree", "hama-hdfs/src/store/hdfs/config.rs"),
     ("tokio", "hama-hdfs/src/store/hdfs"),
     ("ureq", "hama-hdfs/src/store/hdfs/web"),
+    ("whoami", "hama-hdfs/src/store/hdfs/web"),
     ("clap", "src/cli"),
     ("clap_complete", "src/cli/completions.rs"),
     ("clap_mangen", "src/cli/man.rs"),

@@ -18,6 +18,7 @@ mod random;
 #[path = "../torture/running.rs"]
 mod running;
 mod store;
+mod upload;
 
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ const TESTS: &[(&str, &[Test])] = &[
     ("harness", harness::TESTS),
     ("lease", lease::TESTS),
     ("store", store::TESTS),
+    ("upload", upload::TESTS),
 ];
 
 static SHARED: OnceLock<Hdfs> = OnceLock::new();

@@ -6,6 +6,7 @@
 mod call;
 mod config;
 mod error;
+mod lane;
 mod lock;
 mod names;
 mod namespace;

@@ -17,16 +17,19 @@ use tokio::runtime::Runtime;
 
 use super::config::Configuration;
 use super::error::{self, Failed};
+use super::lane::Lanes;
+use super::probe;
 
 /// How long before a call is made again; it doubles, up to the second.
 const PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How often a call is made at most.
 const TRIES: usize = 40;
-/// Which part of the timeout is waited for a NameNode that another call waited for in vain.
-const SILENT_SHARE: u32 = 8;
 /// How long beyond its end a call may take to notice that.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long a call may take after one that was not answered in all its time, until one is answered. Whoever gives up a job
+/// makes many calls more, and they do not wait for as long each.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// The threads that all clients of this process run on: their own, so that callers may be anywhere.
 pub(super) fn runtime() -> Result<&'static Runtime> {
@@ -114,8 +117,9 @@ const CHANGED: u8 = 2;
 pub(super) struct NameNode {
     configuration: Configuration,
     client: RwLock<Client>,
+    lanes: Arc<Lanes>,
     reached: AtomicU8,
-    /// Whether a call waited in vain, and none had an answer since.
+    /// Whether the last call that is over used up its time.
     is_silent: AtomicBool,
 }
 
@@ -123,8 +127,13 @@ impl NameNode {
     /// The one that the configuration leads to. Nothing is asked of it yet.
     pub(super) fn new(configuration: Configuration) -> Result<NameNode> {
         let client = configuration.client()?;
-        let (reached, is_silent) = (AtomicU8::new(NOTHING), AtomicBool::new(false));
-        Ok(NameNode { configuration, client: RwLock::new(client), reached, is_silent })
+        Ok(NameNode {
+            configuration,
+            client: RwLock::new(client),
+            lanes: Arc::default(),
+            reached: AtomicU8::new(NOTHING),
+            is_silent: AtomicBool::new(false),
+        })
     }
 
     /// How it is reached.
@@ -137,10 +146,22 @@ impl NameNode {
         self.configuration.timeout
     }
 
-    /// The same, or less after a call that waited in vain: what clears up behind it must not wait as long again each time.
+    /// Whether the last call that is over used up its time.
+    pub(super) fn is_silent(&self) -> bool {
+        self.is_silent.load(Ordering::Relaxed)
+    }
+
+    /// How long a call may take now: less where the NameNode is silent.
     pub(super) fn patience(&self) -> Duration {
-        let timeout = self.timeout();
-        if self.is_silent.load(Ordering::Relaxed) { timeout / SILENT_SHARE } else { timeout }
+        match self.is_silent() {
+            true => self.timeout().min(SILENCE),
+            false => self.timeout(),
+        }
+    }
+
+    /// What uploads run on.
+    pub(super) fn lanes(&self) -> &Arc<Lanes> {
+        &self.lanes
     }
 
     /// What makes calls.
@@ -173,27 +194,30 @@ impl NameNode {
     {
         let started = Instant::now();
         let timeout = self.patience();
+        let is_last = timeout < self.timeout();
         let mut pause = PAUSE;
         for tried in 1.. {
             let left = timeout.saturating_sub(started.elapsed());
-            // One that hangs leaves time for another.
-            let limit = if again { left.min(timeout / 2) } else { left };
+            // One that hangs leaves time for another, where there will be one.
+            let has_next = !is_last && self.is_worth_another(&Failed::TimedOut, again);
+            let limit = if has_next { left.min(timeout / 2) } else { left };
             CALLS.fetch_add(1, Ordering::Relaxed);
             let failed = match run(limit, call(self.client())) {
                 Ok(value) => {
-                    self.is_silent.store(false, Ordering::Relaxed);
                     self.reached.fetch_max(if again { ANSWERED } else { CHANGED }, Ordering::Relaxed);
+                    self.is_silent.store(false, Ordering::Relaxed);
                     return Ok(value);
                 }
                 Err(failed) => failed,
             };
             self.note(&failed);
-            let over = tried == TRIES || started.elapsed() + pause >= timeout;
-            if over && !matches!(&failed, Failed::Said(error) if error::is_of_server(error)) {
-                self.is_silent.store(true, Ordering::Relaxed);
-            }
-            if over || !self.is_worth_another(&failed, again) {
-                return Err(self.error(&doing(), failed, again));
+            let over = is_last || tried == TRIES || started.elapsed() + pause >= timeout;
+            let is_worth_another = self.is_worth_another(&failed, again);
+            if over || !is_worth_another {
+                let is_timeout = matches!(failed, Failed::TimedOut);
+                let error = self.error(&doing(), failed, again);
+                self.is_silent.store(is_worth_another || is_timeout, Ordering::Relaxed);
+                return Err(error);
             }
             thread::sleep(pause);
             pause = (pause * 2).min(PAUSE_MAX);
@@ -201,7 +225,8 @@ impl NameNode {
         Err(Error::internal("a call was made no more"))
     }
 
-    fn note(&self, failed: &Failed) {
+    /// Learns from a call that failed.
+    pub(super) fn note(&self, failed: &Failed) {
         match failed {
             Failed::TimedOut => {
                 // Its connection may lead nowhere for many minutes more.
@@ -221,7 +246,7 @@ impl NameNode {
         let reached = self.reached.load(Ordering::Relaxed);
         match failed {
             Failed::TimedOut | Failed::Panicked => again && reached > NOTHING,
-            Failed::NoThreads(_) => false,
+            Failed::NoThreads(_) | Failed::Stalled(_) | Failed::Broken(_) => false,
             Failed::Said(error) if error::is_starting(error) => true,
             Failed::Said(error) if error::is_safe_mode(error) => reached == CHANGED,
             Failed::Said(error) if error::is_refused(error) => reached > NOTHING,
@@ -233,13 +258,20 @@ impl NameNode {
     /// The error of a call that failed for good.
     pub(super) fn error(&self, doing: &str, failed: Failed, again: bool) -> Error {
         let never = self.reached.load(Ordering::Relaxed) == NOTHING;
-        error::error(doing, failed, &self.configuration, never, again)
+        let is_asked = match &failed {
+            Failed::TimedOut => !self.is_silent(),
+            Failed::Said(HdfsError::IOError(_)) => never,
+            _ => false,
+        };
+        let listens = is_asked.then(|| probe::what_listens(&self.configuration)).flatten();
+        error::error(doing, failed, &self.configuration, &listens.unwrap_or_default(), again)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::hdfs::config::tests::configuration;
 
     #[test]
     fn a_call_ends_in_time_and_a_panic_is_an_error() {
@@ -249,6 +281,38 @@ mod tests {
         let panics = run::<()>(limit, async { unreachable!("a defect of the client, for the test") });
         assert!(matches!(panics, Err(Failed::Panicked)), "{panics:?}");
         assert_eq!(run(limit, async { Ok(7) }).unwrap(), 7);
+    }
+
+    #[test]
+    fn one_call_waits_for_a_silent_namenode_and_the_next_ones_hardly() {
+        let mut configuration = configuration("hdfs://127.0.0.1:1/x", &[]);
+        configuration.timeout = SILENCE * 2;
+        let namenode = NameNode::new(configuration).unwrap();
+        let count = AtomicU64::new(0);
+        let hangs = || {
+            count.store(0, Ordering::Relaxed);
+            let started = Instant::now();
+            let call = |_| {
+                count.fetch_add(1, Ordering::Relaxed);
+                std::future::pending::<Result<(), HdfsError>>()
+            };
+            let error = namenode.repeat(|| "cannot look".into(), call).unwrap_err();
+            assert!(error.message().contains("no answer of 127.0.0.1:1 within 4 s"), "{error}");
+            (started.elapsed(), count.load(Ordering::Relaxed))
+        };
+        let answers = || namenode.repeat(String::new, |_| async { Ok(7) });
+        assert_eq!(answers().unwrap(), 7);
+        let (first, _) = hangs();
+        assert!(first >= SILENCE * 2 - PAUSE_MAX, "{first:?}");
+        assert_eq!((namenode.patience(), hangs().1), (SILENCE, 1));
+        assert_eq!(answers().unwrap(), 7);
+        assert_eq!(namenode.patience(), SILENCE * 2);
+        assert!(hangs().1 > 1);
+        // A refusal is an answer too.
+        let refused =
+            |_| async { Err::<(), _>(HdfsError::RPCError("a.b.AccessControlException".into(), "x".into())) };
+        namenode.repeat(String::new, refused).unwrap_err();
+        assert_eq!(namenode.patience(), SILENCE * 2);
     }
 
     #[test]

@@ -7,11 +7,15 @@ use std::time::Duration;
 
 use hama_core::{Error, Result};
 use hdfs_native::{Client, ClientBuilder};
+use tokio::runtime::Handle;
 
 use super::call::runtime;
 use super::error::reason;
 use crate::url::HdfsPlace;
 
+/// HDFS takes no smaller blocks unless it is told to, and only multiples of its checksums' unit.
+const BLOCK_BYTES_MIN: u64 = 1 << 20;
+const BLOCK_UNIT: u64 = 512;
 /// The port of a NameNode's RPC where the URL names none.
 const PORT: u16 = 8020;
 /// The largest file of a configuration, in bytes.
@@ -109,6 +113,11 @@ impl Configuration {
 
     /// A client with connections of its own.
     pub(super) fn client(&self) -> Result<Client> {
+        self.client_on(runtime()?.handle())
+    }
+
+    /// The same, on other threads.
+    pub(super) fn client_on(&self, threads: &Handle) -> Result<Client> {
         let url = match self.single_address() {
             Some(address) => format!("hdfs://{address}"),
             None => format!("hdfs://{}", self.place.host),
@@ -128,7 +137,7 @@ impl Configuration {
             .with_url(url)
             .with_config_dir("/dev/null")
             .with_config(keys)
-            .with_io_runtime(runtime()?.handle().clone());
+            .with_io_runtime(threads.clone());
         if let Some(user) = self.user() {
             builder = builder.with_user(user);
         }
@@ -136,6 +145,14 @@ impl Configuration {
             let (kind, why) = reason(&e);
             Error::new(kind, format!("cannot open the store {}: {why}", self.place))
         })
+    }
+
+    /// The size of the block that a file of about `len` bytes fills, as far as the configuration permits one.
+    pub(super) fn block_bytes(&self, len: u64) -> u64 {
+        let key = |key: &str, usual| self.keys.get(key).and_then(|value| value.parse().ok()).unwrap_or(usual);
+        let unit = key("dfs.bytes-per-checksum", BLOCK_UNIT).clamp(1, 1 << 20);
+        let least = key("dfs.namenode.fs-limits.min-block-size", BLOCK_BYTES_MIN).clamp(unit, 1 << 30);
+        len.max(least).next_multiple_of(unit)
     }
 
     /// How long a DataNode may give or take nothing before another one is tried.
@@ -188,10 +205,10 @@ pub(super) fn parse_keys(text: &str) -> Result<Vec<(String, String)>, roxmltree:
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn configuration(url: &str, keys: &[(&str, &str)]) -> Configuration {
+    pub(in crate::store::hdfs) fn configuration(url: &str, keys: &[(&str, &str)]) -> Configuration {
         let place = HdfsPlace::parse(url, url.strip_prefix("hdfs:").unwrap()).unwrap();
         let keys = keys.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         Configuration { place, timeout: Duration::from_secs(30), options: HdfsOptions::DEFAULT, keys }
@@ -208,6 +225,25 @@ mod tests {
         assert!(service.client().is_ok());
         let nobody = configuration("hdfs://mycluster/x", &keys[..1]).client().unwrap_err();
         assert!(nobody.message().contains("No NameNode"), "{nobody}");
+    }
+
+    #[test]
+    fn a_file_is_one_block() {
+        let usual = configuration("hdfs://nn/x", &[]);
+        for (len, block) in [
+            (0, 1 << 20),
+            (1, 1 << 20),
+            (1 << 20, 1 << 20),
+            ((1 << 20) + 1, (1 << 20) + 512),
+            (8_003_652, 8_003_968),
+        ] {
+            assert_eq!(usual.block_bytes(len), block);
+        }
+        let keys = [("dfs.namenode.fs-limits.min-block-size", "4000000"), ("dfs.bytes-per-checksum", "4096")];
+        let large = configuration("hdfs://nn/x", &keys);
+        assert_eq!((large.block_bytes(7), large.block_bytes(4_001_793)), (4_001_792, 4_005_888));
+        let odd = [("dfs.namenode.fs-limits.min-block-size", "1m"), ("dfs.bytes-per-checksum", "0")];
+        assert_eq!(configuration("hdfs://nn/x", &odd).block_bytes(7), 1 << 20);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use hama_core::{Error, ErrorKind};
 use hdfs_native::HdfsError;
 
 use super::config::Configuration;
-use super::probe;
 
 /// The longest line of a server that is shown.
 const LINE_LEN_MAX: usize = 300;
@@ -17,12 +17,27 @@ const LINE_LEN_MAX: usize = 300;
 pub(super) enum Failed {
     /// The client or the server said why.
     Said(HdfsError),
-    /// It took longer than this.
+    /// The NameNode did not answer in time.
     TimedOut,
+    /// The DataNodes took or gave nothing for so long.
+    Stalled(Duration),
+    /// The way to the DataNodes broke.
+    Broken(io::Error),
     /// The client has a defect.
     Panicked,
     /// There is nothing to run it on.
     NoThreads(String),
+}
+
+impl Failed {
+    /// The same of a step that talks to DataNodes, which were silent for so long.
+    pub(super) fn of_data(self, stall: Duration) -> Failed {
+        match self {
+            Failed::TimedOut => Failed::Stalled(stall),
+            Failed::Said(HdfsError::IOError(error)) => Failed::Broken(error),
+            other => other,
+        }
+    }
 }
 
 /// The name of the Java class of a server's error, without its package, and the first line of what it says.
@@ -74,6 +89,11 @@ impl fmt::Display for SafeMode {
 
 impl std::error::Error for SafeMode {}
 
+/// Whether the NameNode says that nobody has the file open to be written.
+pub(super) fn is_not_open(error: &HdfsError) -> bool {
+    is_class(error, &["LeaseExpiredException"])
+}
+
 /// Whether nobody listened, so that nothing was asked.
 pub(super) fn is_refused(error: &HdfsError) -> bool {
     matches!(error, HdfsError::IOError(e) if e.kind() == io::ErrorKind::ConnectionRefused)
@@ -96,6 +116,7 @@ pub(super) fn reason(error: &HdfsError) -> (ErrorKind, String) {
     use ErrorKind::{Data, Exists, Internal, Invalid, NotFound, OutOfSpace, Unavailable};
     if let Some((class, line)) = said(error) {
         return match class {
+            "FileNotFoundException" if line.contains("not a file") => (Invalid, "it is a directory".into()),
             "FileNotFoundException" => (NotFound, "it is not there".into()),
             "FileAlreadyExistsException" | "AlreadyBeingCreatedException" => {
                 (Exists, "it is there already".into())
@@ -119,6 +140,12 @@ pub(super) fn reason(error: &HdfsError) -> (ErrorKind, String) {
             "PathComponentTooLongException" => (Invalid, format!("a name in its path is too long: {line}")),
             "MaxDirectoryItemsExceededException" => (OutOfSpace, format!("its directory is full: {line}")),
             "StandbyException" => (Unavailable, "none of the NameNodes is the active one".into()),
+            _ if line.contains("block size is less than") => (
+                Invalid,
+                format!(
+                    "{line}; hdfs-site.xml in HADOOP_CONF_DIR says dfs.namenode.fs-limits.min-block-size"
+                ),
+            ),
             _ if line.contains("0 datanode(s) running") => {
                 (Unavailable, format!("no DataNode is there: {line}"))
             }
@@ -170,26 +197,34 @@ fn unread(text: &str) -> String {
     )
 }
 
-/// The error of what failed for good while `doing` something. `never` says that the NameNode has not answered anything
-/// so far, `again` that the call may be repeated, so that nobody has to know whether it was done.
+/// The error of what failed for good while `doing` something. `listens` says what was found where the NameNode should be,
+/// `again` that the call may be repeated, so that nobody has to know whether it was done.
 pub(super) fn error(
     doing: &str,
     failed: Failed,
     configuration: &Configuration,
-    never: bool,
+    listens: &str,
     again: bool,
 ) -> Error {
     let address = configuration.shown_address();
     let seconds = configuration.timeout.as_secs_f64();
     let ambiguous = if again { "" } else { "; nobody can say whether it was done" };
     match failed {
-        Failed::TimedOut => {
-            let what = probe::what_listens(configuration).unwrap_or_default();
-            Error::new(
-                ErrorKind::Unavailable,
-                format!("{doing}: no answer of {address} within {seconds} s (--timeout){what}{ambiguous}"),
-            )
-        }
+        Failed::TimedOut => Error::new(
+            ErrorKind::Unavailable,
+            format!("{doing}: no answer of {address} within {seconds} s (--timeout){listens}{ambiguous}"),
+        ),
+        Failed::Stalled(stall) => Error::new(
+            ErrorKind::Unavailable,
+            format!(
+                "{doing}: no byte went between here and its DataNodes for {} s, {seconds} s in all (--timeout)",
+                stall.as_secs_f64()
+            ),
+        ),
+        Failed::Broken(why) => Error::new(
+            ErrorKind::Unavailable,
+            format!("{doing}: cannot talk to the DataNodes that {address} names, or not to it: {why}"),
+        ),
         Failed::Panicked => Error::new(
             ErrorKind::Unavailable,
             format!("{doing}: the client of HDFS failed, which is a defect of it{ambiguous}"),
@@ -197,12 +232,10 @@ pub(super) fn error(
         Failed::NoThreads(why) => Error::new(ErrorKind::Unavailable, format!("{doing}: {why}")),
         Failed::Said(error @ HdfsError::IOError(_)) => {
             let (kind, why) = reason(&error);
-            let hint =
-                if never { probe::what_listens(configuration).unwrap_or_default() } else { String::new() };
             let ambiguous = if is_refused(&error) { "" } else { ambiguous };
             Error::new(
                 kind,
-                format!("{doing}: cannot talk to the NameNode at {address}: {why}{hint}{ambiguous}"),
+                format!("{doing}: cannot talk to the NameNode at {address}: {why}{listens}{ambiguous}"),
             )
         }
         Failed::Said(error) => {
@@ -216,6 +249,7 @@ pub(super) fn error(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::hdfs::config::tests::configuration;
 
     fn rpc(class: &str, text: &str) -> HdfsError {
         HdfsError::RPCError(class.into(), text.into())
@@ -273,12 +307,42 @@ mod tests {
                 ErrorKind::Unavailable,
                 "no DataNode is there",
             ),
+            (
+                "java.io.FileNotFoundException",
+                "Path is not a file: /x\n\tat",
+                ErrorKind::Invalid,
+                "a directory",
+            ),
+            (
+                "java.io.IOException",
+                "Specified block size is less than configured minimum value (dfs.namenode.fs-limits.min-block-size): 1 < 2",
+                ErrorKind::Invalid,
+                "1 < 2",
+            ),
             ("what.Ever", "java.io.IOException: odd\nstack", ErrorKind::Unavailable, "Ever: odd"),
         ] {
             let (is, why) = reason(&rpc(class, text));
             assert_eq!(is, kind, "{class}");
             assert!(why.contains(said) && !why.contains('\n'), "{class}: {why}");
         }
+    }
+
+    #[test]
+    fn trouble_of_datanodes_is_not_said_of_the_namenode() {
+        let configuration = configuration("hdfs://nn:1/x", &[]);
+        let stall = Duration::from_secs(5);
+        let refused = || HdfsError::IOError(io::ErrorKind::ConnectionRefused.into());
+        let said = |failed: Failed| error("cannot write x", failed, &configuration, "", true).to_string();
+        for (failed, part) in [
+            (Failed::TimedOut, "DataNodes for 5 s"),
+            (Failed::Said(refused()), "cannot talk to the DataNodes"),
+        ] {
+            let said = said(failed.of_data(stall));
+            assert!(said.contains(part) && !said.contains("no answer of"), "{said}");
+        }
+        assert!(said(Failed::Said(refused())).contains("talk to the NameNode at nn:1"));
+        let full = rpc("java.io.IOException", "File /x could only be written to 0 nodes");
+        assert!(said(Failed::Said(full).of_data(stall)).contains("no DataNode takes"));
     }
 
     #[test]

@@ -15,8 +15,9 @@ use super::call::{NameNode, runtime, wait_until};
 use super::error::Failed;
 use crate::store::StoreReader;
 
-/// The largest file that is read when it is opened. HDFS deletes blocks while a file is open; small files stay so.
-const WHOLE_BYTES: u64 = 1 << 20;
+/// The largest file that is read when it is opened. HDFS deletes blocks while a file is open; manifests stay so. A table may
+/// have many files open, which hold that much each.
+const WHOLE_BYTES: u64 = 64 << 10;
 /// Bytes that are asked for at a time: so many may wait in memory for the one who reads.
 const REQUEST_BYTES: usize = 2 << 20;
 /// How long before a range is asked for again.
@@ -109,12 +110,12 @@ impl HdfsReader {
                         *done += bytes.len();
                         take(bytes);
                     }
-                    Some(Some(Err(error))) => return Err(Failed::Said(error)),
+                    Some(Some(Err(error))) => return Err(Failed::Said(error).of_data(timeout)),
                     Some(None) => {
                         let text = "the blocks end before the file does".into();
                         return Err(Failed::Said(HdfsError::DataTransferError(text)));
                     }
-                    None => return Err(Failed::TimedOut),
+                    None => return Err(Failed::Stalled(timeout)),
                 }
             }
             Ok(())

@@ -6,18 +6,24 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hama_core::{Error, Result};
 use tokio::sync::watch;
 
-/// The most bytes of a file that stay in memory.
+/// The most bytes of a file that stay in memory, and of one more where many are open.
 pub(super) const MEMORY_BYTES: usize = 1 << 20;
+const MEMORY_BYTES_OF_MANY: usize = 64 << 10;
+/// So many are not many.
+const FEW: usize = 8;
 /// How many local files wait to be used again.
 const IDLE_MAX: usize = 8;
 /// Temporary files that may be large: unlike /tmp that is no memory anywhere.
 const LARGE_FILES: &str = "/var/tmp";
 
+/// How many are open.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
 /// Local files that were used before: their pages are in memory, and writing into those is cheap.
 static IDLE: Mutex<Vec<(PathBuf, Arc<File>)>> = Mutex::new(Vec::new());
 
@@ -33,6 +39,8 @@ pub(super) struct Written {
 #[derive(Debug)]
 pub(super) struct Spool {
     folder: PathBuf,
+    /// The most bytes that stay in memory.
+    memory_bytes: usize,
     bytes: Mutex<Bytes>,
     written: watch::Sender<Written>,
 }
@@ -60,7 +68,9 @@ impl Spool {
     /// An empty one, whose local file would lie in `folder`, else in the system's for large temporary files.
     pub(super) fn new(folder: Option<&Path>) -> Spool {
         let folder = folder.map_or_else(usual_folder, Path::to_owned);
-        Spool { folder, bytes: Mutex::new(Bytes::Memory(Vec::new())), written: watch::Sender::default() }
+        let memory_bytes = memory_bytes(OPEN.fetch_add(1, Ordering::Relaxed));
+        let bytes = Mutex::new(Bytes::Memory(Vec::new()));
+        Spool { folder, memory_bytes, bytes, written: watch::Sender::default() }
     }
 
     /// How much is there, now and from now on.
@@ -83,7 +93,13 @@ impl Spool {
         let at = self.written().len;
         let mut bytes = locked(&self.bytes);
         if let Bytes::Memory(before) = &mut *bytes {
-            if before.len() + more.len() <= MEMORY_BYTES {
+            let len = before.len() + more.len();
+            if len <= self.memory_bytes {
+                // No more than that, where it would double.
+                if len > before.capacity() {
+                    let room = len.max(2 * before.len()).min(self.memory_bytes);
+                    before.reserve_exact(room - before.len());
+                }
                 before.extend_from_slice(more);
             } else {
                 let file = self.local_file()?;
@@ -142,6 +158,7 @@ impl Spool {
 
 impl Drop for Spool {
     fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::Relaxed);
         let bytes = std::mem::replace(&mut *locked(&self.bytes), Bytes::Memory(Vec::new()));
         let Bytes::Local(file) = bytes else { return };
         let mut idle = locked(&IDLE);
@@ -149,6 +166,11 @@ impl Drop for Spool {
             idle.push((std::mem::take(&mut self.folder), file));
         }
     }
+}
+
+/// What one may keep in memory where others are `open` already.
+fn memory_bytes(open: usize) -> usize {
+    if open < FEW { MEMORY_BYTES } else { MEMORY_BYTES_OF_MANY }
 }
 
 struct Reader<'a> {
@@ -180,6 +202,19 @@ mod tests {
         let mut bytes = vec![0; spool.written().len as usize];
         spool.read_at(0, &mut bytes).unwrap();
         bytes
+    }
+
+    #[test]
+    fn all_that_are_open_share_what_memory_there_is() {
+        let all: usize = (0..256).map(memory_bytes).sum();
+        assert!(all <= 24 << 20, "{all}");
+        let spool = Spool::new(None);
+        for _ in 0..spool.memory_bytes / 1000 {
+            spool.append(&[1; 1000]).unwrap();
+            let bytes = locked(&spool.bytes);
+            let Bytes::Memory(bytes) = &*bytes else { unreachable!("they are few") };
+            assert!(bytes.capacity() <= spool.memory_bytes, "{}", bytes.capacity());
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::error::{Failed, may_pass};
 use super::lock::Locks;
 use super::names::Names;
 use super::spool::Spool;
-use super::upload::{Upload, block_bytes};
+use super::upload::Upload;
 use super::web::{self, Web};
 use crate::path::StorePath;
 use crate::store::StoreWriter;
@@ -78,15 +78,18 @@ impl HdfsWriter {
     fn send(&self, len: u64, early: Option<OwnedSemaphorePermit>) -> Result<Sent> {
         let namenode = self.names.namenode();
         let at = self.locks.unfinished(&self.dir)?;
+        let configuration = namenode.configuration();
         let upload = Upload {
-            client: namenode.client(),
+            lane: namenode.lanes().take(configuration)?,
+            lanes: Arc::clone(namenode.lanes()),
             path: self.names.full(&at),
             spool: Arc::clone(&self.spool),
-            len,
+            block_size: configuration.block_bytes(len),
             mode: self.names.file_mode(),
-            replication: namenode.configuration().options.replication,
-            stall: namenode.configuration().stall(),
-            closing: namenode.timeout() / 2,
+            replication: configuration.options.replication,
+            stall: configuration.stall(),
+            silence: namenode.timeout() / 2,
+            closing: namenode.timeout() * 2,
         };
         Ok(Sent { at, task: runtime()?.spawn(upload.run()), _early: early })
     }
@@ -105,10 +108,11 @@ impl HdfsWriter {
     fn send_all(&mut self) -> Result<StorePath> {
         let namenode = Arc::clone(self.names.namenode());
         let len = self.spool.written().len;
-        let (started, mut pause) = (Instant::now(), PAUSE);
+        let (mut end, mut pause) = (None, PAUSE);
         for tried in 1.. {
             if tried > NATIVE_TRIES
-                && let Some(at) = self.send_by_web(len)?
+                && let Some(end) = end
+                && let Some(at) = self.send_by_web(len, end)?
             {
                 return Ok(at);
             }
@@ -120,9 +124,13 @@ impl HdfsWriter {
                 Ok(()) => return Ok(sent.at),
                 Err(failed) => failed,
             };
+            namenode.note(&failed);
+            // Sending may take as long as it takes, but when it failed once it has to be done within the time of a call.
+            let end = *end.get_or_insert_with(|| Instant::now() + namenode.timeout());
             self.clear(&sent.at);
             let doing = || format!("cannot write {} of {len} bytes", self.names.shown(&self.path));
-            if !may_pass(&failed) || started.elapsed() + pause >= namenode.patience() {
+            let is_over = Instant::now() + pause >= end || namenode.is_silent();
+            if is_over || !may_pass(&failed) {
                 return Err(namenode.error(&doing(), failed, true));
             }
             tracing::debug!(file = %self.path, ?failed, "written again");
@@ -132,11 +140,19 @@ impl HdfsWriter {
         Err(Error::internal("a file was written no more"))
     }
 
-    /// Sends the file through the NameNode's web server, once; `None` where that did not work either.
-    fn send_by_web(&self, len: u64) -> Result<Option<StorePath>> {
+    /// Sends the file through the NameNode's web server, once, which has to answer until `end`; `None` where that did not
+    /// work either.
+    fn send_by_web(&self, len: u64, end: Instant) -> Result<Option<StorePath>> {
         let at = self.locks.unfinished(&self.dir)?;
-        let replication = self.names.namenode().configuration().options.replication;
-        let upload = web::Upload { len, block_size: block_bytes(len), replication, excluded: Vec::new() };
+        let configuration = self.names.namenode().configuration();
+        let upload = web::Upload {
+            len,
+            block_size: configuration.block_bytes(len),
+            replication: configuration.options.replication,
+            mode: self.names.file_mode(),
+            excluded: Vec::new(),
+            end,
+        };
         match self.web.create(&at, &upload, &mut self.spool.reader()) {
             Ok(()) => Ok(Some(at)),
             Err(error) => {
@@ -149,8 +165,10 @@ impl HdfsWriter {
 
     /// Deletes what was given up. What stays is swept when this process is gone.
     fn clear(&self, at: &StorePath) {
-        let (client, path) = (self.names.namenode().client(), self.names.full(at));
-        let cleared = super::call::run(CLEAR, async move { client.delete(&path, false).await });
+        let namenode = self.names.namenode();
+        let (client, path) = (namenode.client(), self.names.full(at));
+        let limit = CLEAR.min(namenode.patience());
+        let cleared = super::call::run(limit, async move { client.delete(&path, false).await });
         if let Err(error) = cleared {
             tracing::debug!(file = %at, ?error, "an unfinished file stays until it is swept");
         }

@@ -157,11 +157,56 @@ fn a_server_that_is_away_is_left_alone_for_a_while() {
     assert_eq!(web.hosts(&path("b")), None);
 }
 
+#[test]
+fn a_server_that_says_nothing_is_asked_once_and_not_for_long() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let web = web(&[&silent.local_addr().unwrap().to_string()]);
+    let started = Instant::now();
+    assert_eq!(web.hosts(&path("a")), None);
+    assert!(started.elapsed() < HINT_MAX * 2, "{:?}", started.elapsed());
+    let started = Instant::now();
+    let upload = Upload {
+        len: 1,
+        block_size: 1 << 20,
+        replication: None,
+        mode: 0o644,
+        excluded: Vec::new(),
+        end: started + Duration::from_millis(300),
+    };
+    let error = web.create(&path("a"), &upload, &mut &b"1"[..]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(started.elapsed() < TIMEOUT / 4, "{:?}", started.elapsed());
+    silent.set_nonblocking(true).unwrap();
+    let connections = silent.incoming().take_while(Result::is_ok).count();
+    assert_eq!(connections, 2, "one for each question");
+}
+
+#[test]
+fn files_are_asked_for_by_the_user_of_this_process() {
+    let place = crate::url::HdfsPlace::parse("hdfs://nn/x", "//nn/x").unwrap();
+    let configuration = Configuration {
+        place,
+        timeout: TIMEOUT,
+        options: crate::store::HdfsOptions::DEFAULT,
+        keys: HashMap::new(),
+    };
+    let given = std::env::var("HADOOP_USER_NAME").ok().filter(|name| !name.is_empty());
+    let expected = given.or_else(|| whoami::username().ok());
+    assert!(expected.is_some());
+    assert_eq!(Web::of(&configuration).user, expected);
+}
+
 /// A NameNode that names `node`, which takes what it gets.
 fn upload(web: &Web, body: &[u8]) -> hama_core::Result<()> {
     let len = body.len() as u64;
-    let upload =
-        Upload { len, block_size: 1 << 20, replication: Some(2), excluded: vec!["1.2.3.4:5".to_owned()] };
+    let upload = Upload {
+        len,
+        block_size: 1 << 20,
+        replication: Some(2),
+        mode: 0o664,
+        excluded: vec!["1.2.3.4:5".to_owned()],
+        end: Instant::now() + TIMEOUT,
+    };
     web.create(&path("t/a"), &upload, &mut &body[..])
 }
 
@@ -178,9 +223,16 @@ fn a_file_is_written_where_the_server_says() {
     upload(&web(&[&server.address]), b"some bytes").unwrap();
     assert_eq!(*taken.lock().unwrap(), b"some bytes");
     let asked = &server.requests()[0];
-    for part in
-        ["PUT ", "op=CREATE", "noredirect=true", "overwrite=false", "blocksize=1048576", "replication=2"]
-    {
+    for part in [
+        "PUT ",
+        "op=CREATE",
+        "noredirect=true",
+        "overwrite=false",
+        "createparent=false",
+        "&permission=664&unmaskedpermission=664",
+        "blocksize=1048576",
+        "replication=2",
+    ] {
         assert!(asked.contains(part), "{asked}");
     }
     assert!(asked.contains("excludedatanodes=1.2.3.4%3A5&"), "{asked}");
@@ -204,6 +256,7 @@ fn a_file_that_is_not_written_says_why() {
     for (status, text, kind, said) in [
         (403, exception("FileAlreadyExistsException"), ErrorKind::Exists, "FileAlreadyExistsException: why"),
         (403, exception("AccessControlException"), ErrorKind::Invalid, "AccessControlException"),
+        (404, exception("FileNotFoundException"), ErrorKind::NotFound, "FileNotFoundException"),
         (403, exception("DSQuotaExceededException"), ErrorKind::OutOfSpace, "DSQuota"),
         (403, exception("SafeModeException"), ErrorKind::Unavailable, "SafeMode"),
         (500, "<html>".to_owned(), ErrorKind::Unavailable, "HTTP 500"),

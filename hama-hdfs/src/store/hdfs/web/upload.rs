@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::net::ToSocketAddrs;
+use std::time::{Duration, Instant};
 
 use hama_core::{Error, ErrorKind, Result};
 
@@ -10,6 +11,8 @@ use crate::path::StorePath;
 
 /// How many DataNodes are tried that cannot be reached.
 const NODES_MAX: usize = 4;
+/// What a server has at least.
+const LEFT_MIN: Duration = Duration::from_millis(100);
 
 /// How a file is written.
 #[derive(Clone, Debug)]
@@ -20,15 +23,19 @@ pub(in crate::store::hdfs) struct Upload {
     pub(in crate::store::hdfs) block_size: u64,
     /// How many DataNodes hold it; `None` leaves that to the NameNode.
     pub(in crate::store::hdfs) replication: Option<u16>,
+    /// Its permissions.
+    pub(in crate::store::hdfs) mode: u32,
     /// DataNodes that are not to be used: `IP:PORT`, the port for blocks, or `IP`.
     pub(in crate::store::hdfs) excluded: Vec<String>,
+    /// Until when the servers have to have answered; the bytes may take longer, as long as some go.
+    pub(in crate::store::hdfs) end: Instant,
 }
 
 impl Web {
     /// Writes a new file of the bytes that `body` gives, which is read once.
     ///
     /// # Errors
-    /// `Exists`; `Invalid` and `OutOfSpace` where it is refused; `Unavailable` where no server answers, or the file may be
+    /// `Exists`; `NotFound` where its directory is not there; `Invalid` and `OutOfSpace` where it is refused; `Unavailable` where no server answers, or the file may be
     /// there in part.
     pub(in crate::store::hdfs) fn create(
         &self,
@@ -40,9 +47,12 @@ impl Web {
         let mut body = Counted { body, bytes: 0 };
         let mut excluded = upload.excluded.clone();
         let mut why = String::new();
-        for _ in 0..NODES_MAX {
+        for tried in 0..NODES_MAX {
+            if tried > 0 && Instant::now() >= upload.end {
+                break;
+            }
             let url = self.data_node(path, upload, &excluded).map_err(|e| e.said(&doing()))?;
-            match self.put(&url, upload.len, &mut body) {
+            match self.put(&url, upload, &mut body) {
                 Ok(Answer { status: 201, .. }) => return Ok(()),
                 Ok(answer) => return Err(Refused::Answer(answer).said(&doing())),
                 Err(error) => why = format!("{}: {error}", host_of(&url)),
@@ -58,15 +68,21 @@ impl Web {
 
     /// The URL of the DataNode that is to take the bytes.
     fn data_node(&self, path: &StorePath, upload: &Upload, excluded: &[String]) -> Result<String, Refused> {
-        let mut query = format!("op=CREATE&noredirect=true&overwrite=false&blocksize={}", upload.block_size);
+        // The second way to say the permissions keeps the DataNode from taking its own mask off.
+        let mode = format!("permission={0:o}&unmaskedpermission={0:o}", upload.mode);
+        let mut query = format!(
+            "op=CREATE&noredirect=true&overwrite=false&createparent=false&{mode}&blocksize={}",
+            upload.block_size
+        );
         if let Some(replication) = upload.replication {
             query.push_str(&format!("&replication={replication}"));
         }
         if !excluded.is_empty() {
             query.push_str(&format!("&excludedatanodes={}", encoded(&excluded.join(","), b"")));
         }
-        let (agent, timeout) = (&self.agent, Some(self.timeout));
-        let call = |url: &str| agent.put(url).config().timeout_global(timeout).build().send_empty();
+        let call = |url: &str| {
+            self.agent.put(url).config().timeout_global(Some(self.left(upload))).build().send_empty()
+        };
         let answer = self.each(path, &query, call).map_err(Refused::Silence)?;
         let url = match answer.status {
             200 | 201 => answer::redirect(&answer.body),
@@ -76,12 +92,17 @@ impl Web {
         url.filter(|url| url.starts_with("http://")).map(|url| ascii(&url)).ok_or(Refused::Answer(answer))
     }
 
-    fn put(&self, url: &str, len: u64, body: &mut Counted<'_>) -> Result<Answer, ureq::Error> {
-        let stall = Some(self.timeout);
+    /// How long a server may say nothing.
+    fn left(&self, upload: &Upload) -> Duration {
+        upload.end.saturating_duration_since(Instant::now()).clamp(LEFT_MIN, self.timeout.max(LEFT_MIN))
+    }
+
+    fn put(&self, url: &str, upload: &Upload, body: &mut Counted<'_>) -> Result<Answer, ureq::Error> {
+        let stall = Some(self.left(upload));
         let request = self.agent.put(url).config().timeout_per_read(stall).timeout_per_write(stall).build();
         let request = request
             .header("content-type", "application/octet-stream")
-            .header("content-length", len.to_string());
+            .header("content-length", upload.len.to_string());
         request.send(ureq::SendBody::from_reader(body)).and_then(read)
     }
 }
@@ -106,6 +127,7 @@ impl Refused {
         };
         let kind = match refusal.exception.as_str() {
             "FileAlreadyExistsException" => ErrorKind::Exists,
+            "FileNotFoundException" => ErrorKind::NotFound,
             "AccessControlException" | "SecurityException" | "InvalidPathException" => ErrorKind::Invalid,
             name if name.contains("QuotaExceeded") => ErrorKind::OutOfSpace,
             _ => ErrorKind::Unavailable,
