@@ -235,13 +235,14 @@ fn sweeping_leaves_the_lock_of_who_begins_meanwhile() {
                 name_node.turns().leave(0);
             });
             let locks = scope.spawn(|| {
-                let held = b.lock("t/a", Lock::Shared).unwrap();
+                let held = b.lock("t/a", Lock::Shared);
                 name_node.turns().leave(1);
                 held
             });
             locks.join().unwrap()
         });
         drop(other);
+        let held = held.unwrap();
         assert!(held.is_some() && c.lock("t/a", Lock::Exclusive).unwrap().is_none(), "seed {seed}");
     }
 }
