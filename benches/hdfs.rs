@@ -1,6 +1,8 @@
 //! Tables in HDFS beside plain files of `hdfs-native`, 8 in flight, in turns: `HAMA_TEST_HDFS=hdfs://HOST:PORT/PATH cargo
 //! bench --bench hdfs`. Each figure is the ratio of the two rates of one round.
 
+#![expect(clippy::print_stdout, reason = "a bench that says what it measured")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime};
@@ -37,7 +39,7 @@ fn main() {
     println!(
         "{} shards of {} MiB, {} tiles each",
         FILES,
-        bytes / FILES as u64 >> 20,
+        (bytes / FILES as u64) >> 20,
         spec.shard.rows * spec.shard.cols
     );
     let rate = |started: Instant| bytes as f64 / f64::from(1 << 20) / started.elapsed().as_secs_f64();

@@ -124,7 +124,9 @@ pub trait Store: Send + Sync + Debug {
         None
     }
 
-    /// Locks a file, if that is possible at once. The lock ends with the guard, or with the process.
+    /// Locks a file, if that is possible at once. The lock ends with the guard, or with the process: in HDFS at once where
+    /// that can be seen from the host of whoever asks, else a minute later. A process that does not reach HDFS for a minute
+    /// loses its locks and goes on; its commit fails then where somebody has ended it.
     ///
     /// It is bound to the file, not to its name: it goes with the file when that is published. When this returns a
     /// guard, the file that is locked had the name.
@@ -147,7 +149,8 @@ pub trait Store: Send + Sync + Debug {
     /// Those of the store.
     fn unpoint(&self, link: &StorePath, dir: &StorePath) -> Result<()>;
 
-    /// Deletes what killed writers left unfinished in a directory (not below it), where the store knows of such.
+    /// Deletes what killed writers left unfinished in a directory (not below it), where the store knows of such; in the
+    /// root what they left of locks too.
     ///
     /// # Errors
     /// Those of the store; a directory that is not there is none.

@@ -3,10 +3,20 @@
 //! `cargo xtask test` fetches what it needs. Where that is missing they say aloud that they did not run; where the variable
 //! `CI` is set, that is a failure. They run in a network namespace of their own where the DataNodes are hosts, if that is permitted.
 
-#![expect(clippy::print_stdout, reason = "a program that talks to the person who started it")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program of tests that talks to the person who started it"
+)]
 
+mod command;
+mod faults;
 mod harness;
 mod lease;
+#[path = "../torture/random.rs"]
+mod random;
+#[path = "../torture/running.rs"]
+mod running;
 mod store;
 mod upload;
 
@@ -22,6 +32,7 @@ pub(crate) type Test = (&'static str, fn());
 
 /// All tests, by file. A name in here is enough for a test to run.
 const TESTS: &[(&str, &[Test])] = &[
+    ("command", command::TESTS),
     ("harness", harness::TESTS),
     ("lease", lease::TESTS),
     ("store", store::TESTS),
@@ -69,6 +80,12 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).is_some_and(|word| word == lease::HOLDER) {
         return lease::hold();
     }
+    if let [_, word, seed, minutes, _] = &std::env::args().collect::<Vec<_>>()[..]
+        && word == "long"
+    {
+        enter_hosts();
+        return faults::long(seed.parse().unwrap(), minutes.parse().unwrap());
+    }
     let arguments = Arguments::from_args();
     let tests = TESTS.iter().flat_map(|(file, tests)| tests.iter().map(move |test| (file, test)));
     let trials = tests.map(|(file, (name, test))| {
@@ -77,7 +94,13 @@ fn main() -> ExitCode {
             Ok(())
         })
     });
-    let trials: Vec<Trial> = trials.collect();
+    let cases = faults::CASES.iter().map(|(name, case)| {
+        Trial::test(format!("faults::{name}"), move || {
+            faults::short(*case);
+            Ok(())
+        })
+    });
+    let trials: Vec<Trial> = trials.chain(cases).collect();
     if arguments.list {
         return libtest_mimic::run(&arguments, trials).exit_code();
     }
@@ -87,6 +110,7 @@ fn main() -> ExitCode {
     }
     enter_hosts();
     let conclusion = libtest_mimic::run(&arguments, trials);
+    faults::end();
     let line = summary(&conclusion);
     println!("{line}");
     if let Some(file) = std::env::var_os(hdfs::SUMMARY) {

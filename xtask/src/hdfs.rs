@@ -1,6 +1,7 @@
 //! A real HDFS on this machine: a NameNode and DataNodes, each a process of its own, which end with the process that
 //! started them.
 
+mod archive;
 mod faults;
 mod hosts;
 mod jvm;
@@ -17,6 +18,8 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, io, thread};
+
+use serde_json::Value;
 
 pub use hosts::{are_hosts_here, may_make_hosts, may_mount, on_hosts};
 use jvm::Server;
@@ -37,8 +40,8 @@ const NAMENODE_MIB: u32 = 96;
 const DATANODE_MIB: u32 = 64;
 const TOOL_MIB: u32 = 64;
 
-/// How long servers may take until they serve: some 5 s on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long servers may take until they serve: some 5 s on an idle machine. One that ends is noticed at once.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// How often is asked whether they do.
 const LOOK: Duration = Duration::from_millis(50);
 /// Others may take the ports that were found free before the servers do.
@@ -71,12 +74,13 @@ impl Hdfs {
     /// # Errors
     /// Says what is missing ([`Services::found`]), which option cannot be, or which server ended and why.
     pub fn start(options: Options) -> Result<Hdfs, String> {
-        let target = root().join("target");
+        options.check()?;
+        let services = Services::found()?;
         let process = std::process::id();
         for number in 0.. {
-            let home = target.join(format!("hdfs-{process}-{number}"));
-            match fs::create_dir_all(&target).and_then(|()| fs::create_dir(&home)) {
-                Ok(()) => return Hdfs::start_in(home, options),
+            let home = root().join(format!("target/hdfs-{process}-{number}"));
+            match fs::create_dir(&home) {
+                Ok(()) => return Hdfs::start_in(&home, &options, &services),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(format!("cannot make {}: {error}", home.display())),
             }
@@ -84,27 +88,21 @@ impl Hdfs {
         Err("no folder is free".to_owned())
     }
 
-    /// The same in a folder that is there, empty and ours.
-    fn start_in(home: PathBuf, options: Options) -> Result<Hdfs, String> {
-        let services = Services::found().and_then(|services| options.check().map(|()| services));
-        let mut outcome = services.and_then(|services| Hdfs::try_in(&home, &options, &services));
-        for _ in 1..TRIES {
-            if !outcome.as_ref().is_err_and(|why| why.contains("BindException")) {
-                break;
+    /// The same in a folder that is there, empty and ours. Where it fails, the folder is gone.
+    fn start_in(home: &Path, options: &Options, services: &Services) -> Result<Hdfs, String> {
+        let mut tried = 1;
+        loop {
+            match Hdfs::try_in(home, options, services) {
+                Err(why) if why.contains("BindException") && tried < TRIES => tried += 1,
+                Err(why) => return keeper::remove(home).and(Err(why)),
+                Ok(hdfs) => return Ok(hdfs),
             }
-            fs::create_dir(&home).map_err(|error| format!("cannot make {}: {error}", home.display()))?;
-            outcome = Services::found().and_then(|services| Hdfs::try_in(&home, &options, &services));
+            fs::create_dir(home).map_err(|error| format!("cannot make {}: {error}", home.display()))?;
         }
-        if outcome.is_err() {
-            keeper::remove(&home)?;
-        }
-        outcome
     }
 
     fn try_in(home: &Path, options: &Options, services: &Services) -> Result<Hdfs, String> {
-        let [rpc, web] = ports::free()?;
-        let datanodes = (0..options.datanodes).map(|_| ports::free()).collect::<Result<_, _>>()?;
-        let addresses = Addresses { rpc, web, datanodes };
+        let addresses = Addresses::of(&ports::free(2 + 3 * options.datanodes)?);
         let servers = Servers {
             keeper: Keeper::start(home)?,
             namenode: None,
@@ -245,7 +243,7 @@ impl Hdfs {
     /// Waits until the NameNode is out of safe mode and has every DataNode that runs and is not frozen.
     ///
     /// # Errors
-    /// Where a server has ended, and why, or where nothing comes of it within two minutes.
+    /// Where a server has ended, and why, or where nothing comes of it within five minutes.
     pub fn wait_until_it_serves(&self) -> Result<(), String> {
         let servers = self.lock();
         let awake = servers
@@ -253,12 +251,20 @@ impl Hdfs {
             .iter()
             .zip(&servers.frozen)
             .filter(|(server, frozen)| server.is_some() && !**frozen);
-        let awake = awake.count() as u64;
+        let awake = awake.count();
         drop(servers);
         self.wait(|| {
             let state = web::bean(&self.web(), "NameNode", "FSNamesystemState").unwrap_or_default();
-            state["FSState"] == "Operational" && state["NumLiveDataNodes"].as_u64() >= Some(awake)
+            state["FSState"] == "Operational" && self.disks() >= awake
         })
+    }
+
+    /// How many DataNodes the NameNode knows to have a disk: it hears of them before it hears of that.
+    fn disks(&self) -> usize {
+        let info = web::bean(&self.web(), "NameNode", "NameNodeInfo").unwrap_or_default();
+        let nodes = info["LiveNodes"].as_str().and_then(|nodes| serde_json::from_str::<Value>(nodes).ok());
+        let nodes = nodes.as_ref().and_then(Value::as_object).into_iter().flatten();
+        nodes.filter(|(_, node)| node["capacity"].as_u64() > Some(0)).count()
     }
 
     /// Waits until `is_done`, as long as no server ends.

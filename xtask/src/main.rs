@@ -54,6 +54,7 @@ torture   does to the optimised command what machines and people do, for 20 minu
                       fault        full and read-only disks, limits, folders that vanish
                       race         two writers of a table, readers of one that is replaced
                       simulate     supersteps over bad networks, peers that die
+                      hdfs         a real HDFS whose servers are killed, frozen, full or refuse; kill -9 and races there
                       fuzz         every parser of foreign bytes (cargo-fuzz): alone and without --minutes two minutes
                                    each, else all of them a quarter of the time, in the default some 18 s each
 Exit status 1: something failed, the others went on. An aim that is missed is no failure.";

@@ -1,5 +1,5 @@
-//! Tortures the optimised command: `tests/torture` kills it, takes disk and descriptors from it and lets it race; cargo-fuzz
-//! gives its parsers what nobody would write.
+//! Tortures the optimised command: `tests/torture` kills it, takes disk and descriptors from it and lets it race; `tests/hdfs`
+//! breaks the HDFS that it works in; cargo-fuzz gives its parsers what nobody would write.
 
 mod fuzz;
 
@@ -7,11 +7,12 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::services;
 use crate::steps::{Steps, cargo};
 
 /// The sets, and which share of the time each may take at most.
-const SETS: [(&str, f64); 5] =
-    [("kill", 0.45), ("fault", 0.1), ("race", 0.15), ("simulate", 0.05), ("fuzz", 0.25)];
+const SETS: [(&str, f64); 6] =
+    [("kill", 0.35), ("fault", 0.1), ("race", 0.1), ("simulate", 0.05), ("hdfs", 0.2), ("fuzz", 0.2)];
 const MINUTES: f64 = 20.0;
 const MINUTES_MAX: f64 = 60.0;
 
@@ -107,11 +108,15 @@ pub(crate) fn run(steps: &mut Steps, options: &Options) -> Result<(), String> {
     }
 }
 
-/// Runs a set of `tests/torture`, which prints its rows.
+/// Runs a set of `tests/torture` or `tests/hdfs`, which prints its rows.
 fn run_set(steps: &mut Steps, set: &str, seed: u64, minutes: f64, table: &mut Table) -> Result<(), String> {
     let (seed, limit) = (seed.to_string(), minutes.to_string());
+    let program = if set == "hdfs" { "hdfs" } else { "torture" };
+    if program == "hdfs" {
+        services::set_up(steps)?;
+    }
     let mut command =
-        cargo(["test", "--quiet", "--release", "--locked", "--package", "hama", "--test", "torture"]);
+        cargo(["test", "--quiet", "--release", "--locked", "--package", "hama", "--test", program]);
     command.args(["--", "long", &seed, &limit, set]).stdout(Stdio::piped());
     let (before, name) = (table.findings, format!("{set}, {minutes:.1} minutes at most"));
     let status = steps.time(&name, || {

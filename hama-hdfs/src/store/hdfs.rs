@@ -36,7 +36,7 @@ use config::Configuration;
 use lock::Locks;
 use names::Names;
 use read::HdfsReader;
-use session::Times;
+use session::{Clock, Times};
 use web::Web;
 use write::HdfsWriter;
 
@@ -112,7 +112,9 @@ impl HdfsStore {
         let configuration = Configuration::load(place)?;
         let web = Arc::new(Web::of(&configuration));
         let names = Arc::new(Names::new(Arc::new(NameNode::new(configuration)?), place.path.clone()));
-        let locks = Locks::new(Arc::<Names>::clone(&names), Times::default());
+        let times = Times::default();
+        let quick = Arc::new(names.within(times.renewal)?);
+        let locks = Locks::new(Arc::<Names>::clone(&names), quick, times, Clock::Boot);
         Ok(HdfsStore { url, names, locks, web })
     }
 }

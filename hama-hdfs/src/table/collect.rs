@@ -43,6 +43,8 @@ pub struct Collected {
 /// `Data` where a manifest is damaged: then nothing goes that it may name; those of the store.
 pub fn collect(store: &dyn Store, name: &TableName, older_than: Duration) -> Result<Collected> {
     let layout = Layout::new(name);
+    // What dead processes left of locks. A commit has no need to look for that in all of the store.
+    repeated(|| store.sweep(&StorePath::root()))?;
     let versions = Versions::list(store, &layout)?;
     if versions.latest().is_some() {
         return collect_before(store, name, unix_seconds().saturating_sub(older_than.as_secs()));

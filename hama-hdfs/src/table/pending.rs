@@ -297,7 +297,7 @@ fn ended(table: &TableName) -> Error {
 
 /// The error of a writer whose files were not what it made them: that it was ended, where it was.
 pub(super) fn ended_or(store: &dyn Store, table: &TableName, id: GenerationId, error: Error) -> Error {
-    let is_ended = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Invalid)
+    let is_ended = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Invalid | ErrorKind::Exists)
         && store.open(&Layout::new(table).pending(id)).is_err_and(|e| e.kind() == ErrorKind::NotFound);
     if is_ended { ended(table).with_source(error) } else { error }
 }

@@ -311,7 +311,7 @@ impl TableWriter {
         })
     }
 
-    fn pending(&mut self) -> &mut Pending {
+    pub(super) fn pending(&mut self) -> &mut Pending {
         self.pending.as_mut().expect("it is there until the commit")
     }
 

@@ -11,7 +11,7 @@ use super::keeper::Keeper;
 use super::services::Services;
 
 /// Small, and quick to start rather than to run.
-const FLAGS: [&str; 5] = [
+pub(super) const FLAGS: [&str; 5] = [
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
     // Else a file below the system's folder of temporary ones, which a killed server leaves there.
@@ -37,7 +37,7 @@ pub(super) fn command(services: &Services, home: &Path, heap_mib: u32, class: &s
             command.env_remove(name);
         }
     }
-    command.current_dir(home).args(FLAGS).arg(format!("-Xmx{heap_mib}m"));
+    command.current_dir(home).args(FLAGS).arg(format!("-Xmx{heap_mib}m")).arg(&services.classes);
     command.arg(format!("-Djava.io.tmpdir={}", home.join("tmp").display()));
     command.arg("-cp").arg(services.class_path(&home.join("conf"))).arg(class);
     command

@@ -15,8 +15,8 @@ const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 read -r _
 exec setsid sh -c '
-    kill -KILL -- "-$1"
-    for try in 1 2 3 4 5 6 7 8 9 10; do kill -0 -- "-$1" 2>&- || break; sleep 0.2; done
+    kill -KILL "-$1"
+    for try in 1 2 3 4 5 6 7 8 9 10; do kill -0 "-$1" 2>&- || break; sleep 0.2; done
     for volume in "$2"/*/volume; do [ ! -e "$volume" ] || umount "$volume" 2>&-; done
     for try in 1 2 3 4 5; do rm -rf -- "$2" && exit; sleep 0.2; done
 ' sh "$$" "$1"

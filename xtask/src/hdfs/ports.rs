@@ -8,23 +8,17 @@ const FIRST: u32 = 12_000;
 const COUNT: u32 = 20_000;
 
 /// So many ports that are free at this moment at every address, another choice each time.
-pub(super) fn free<const N: usize>() -> Result<[u16; N], String> {
+pub(super) fn free(count: usize) -> Result<Vec<u16>, String> {
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
     let start = clock.wrapping_add(std::process::id().wrapping_mul(7919));
+    let ports = (0..COUNT).filter_map(|step| u16::try_from(FIRST + start.wrapping_add(step) % COUNT).ok());
     // Held until all are found, so that none is found twice.
-    let mut held = Vec::new();
-    for step in 0..COUNT {
-        let port = u16::try_from(FIRST + start.wrapping_add(step) % COUNT).unwrap_or_default();
-        held.extend(TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).ok().map(|listener| (port, listener)));
-        if held.len() == N {
-            let mut ports = [0; N];
-            for (port, (free, _)) in ports.iter_mut().zip(&held) {
-                *port = *free;
-            }
-            return Ok(ports);
-        }
+    let held = ports.filter_map(|port| Some((port, TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).ok()?)));
+    let held: Vec<(u16, TcpListener)> = held.take(count).collect();
+    if held.len() < count {
+        return Err(format!("no {count} ports are free from {FIRST} to {}", FIRST + COUNT - 1));
     }
-    Err(format!("no {N} ports are free from {FIRST} to {}", FIRST + COUNT - 1))
+    Ok(held.iter().map(|(port, _)| *port).collect())
 }
 
 #[cfg(test)]
@@ -33,11 +27,12 @@ mod tests {
 
     #[test]
     fn ports_are_free_and_differ() {
-        let ports: [u16; 5] = free().unwrap();
-        let listeners: Vec<_> =
-            ports.iter().map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).unwrap()).collect();
+        let ports = free(5).unwrap();
+        let bind = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).unwrap();
+        let listeners: Vec<_> = ports.iter().map(bind).collect();
         assert_eq!(listeners.len(), 5);
-        let others: [u16; 5] = free().unwrap();
+        let others = free(5).unwrap();
         assert!(others.iter().all(|port| !ports.contains(port)), "{ports:?} {others:?}");
+        assert!(free(COUNT as usize + 1).is_err());
     }
 }

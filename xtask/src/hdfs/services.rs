@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::jvm;
+use super::{archive, jvm};
 use crate::root;
 
 /// Which artefacts, and the stamp of what was fetched.
@@ -24,7 +24,9 @@ log4j.logger.org.apache.hadoop.util.NativeCodeLoader=ERROR
 /// Where the servers' programs are.
 #[derive(Clone, Debug)]
 pub struct Services {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
+    /// What Java is told of their classes.
+    pub(super) classes: String,
 }
 
 impl Services {
@@ -33,7 +35,7 @@ impl Services {
     /// # Errors
     /// Says what is missing: the artefacts of this version, or Java.
     pub fn found() -> Result<Services, String> {
-        let services = Services { folder: home().join("hadoop") };
+        let services = Services::here();
         if !services.is_whole() {
             return Err(format!("{} is not fetched", describe()));
         }
@@ -48,7 +50,7 @@ impl Services {
     /// Says what to install, or what Maven complained of.
     pub fn set_up() -> Result<Services, String> {
         java_runs()?;
-        let services = Services { folder: home().join("hadoop") };
+        let services = Services::here();
         fs::create_dir_all(home()).map_err(|error| format!("cannot make {}: {error}", home().display()))?;
         let _lock = lock(&home().join("lock"))?;
         if !services.is_whole() {
@@ -57,9 +59,15 @@ impl Services {
         Ok(services)
     }
 
+    fn here() -> Services {
+        let folder = home().join("hadoop");
+        let classes = archive::use_flag(&folder);
+        Services { folder, classes }
+    }
+
     fn is_whole(&self) -> bool {
-        // The folder gets its name when all of it is there.
-        fs::read_to_string(self.folder.join("pom.xml")).is_ok_and(|stamp| stamp == POM)
+        // The last file that is written.
+        fs::read_to_string(self.folder.join("stamp")).is_ok_and(|stamp| stamp == POM)
     }
 
     fn fetch(&self) -> Result<(), String> {
@@ -78,8 +86,10 @@ impl Services {
         fs::write(making.join("pom.xml"), POM).map_err(failed)?;
         let repository = home().join("m2");
         maven(&making, &repository)?;
-        Services { folder: making.clone() }.format()?;
         fs::rename(&making, &self.folder).map_err(failed)?;
+        self.format()?;
+        archive::make(self, &self.folder);
+        fs::write(self.folder.join("stamp"), POM).map_err(failed)?;
         // Its jars are copied.
         fs::remove_dir_all(&repository).map_err(failed)
     }
@@ -112,8 +122,12 @@ impl Services {
 
     /// What is put on the class path behind a folder of settings.
     pub(super) fn class_path(&self, settings: &Path) -> String {
-        let [web, jars] = ["web", "jars/*"].map(|name| self.folder.join(name));
-        format!("{}:{}:{}", settings.display(), web.display(), jars.display())
+        // The archive of classes wants the jars first.
+        format!("{}:{}:{}", self.jars(), settings.display(), self.folder.join("web").display())
+    }
+
+    pub(super) fn jars(&self) -> String {
+        self.folder.join("jars/*").display().to_string()
     }
 }
 

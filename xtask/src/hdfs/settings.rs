@@ -17,6 +17,14 @@ pub(super) struct Addresses {
     pub(super) datanodes: Vec<[u16; 3]>,
 }
 
+impl Addresses {
+    /// Two ports, and three more for each DataNode.
+    pub(super) fn of(ports: &[u16]) -> Addresses {
+        let datanodes = ports[2..].chunks_exact(3).map(|three| [three[0], three[1], three[2]]).collect();
+        Addresses { rpc: ports[0], web: ports[1], datanodes }
+    }
+}
+
 /// The address of a DataNode.
 pub(super) fn host(options: &Options, index: usize) -> String {
     if options.hosts { format!("127.0.0.{}", index + 2) } else { "127.0.0.1".to_owned() }

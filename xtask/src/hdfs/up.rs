@@ -8,7 +8,7 @@ use std::{fmt, thread};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
-use super::{Hdfs, Options, keeper, services};
+use super::{Hdfs, Options, Services, keeper, services};
 use crate::root;
 
 /// How long its end may take.
@@ -53,9 +53,10 @@ pub fn hold(tell: impl FnOnce(&State) -> Result<(), String>) -> Result<(), Strin
     lock.try_lock().map_err(|_| "an HDFS is up or going up".to_owned())?;
     // Whom `down` ends.
     fs::write(&path, std::process::id().to_string()).map_err(|error| failed(&error))?;
+    let programs = Services::found()?;
     keeper::remove(&home())?;
-    fs::create_dir_all(home()).map_err(|error| format!("cannot make {}: {error}", home().display()))?;
-    let hdfs = Hdfs::start_in(home(), Options::default())?;
+    fs::create_dir(home()).map_err(|error| format!("cannot make {}: {error}", home().display()))?;
+    let hdfs = Hdfs::start_in(&home(), &Options::default(), &programs)?;
     let state = State { url: hdfs.url(), web: hdfs.web(), version: hdfs.version()? };
     let text = serde_json::to_string(&state).map_err(|error| error.to_string())?;
     fs::write(state_path(), text).map_err(|error| format!("cannot write {}: {error}", home().display()))?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// How long a server may say nothing.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a server answered.
 #[derive(Debug)]
@@ -75,6 +75,9 @@ fn parse(answer: &[u8]) -> Option<Reply> {
     let head = std::str::from_utf8(&answer[..end]).ok()?;
     let mut lines = head.lines();
     let status = lines.next()?.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
+    if status == 100 {
+        return parse(&answer[end + 4..]);
+    }
     let location = lines.filter_map(|line| line.split_once(':')).find_map(|(name, value)| {
         let value = value.trim().strip_prefix("http://").filter(|_| name.eq_ignore_ascii_case("location"))?;
         let (authority, path) = value.split_once('/')?;
@@ -101,6 +104,7 @@ mod tests {
         assert_eq!((reply.status, authority.as_str()), (307, "127.0.0.2:9864"));
         assert_eq!(path, "/webhdfs/v1/a?op=CREATE&x=1");
         assert_eq!(reply.json()["a"], 1);
+        assert_eq!(parse(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\n\r\n").unwrap().status, 201);
         for wrong in ["", "HTTP/1.1 200 OK\r\n", "SSH-2.0\r\n\r\n", "HTTP/1.1 OK\r\n\r\n", "HTTP/1.1\r\n\r\n"]
         {
             assert!(parse(wrong.as_bytes()).is_none(), "{wrong}");

@@ -1,5 +1,6 @@
 //! What HDFS says when it refuses, as errors of ours: what, where, why in one line, and what to try.
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -80,6 +81,18 @@ pub(super) fn is_safe_mode(error: &HdfsError) -> bool {
 pub(super) fn is_not_open(error: &HdfsError) -> bool {
     is_class(error, &["LeaseExpiredException"])
 }
+
+/// What an error of ours has as its source where the NameNode took no change since it is in safe mode.
+#[derive(Debug)]
+pub(super) struct SafeMode;
+
+impl fmt::Display for SafeMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("safe mode")
+    }
+}
+
+impl std::error::Error for SafeMode {}
 
 /// Whether nobody listened, so that nothing was asked.
 pub(super) fn is_refused(error: &HdfsError) -> bool {
@@ -227,7 +240,8 @@ pub(super) fn error(
         }
         Failed::Said(error) => {
             let (kind, why) = reason(&error);
-            Error::new(kind, format!("{doing}: {why}"))
+            let of_ours = Error::new(kind, format!("{doing}: {why}"));
+            if is_safe_mode(&error) { of_ours.with_source(SafeMode) } else { of_ours }
         }
     }
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use hama_core::{Error, ErrorKind, Result};
 
+use super::error::SafeMode;
 use super::namespace::Namespace;
 use super::session::{Clock, SessionId, Sessions, Times, inside, locks_dir};
 use crate::path::StorePath;
@@ -36,6 +37,8 @@ const RIVAL_PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(super) struct Locks {
     namespace: Arc<dyn Namespace>,
+    /// The same for the keeper, by calls that do not keep it from the next renewal.
+    quick: Arc<dyn Namespace>,
     sessions: Arc<Sessions>,
     holdings: Arc<Holdings>,
     keeper: Mutex<Option<Keeper>>,
@@ -46,14 +49,17 @@ pub(super) struct Locks {
 }
 
 impl Locks {
-    pub(super) fn new(namespace: Arc<dyn Namespace>, times: Times) -> Arc<Locks> {
-        Locks::with_clock(namespace, times, Clock::Boot)
-    }
-
-    fn with_clock(namespace: Arc<dyn Namespace>, times: Times, clock: Clock) -> Arc<Locks> {
-        let sessions = Arc::new(Sessions::new(Arc::clone(&namespace), times, clock));
+    pub(super) fn new(
+        namespace: Arc<dyn Namespace>,
+        quick: Arc<dyn Namespace>,
+        times: Times,
+        clock: Clock,
+    ) -> Arc<Locks> {
+        let ways = (Arc::clone(&namespace), Arc::clone(&quick));
+        let sessions = Arc::new(Sessions::new(ways.0, ways.1, times, clock));
         Arc::new(Locks {
             namespace,
+            quick,
             sessions,
             holdings: Arc::default(),
             keeper: Mutex::default(),
@@ -72,26 +78,30 @@ impl Locks {
     }
 
     /// As [`Store::lock`](crate::store::Store::lock). Where this process may leave no marker, a shared lock is one in name
-    /// only: who reads can read, and fails where somebody clears what it reads.
+    /// only: who reads can read, and fails where somebody clears what it reads. In safe mode nobody clears anything: the
+    /// marker is made later.
     ///
     /// # Errors
     /// `NotFound`; those of the store.
     pub(super) fn lock(self: &Arc<Self>, path: &StorePath, lock: Lock) -> Result<Option<Box<dyn LockGuard>>> {
-        let marked = match self.mark(path, lock) {
+        let guard = |held| Guard { held, locks: Arc::clone(self) };
+        let guard = match self.mark(path, lock) {
             Err(error) if lock == Lock::Shared && is_refusal(&error) => {
                 self.warn_once(&error);
                 None
             }
-            other => Some(other?),
+            Err(error) if lock == Lock::Shared && is_safe_mode(&error) => {
+                Some(guard(self.holdings.add_unmarked(path.clone(), lock, self.number())))
+            }
+            marked => {
+                // From here on the marker goes with the guard.
+                let guard = guard(self.holdings.add(path.clone(), lock, marked?));
+                if self.has_rival(&guard.held, path)? {
+                    return Ok(None);
+                }
+                Some(guard)
+            }
         };
-        // From here on the marker goes with the guard.
-        let guard = marked.map(|marker| Guard {
-            held: self.holdings.add(path.clone(), lock, marker),
-            locks: Arc::clone(self),
-        });
-        if guard.as_ref().map_or(Ok(false), |guard| self.has_rival(&guard.held, path))? {
-            return Ok(None);
-        }
         // After the look at the markers: who published the file under another name took its marker away after that.
         if !self.namespace.exists(path)? {
             return Err(Error::new(ErrorKind::NotFound, format!("cannot lock {path}: it is not there")));
@@ -110,17 +120,24 @@ impl Locks {
         rename: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
         let moving = self.holdings.of(from);
-        let renamed = moving.iter().try_for_each(|held| self.mark_also(held, to)).and_then(|()| rename());
+        let mut added = Vec::new();
+        let marked = moving.iter().try_for_each(|held| self.mark_also(held, to, &mut added));
+        let renamed = marked.and_then(|()| rename());
         match &renamed {
             Ok(()) => self.release(moving.iter().flat_map(|held| held.leave(from, to)).collect()),
             // It may have been done, so both names stay locked.
             Err(error) if error.kind() == ErrorKind::Unavailable => {}
-            Err(_) => self.release(moving.iter().flat_map(|held| held.leave(to, from)).collect()),
+            // It was not done by this call. One before may have done it, so what that marked stays.
+            Err(_) => {
+                let added =
+                    moving.iter().flat_map(|held| added.iter().filter_map(|number| held.take(*number)));
+                self.release(added.collect());
+            }
         }
         renamed
     }
 
-    /// Deletes the unfinished files of dead sessions in a directory, and what they left of locks.
+    /// Deletes the unfinished files of dead sessions in a directory; in the store's own what they left of locks too.
     ///
     /// # Errors
     /// Those of the store; a directory that is not there is none.
@@ -140,7 +157,7 @@ impl Locks {
         for (_, name) in unfinished.iter().filter(|(session, _)| dead.contains(session)) {
             self.namespace.remove(&dir.child(name)?)?;
         }
-        self.sweep_own()
+        if *dir == StorePath::root() { self.sweep_own() } else { Ok(()) }
     }
 
     /// Clears what dead sessions left in the store's own directory.
@@ -151,21 +168,22 @@ impl Locks {
             Err(e) => return Err(e),
             Ok(_) => self.folders()?,
         };
+        // Before the sessions: whose marker is there has begun its session, so it is seen.
+        let mut markers = Vec::new();
+        for folder in &folders {
+            markers.append(&mut self.markers(folder)?);
+        }
         self.session()?;
         let seen = self.sessions.clear()?;
-        let mut left = Vec::new();
-        for folder in &folders {
-            let markers = self.markers(folder)?;
-            left.extend(markers.into_iter().filter(|marker| seen.is_dead(marker.session())));
-        }
-        self.clear(&left);
+        markers.retain(|marker| seen.is_dead(marker.session()));
+        self.clear(&markers);
         Ok(())
     }
 
     fn session(&self) -> Result<SessionId> {
         let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
         if keeper.is_none() {
-            let parts = (Arc::clone(&self.namespace), Arc::clone(&self.sessions), Arc::clone(&self.holdings));
+            let parts = (Arc::clone(&self.quick), Arc::clone(&self.sessions), Arc::clone(&self.holdings));
             *keeper = Some(Keeper::start(parts.0, parts.1, parts.2)?);
         }
         drop(keeper);
@@ -176,14 +194,14 @@ impl Locks {
         self.count.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Makes a marker. One that may have been made is removed again.
+    /// Makes a marker. One that may have been made, or may still be, is removed again.
     fn mark(&self, path: &StorePath, lock: Lock) -> Result<Marker> {
         let marker = Marker::new(path, lock, self.session()?, self.number());
         match self.namespace.make_dir(&marker.path()) {
             Ok(()) => Ok(marker),
             Err(error) => {
-                if error.kind() == ErrorKind::Unavailable {
-                    self.release(vec![marker]);
+                if error.kind() == ErrorKind::Unavailable && !is_safe_mode(&error) {
+                    self.remove(vec![marker], true);
                 }
                 Err(error)
             }
@@ -191,9 +209,10 @@ impl Locks {
     }
 
     /// Gives a lock a marker more, of the file that its own is to become. Others may have marked that and not seen yet that
-    /// it is not there: until they have, it must not come.
-    fn mark_also(&self, held: &Held, to: &StorePath) -> Result<()> {
+    /// it is not there: until they have, it must not come. The marker's number is `added`.
+    fn mark_also(&self, held: &Held, to: &StorePath, added: &mut Vec<u64>) -> Result<()> {
         let marker = self.mark(to, held.lock())?;
+        added.push(marker.number());
         if let Some(marker) = held.add(marker) {
             // It has been let go meanwhile.
             self.release(vec![marker]);
@@ -211,7 +230,26 @@ impl Locks {
 
     /// Whether somebody holds what does not go with this lock. Markers of dead sessions go.
     fn has_rival(&self, held: &Held, path: &StorePath) -> Result<bool> {
-        let markers = self.markers(&folder_of(path))?;
+        let mut dead = BTreeSet::new();
+        loop {
+            let (gone, rivals): (Vec<_>, Vec<_>) =
+                self.rivals(held, path)?.into_iter().partition(|marker| dead.contains(marker.session()));
+            self.clear(&gone);
+            if rivals.is_empty() {
+                return Ok(false);
+            }
+            let found = self.sessions.dead(rivals.iter().map(|marker| marker.session().clone()).collect())?;
+            if found.is_empty() {
+                return Ok(true);
+            }
+            // Who lost its session may have marked again in another one meanwhile.
+            dead.extend(found);
+        }
+    }
+
+    /// The markers that do not go with this lock, of whomever.
+    fn rivals(&self, held: &Held, path: &StorePath) -> Result<Vec<Marker>> {
+        let mut markers = self.markers(&folder_of(path))?;
         if !markers.iter().any(|marker| held.has(marker)) {
             return Err(Error::new(
                 ErrorKind::Unavailable,
@@ -219,14 +257,8 @@ impl Locks {
             ));
         }
         let goes_with = |marker: &Marker| held.lock() == Lock::Shared && marker.lock() == Lock::Shared;
-        let rivals: Vec<_> =
-            markers.into_iter().filter(|marker| !held.has(marker) && !goes_with(marker)).collect();
-        let sessions: BTreeSet<_> = rivals.iter().map(|marker| marker.session().clone()).collect();
-        let dead = self.sessions.dead(sessions)?;
-        let (dead, alive): (Vec<_>, Vec<_>) =
-            rivals.into_iter().partition(|marker| dead.contains(marker.session()));
-        self.clear(&dead);
-        Ok(!alive.is_empty())
+        markers.retain(|marker| !held.has(marker) && !goes_with(marker));
+        Ok(markers)
     }
 
     fn folders(&self) -> Result<Vec<StorePath>> {
@@ -255,14 +287,18 @@ impl Locks {
         }
     }
 
-    /// Has the keeper remove markers of this process, and waits for it, but not for long.
     fn release(&self, markers: Vec<Marker>) {
+        self.remove(markers, false);
+    }
+
+    /// Has the keeper remove markers of this process, which `may_come` only later, and waits for it, but not for long.
+    fn remove(&self, markers: Vec<Marker>, may_come: bool) {
         let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = keeper.as_ref().filter(|_| !markers.is_empty()).map(|keeper| keeper.release(markers));
+        let wait =
+            keeper.as_ref().filter(|_| !markers.is_empty()).map(|keeper| keeper.release(markers, may_come));
         drop(keeper);
-        if let Some(done) = done {
-            // Nothing comes of it either way.
-            let _ = done.recv_timeout(self.sessions.times().release);
+        if let Some(wait) = wait {
+            wait.for_it();
         }
     }
 
@@ -276,6 +312,11 @@ impl Locks {
 /// Whether the store answers, and refuses to have something made.
 fn is_refusal(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Invalid | ErrorKind::OutOfSpace)
+}
+
+/// Whether the store answers, and takes no change for a while.
+fn is_safe_mode(error: &Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<SafeMode>())
 }
 
 fn session_of_unfinished(name: &str) -> Option<SessionId> {

@@ -1,6 +1,7 @@
 //! The names of a store in HDFS: what is asked of the NameNode about directories and files.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use hama_core::{Error, ErrorKind, Result};
 use hdfs_native::WriteOptions;
@@ -21,12 +22,20 @@ pub(super) struct Names {
     /// The directory in HDFS, `/` or `/a/b`.
     root: String,
     /// The permissions of the store's directory, which all below it get: who may write there shares the store.
-    mode: OnceLock<u32>,
+    mode: Arc<OnceLock<u32>>,
 }
 
 impl Names {
     pub(super) fn new(namenode: Arc<NameNode>, root: String) -> Names {
-        Names { namenode, root, mode: OnceLock::new() }
+        Names { namenode, root, mode: Arc::default() }
+    }
+
+    /// The same names, by calls of their own connection that take no longer than `limit`.
+    pub(super) fn within(&self, limit: Duration) -> Result<Names> {
+        let mut configuration = self.namenode.configuration().clone();
+        configuration.timeout = configuration.timeout.min(limit);
+        let (namenode, mode) = (Arc::new(NameNode::new(configuration)?), Arc::clone(&self.mode));
+        Ok(Names { namenode, root: self.root.clone(), mode })
     }
 
     pub(super) fn namenode(&self) -> &Arc<NameNode> {
@@ -158,6 +167,25 @@ impl Namespace for Names {
         )
     }
 
+    fn renew(&self, path: &StorePath) -> Result<bool> {
+        let options = WriteOptions::default().overwrite(true).permission(self.file_mode());
+        let full = self.full(path);
+        let renewed = self.namenode.repeat(
+            || format!("cannot renew {}", self.shown(path)),
+            move |client| {
+                let (full, options) = (full.clone(), options.clone());
+                async move {
+                    client.get_file_info(&full).await?;
+                    client.create(&full, options).await?.close().await
+                }
+            },
+        );
+        match renewed {
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+            other => other.map(|()| true),
+        }
+    }
+
     fn make_dir(&self, path: &StorePath) -> Result<()> {
         self.make_directory(path)
     }
@@ -180,5 +208,27 @@ impl Namespace for Names {
 
     fn remove(&self, path: &StorePath) -> Result<()> {
         self.delete(path, false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::hdfs::config::Configuration;
+    use crate::url::{Place, StoreUrl};
+
+    #[test]
+    fn calls_that_must_not_wait_do_not() {
+        let url: StoreUrl = "hdfs://127.0.0.1:1/a".parse().unwrap();
+        let Place::Hdfs(place) = url.place() else { panic!("{url}") };
+        let configuration = Configuration::load(place).unwrap();
+        for (timeout, most) in [(300, 10), (3, 3)] {
+            let timeout = Duration::from_secs(timeout);
+            let configuration = Configuration { timeout, ..configuration.clone() };
+            let names = Names::new(Arc::new(NameNode::new(configuration).unwrap()), "/a".into());
+            let quick = names.within(Duration::from_secs(10)).unwrap();
+            assert_eq!(quick.namenode().timeout(), Duration::from_secs(most));
+            assert_eq!(names.namenode().timeout(), timeout);
+        }
     }
 }

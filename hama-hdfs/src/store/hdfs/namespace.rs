@@ -6,10 +6,14 @@ use hama_core::Result;
 
 use crate::path::StorePath;
 
-/// The names in an HDFS, below the store's directory. Each call is one step there, or two for [`put`](Namespace::put).
+/// The names in an HDFS, below the store's directory. Each call is one step there, or two for [`put`](Namespace::put) and
+/// three for [`renew`](Namespace::renew).
 pub(super) trait Namespace: Send + Sync + Debug {
     /// Makes an empty file in place of what has the name, and the directories above it. Its time is the NameNode's.
     fn put(&self, path: &StorePath) -> Result<()>;
+
+    /// Makes an empty file anew, so that its time is now. False where it is not there: nothing is made then.
+    fn renew(&self, path: &StorePath) -> Result<bool>;
 
     /// Makes a directory with those above it; fine where it is there.
     fn make_dir(&self, path: &StorePath) -> Result<()>;

@@ -3,16 +3,18 @@
 //! HDFS has no lock that ends with its holder. So every process that locks or writes files has a session: the file
 //! `.hama/sessions/ID` in the store, which it makes anew every few seconds, so that its time is the NameNode's. A session
 //! is dead when its process can be seen to be gone from here, when its file is not there, or when that has not been made
-//! anew for the length of the lease. Ages are differences of the NameNode's times, of two files that lie there: no host's
+//! anew for the length of the lease, nor for a third of it while somebody watched. Ages are differences of the NameNode's times, of two files that lie there: no host's
 //! clock is believed. Only who does not reach the NameNode looks at its own, to know that it has lost its session.
 //!
-//! What this cannot tell: a NameNode that was away, or frozen, for longer than the lease has ended all sessions by it, and
-//! so has one that takes over with a clock that is that much ahead. Each process then begins another session and marks its
-//! locks again; in between somebody may have taken them for a dead one's.
+//! The third is for those who could not renew: where a NameNode was away, or frozen, for longer than the lease, or one takes
+//! over whose clock is that much ahead, all sessions look old, and those who live renew theirs at once when it is back.
+//!
+//! What this cannot tell: who is alive and still does not reach the NameNode then. Such a process begins another session and
+//! marks its locks again; in between somebody may have taken them for a dead one's.
 
 mod id;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -67,13 +69,32 @@ pub(crate) fn set_hdfs_lease_ms(ms: u64) {
     LEASE_MS.store(ms, std::sync::atomic::Ordering::Relaxed);
 }
 
+/// How many parts of the lease somebody whose session is old is watched before it is dead, and how many pass between two looks.
+const WATCHED: u32 = 3;
+const LOOKS: u32 = 12;
+/// How often it is looked at most by one who waits for that.
+const LOOKS_MAX: usize = 8;
+
 /// The sessions that one process has in one store: one at a time.
 #[derive(Debug)]
 pub(super) struct Sessions {
     namespace: Arc<dyn Namespace>,
+    /// The same by calls that end in time for another renewal.
+    quick: Arc<dyn Namespace>,
     times: Times,
     clock: Clock,
     current: Mutex<Option<Current>>,
+    /// Those before it, whose markers may still be there.
+    lost: Mutex<Vec<SessionId>>,
+    watched: Mutex<BTreeMap<SessionId, Watched>>,
+}
+
+/// A session that is older than the lease.
+#[derive(Clone, Copy, Debug)]
+struct Watched {
+    modified_ms: u64,
+    /// Since when, by the clock of this host; all the while this process could renew its own.
+    since: Duration,
 }
 
 #[derive(Debug)]
@@ -84,8 +105,14 @@ struct Current {
 }
 
 impl Sessions {
-    pub(super) fn new(namespace: Arc<dyn Namespace>, times: Times, clock: Clock) -> Sessions {
-        Sessions { namespace, times, clock, current: Mutex::default() }
+    pub(super) fn new(
+        namespace: Arc<dyn Namespace>,
+        quick: Arc<dyn Namespace>,
+        times: Times,
+        clock: Clock,
+    ) -> Sessions {
+        let (current, lost, watched) = Default::default();
+        Sessions { namespace, quick, times, clock, current, lost, watched }
     }
 
     pub(super) fn times(&self) -> Times {
@@ -112,17 +139,30 @@ impl Sessions {
         self.renew_older_than(Duration::ZERO)
     }
 
+    /// Removes the files of sessions that were lost, once another one has marked what they had locked.
+    ///
+    /// # Errors
+    /// Those of the store: then it is for the next time.
+    pub(super) fn forget_lost(&self) -> Result<()> {
+        loop {
+            let Some(lost) = self.lost().last().cloned() else { return Ok(()) };
+            self.quick.remove(&file_of(&lost))?;
+            self.lost().retain(|other| *other != lost);
+        }
+    }
+
     /// Which of these sessions are dead.
     ///
     /// # Cost
-    /// None where all of them can be seen to be gone from here, else one call, and two more in some seconds.
+    /// None where all of them can be seen to be gone from here, else one call, and three more in some seconds. Some 20 s
+    /// where one of them was not heard of for as long as the lease.
     ///
     /// # Errors
     /// Those of the store.
     pub(super) fn dead(&self, asked: BTreeSet<SessionId>) -> Result<BTreeSet<SessionId>> {
         let (mut dead, open): (BTreeSet<_>, BTreeSet<_>) = asked.into_iter().partition(SessionId::has_ended);
         if !open.is_empty() {
-            let seen = self.look()?;
+            let seen = self.watch(|seen| open.iter().any(|id| seen.doubtful.contains(id)))?;
             dead.extend(open.into_iter().filter(|id| seen.is_dead(id)));
         }
         Ok(dead)
@@ -133,9 +173,9 @@ impl Sessions {
     /// # Errors
     /// Those of the store, where it cannot look.
     pub(super) fn clear(&self) -> Result<Seen> {
-        let seen = self.look()?;
-        for session in seen.sessions.iter().filter(|session| seen.is_dead(&session.id)) {
-            if let Err(error) = self.namespace.remove(&file_of(&session.id)) {
+        let seen = self.watch(|seen| !seen.doubtful.is_empty())?;
+        for session in &seen.dead {
+            if let Err(error) = self.namespace.remove(&file_of(session)) {
                 tracing::debug!(%error, "the session of a dead process stays");
             }
         }
@@ -144,6 +184,9 @@ impl Sessions {
 
     /// Ends the session: its file goes, and the store's own directories where nothing else is in them.
     pub(super) fn end(&self) {
+        if let Err(error) = self.forget_lost() {
+            tracing::debug!(%error, "a session is left to those who clear it");
+        }
         let Some(session) = self.current().take() else { return };
         let own = [file_of(&session.id), sessions_dir(), locks_dir(), own_dir()];
         for path in own {
@@ -158,11 +201,30 @@ impl Sessions {
         }
     }
 
+    fn lost(&self) -> MutexGuard<'_, Vec<SessionId>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watched(&self) -> MutexGuard<'_, BTreeMap<SessionId, Watched>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn current(&self) -> MutexGuard<'_, Option<Current>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Begins a session, in place of one that came too late.
     fn begin(&self, current: &mut Option<Current>) -> Result<SessionId> {
+        if let Some(lost) = current.take() {
+            tracing::warn!(
+                session = %lost.id,
+                "HDFS could not be reached for {:?}, or somebody took this process for dead: others may have taken its \
+                 locks away",
+                self.times.lease
+            );
+            self.lost().push(lost.id);
+        }
+        self.watched().clear();
         let session = Current { id: SessionId::new(), renewed: self.clock.now() };
         self.namespace.put(&file_of(&session.id))?;
         let id = session.id.clone();
@@ -185,27 +247,49 @@ impl Sessions {
         if self.age(session) < age {
             return Ok(());
         }
-        let (begun, file) = (self.clock.now(), file_of(&session.id));
         if !self.is_late(session) {
-            self.namespace.put(&file)?;
-            if !self.is_late(session) {
+            let begun = self.clock.now();
+            // One that somebody removed is made by nobody again: its markers are gone too.
+            if self.quick.renew(&file_of(&session.id))? && !self.is_late(session) {
+                // Where this process could not, others could not either.
+                if begun.saturating_sub(session.renewed) > self.times.lease / WATCHED {
+                    self.watched().clear();
+                }
                 session.renewed = begun;
                 return Ok(());
             }
         }
-        tracing::warn!(
-            session = %session.id,
-            "the NameNode could not be reached for {:?}: others may have taken this process for dead and its locks away",
-            self.times.lease
-        );
-        // What it made again too late must not count.
-        self.namespace.remove(&file)?;
         self.begin(&mut current).map(drop)
     }
 
-    /// The sessions that the store knows, and the NameNode's time, at most a sixtieth of the lease old.
+    /// Looks until nobody is in doubt whom `is_open` asks for.
+    fn watch(&self, is_open: impl Fn(&Seen) -> bool) -> Result<Seen> {
+        let mut seen = self.look()?;
+        for turn in 0..LOOKS_MAX {
+            if !is_open(&seen) {
+                break;
+            }
+            if turn == 0 {
+                let (lease, wait) = (self.times.lease, self.times.lease / WATCHED);
+                tracing::warn!(
+                    "a process that uses the store was not heard of for {lease:?}: waiting {wait:?} for it"
+                );
+            }
+            self.clock.wait(self.times.lease / LOOKS);
+            seen = self.look()?;
+        }
+        Ok(seen)
+    }
+
+    /// The sessions that the store knows, by the NameNode's time, at most a sixtieth of the lease old.
     fn look(&self) -> Result<Seen> {
-        self.renew_older_than(self.times.lease / 60)?;
+        match self.renew_older_than(self.times.lease / 60) {
+            // The next call waits for longer. What is seen by an older time looks younger.
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                tracing::debug!(%error, "the session is renewed later");
+            }
+            other => other?,
+        }
         let own = self.id()?;
         let entries = self.namespace.entries(&sessions_dir())?;
         let sessions: Vec<Session> = entries.iter().filter_map(Session::of_entry).collect();
@@ -218,7 +302,33 @@ impl Sessions {
                 format!("cannot tell who is still there: somebody removed {}; try again", file_of(&own)),
             ));
         };
-        Ok(Seen { own, sessions, now_ms, lease: self.times.lease })
+        Ok(self.judge(sessions, now_ms))
+    }
+
+    /// Who of these is alive.
+    fn judge(&self, sessions: Vec<Session>, now_ms: u64) -> Seen {
+        let (mut seen, mut old) = (Seen::default(), BTreeMap::new());
+        let (mut watched, now) = (self.watched(), self.clock.now());
+        for Session { id, modified_ms } in sessions {
+            if id.has_ended() {
+                seen.dead.insert(id);
+                continue;
+            }
+            if Duration::from_millis(now_ms.saturating_sub(modified_ms)) < self.times.lease {
+                seen.alive.insert(id);
+                continue;
+            }
+            let before = watched.get(&id).filter(|watched| watched.modified_ms == modified_ms);
+            let since = before.map_or(now, |watched| watched.since);
+            old.insert(id.clone(), Watched { modified_ms, since });
+            if now.saturating_sub(since) >= self.times.lease / WATCHED {
+                seen.dead.insert(id);
+            } else {
+                seen.doubtful.insert(id);
+            }
+        }
+        *watched = old;
+        seen
     }
 }
 
@@ -243,15 +353,26 @@ impl Clock {
             Clock::Set(ms) => Duration::from_millis(ms.load(std::sync::atomic::Ordering::SeqCst)),
         }
     }
+
+    fn wait(&self, time: Duration) {
+        match self {
+            Clock::Boot => std::thread::sleep(time),
+            #[cfg(test)]
+            Clock::Set(ms) => {
+                let time = u64::try_from(time.as_millis()).unwrap();
+                ms.fetch_add(time, std::sync::atomic::Ordering::SeqCst);
+            }
+        }
+    }
 }
 
 /// What a look at the sessions of a store found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Seen {
-    own: SessionId,
-    sessions: Vec<Session>,
-    now_ms: u64,
-    lease: Duration,
+    alive: BTreeSet<SessionId>,
+    /// Those that are old, and not watched for long enough.
+    doubtful: BTreeSet<SessionId>,
+    dead: BTreeSet<SessionId>,
 }
 
 #[derive(Debug)]
@@ -263,12 +384,7 @@ struct Session {
 impl Seen {
     /// Whether a session is dead. One that nobody knows any more is.
     pub(super) fn is_dead(&self, id: &SessionId) -> bool {
-        if *id == self.own {
-            return false;
-        }
-        let Some(session) = self.sessions.iter().find(|session| session.id == *id) else { return true };
-        let age = Duration::from_millis(self.now_ms.saturating_sub(session.modified_ms));
-        age >= self.lease || id.has_ended()
+        !self.alive.contains(id) && !self.doubtful.contains(id)
     }
 }
 

@@ -29,10 +29,9 @@ const PORT: u16 = 9870;
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
 /// How long a server that did not answer is left alone.
 const SILENCE: Duration = Duration::from_secs(30);
-/// A server has this much of the time that a call may take, until the next one is asked.
+/// How long a connection may take, and a hint.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-/// How long a hint may take.
-const HINT_MAX: Duration = Duration::from_secs(2);
+const HINT_MAX: Duration = Duration::from_secs(5);
 /// How many ask at once at most, on connections that are kept.
 const CONNECTIONS_MAX: usize = 32;
 
@@ -167,11 +166,11 @@ impl Web {
         for index in (first..first + self.addresses.len()).map(|index| index % self.addresses.len()) {
             let address = &self.addresses[index];
             let url = self.url(address, path, query);
-            // A connection that was kept may have been closed by the server: the second try makes one.
-            let answered = call(&url).or_else(|error| match error {
-                ureq::Error::Timeout(_) => Err(error),
-                _ => call(&url),
-            });
+            let answered = match call(&url) {
+                // A connection that was kept may have been closed by the server: the second try makes one.
+                Err(ureq::Error::Io(_) | ureq::Error::Protocol(_)) => call(&url),
+                other => other,
+            };
             match answered.and_then(read) {
                 Ok(answer) if answer::is_standby(answer.status, &answer.body) => {
                     why = format!("{address} is a standby");

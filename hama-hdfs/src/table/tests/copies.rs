@@ -309,3 +309,20 @@ fn what_a_copy_left_is_cleared_or_made_again_where_it_is_damaged() {
     assert_eq!(told, 16 * table.spec().tile_bytes() as u64);
     no_orphans(&to.store, "c");
 }
+
+#[test]
+fn who_was_taken_over_leaves_what_its_successor_committed() {
+    for test in stores() {
+        let spec = grid_of_4_shards();
+        let mut slept = TableWriter::create(&test.store, &name("c"), spec.clone(), OnExists::Fail).unwrap();
+        let shards = write_shards(slept.target(), 1).unwrap();
+        // As a host that hung for longer than its lease lasts.
+        drop(slept.pending().take_lock());
+        let successor =
+            TableWriter::resume(&test.store, &name("c"), &spec, OnExists::Fail.into(), &[None, None]);
+        let table = successor.unwrap().unwrap().commit(shards.clone()).unwrap();
+        assert_eq!(slept.commit(shards).unwrap_err().kind(), ErrorKind::Conflict);
+        verify(&table, 1).unwrap();
+        no_orphans(&test.store, "c");
+    }
+}

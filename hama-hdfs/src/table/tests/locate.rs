@@ -69,6 +69,7 @@ fn it_is_asked_once_and_a_store_that_fails_only_until_it_does() {
         faulty.set(Fault::DeadFrom(0));
         let found = table.locations(&cancel).unwrap();
         assert!(found.iter().all(|location| location.source == LocationSource::Writer), "{found:?}");
+        faulty.set(Fault::None);
         let table = open();
         faulty.set(Fault::Fails(1, ErrorKind::NotFound));
         assert_eq!(table.locations(&cancel).unwrap_err().kind(), ErrorKind::Data);

@@ -22,12 +22,22 @@ pub(super) struct Held {
 struct At {
     path: StorePath,
     markers: Vec<Marker>,
+    /// The number of its marker, where that could not be made yet.
+    unmarked: Option<u64>,
     has_ended: bool,
 }
 
 impl Holdings {
     pub(super) fn add(&self, path: StorePath, lock: Lock, marker: Marker) -> Arc<Held> {
-        let at = At { path, markers: vec![marker], has_ended: false };
+        self.push(lock, At { path, markers: vec![marker], unmarked: None, has_ended: false })
+    }
+
+    /// A lock whose marker is to be made later.
+    pub(super) fn add_unmarked(&self, path: StorePath, lock: Lock, number: u64) -> Arc<Held> {
+        self.push(lock, At { path, markers: Vec::new(), unmarked: Some(number), has_ended: false })
+    }
+
+    fn push(&self, lock: Lock, at: At) -> Arc<Held> {
         let held = Arc::new(Held { lock, at: Mutex::new(at) });
         self.list().push(Arc::clone(&held));
         held
@@ -82,6 +92,25 @@ impl Held {
         at.path = to.clone();
         // Names may share a folder.
         at.markers.extract_if(.., |marker| left != kept && *marker.folder() == left).collect()
+    }
+
+    /// Takes the marker of this number away, which the caller removes; none where the lock has ended.
+    pub(super) fn take(&self, number: u64) -> Option<Marker> {
+        let mut at = self.at();
+        let place = at.markers.iter().position(|marker| marker.number() == number)?;
+        Some(at.markers.swap_remove(place))
+    }
+
+    /// The marker that could not be made, for this session.
+    pub(super) fn unmarked(&self, session: &SessionId) -> Option<Marker> {
+        let at = self.at();
+        Some(Marker::new(&at.path, self.lock, session.clone(), at.unmarked?))
+    }
+
+    /// That marker is made. It comes back where the lock has ended.
+    pub(super) fn mark(&self, marker: Marker) -> Option<Marker> {
+        self.at().unmarked = None;
+        self.add(marker)
     }
 
     /// The markers that other sessions than this one made.

@@ -49,6 +49,11 @@ impl Marker {
         &self.session
     }
 
+    /// What tells it from the others of its process, whose sessions may change.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
     pub(super) fn folder(&self) -> &StorePath {
         &self.folder
     }

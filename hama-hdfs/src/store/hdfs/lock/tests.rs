@@ -26,7 +26,7 @@ struct Process {
 impl Process {
     fn of(name_node: &Arc<NameNode>, number: usize) -> Process {
         let (client, clock) = (name_node.client(number), Arc::default());
-        let locks = Locks::with_clock(client.clone(), TIMES, Clock::Set(Arc::clone(&clock)));
+        let locks = Locks::new(client.clone(), client.clone(), TIMES, Clock::Set(Arc::clone(&clock)));
         Process { client, locks, clock }
     }
 
@@ -184,6 +184,11 @@ fn a_publish_that_fails_leaves_the_lock_where_it_was() {
     for at in ["t/a", "t/b"] {
         assert!(b.lock(at, Lock::Exclusive).unwrap().is_none(), "{at}");
     }
+    // The one that nobody knew of was done after all.
+    publish(Err(Error::new(ErrorKind::NotFound, "it has the other name")));
+    for at in ["t/a", "t/b"] {
+        assert!(b.lock(at, Lock::Exclusive).unwrap().is_none(), "{at}");
+    }
     drop(guard);
     for at in ["t/a", "t/b"] {
         assert!(b.lock(at, Lock::Exclusive).unwrap().is_some(), "{at}");
@@ -206,8 +211,39 @@ fn what_a_dead_process_of_this_host_left_goes_at_once() {
     }
     assert!(a.lock("t/a", Lock::Exclusive).unwrap().is_some());
     a.locks.sweep(&path("t")).unwrap();
+    assert!(!name_node.names().contains(&unfinished.to_string()));
+    let other = Marker::new(&path("t/b"), Lock::Shared, dead, 1);
+    name_node.make(&other.path(), true);
+    a.locks.sweep(&path("t")).unwrap();
+    assert!(name_node.names().contains(&other.path().to_string()), "the locks are swept with the root");
+    a.locks.sweep(&StorePath::root()).unwrap();
     drop(a);
     assert_eq!(name_node.names(), FILES);
+}
+
+#[test]
+fn sweeping_leaves_the_lock_of_who_begins_meanwhile() {
+    for seed in 0..200 {
+        let name_node = name_node();
+        let [a, b, c] = [0, 1, 2].map(|number| Process::of(&name_node, number));
+        // The folder of its markers is there before.
+        let other = c.lock("t/a", Lock::Shared).unwrap();
+        name_node.turns().start(2, seed);
+        let held = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                a.locks.sweep(&StorePath::root()).unwrap();
+                name_node.turns().leave(0);
+            });
+            let locks = scope.spawn(|| {
+                let held = b.lock("t/a", Lock::Shared).unwrap();
+                name_node.turns().leave(1);
+                held
+            });
+            locks.join().unwrap()
+        });
+        drop(other);
+        assert!(held.is_some() && c.lock("t/a", Lock::Exclusive).unwrap().is_none(), "seed {seed}");
+    }
 }
 
 #[test]
@@ -220,7 +256,9 @@ fn a_frozen_process_loses_its_locks_after_the_lease_and_its_files() {
     for (ms, is_free) in [(59_000, false), (2_000, true)] {
         name_node.advance(ms);
         b.clock.fetch_add(ms, Ordering::SeqCst);
-        b.locks.sweep(&path("t")).unwrap();
+        for dir in [path("t"), StorePath::root()] {
+            b.locks.sweep(&dir).unwrap();
+        }
         assert_eq!(b.lock("t/a", Lock::Exclusive).unwrap().is_some(), is_free);
         assert_eq!(name_node.names().contains(&unfinished.to_string()), !is_free);
     }
@@ -233,6 +271,24 @@ fn a_frozen_process_loses_its_locks_after_the_lease_and_its_files() {
     assert!(name_node.names().iter().any(|name| name.contains(&format!("x-{session}"))));
     drop(held);
     assert!(b.lock("t/a", Lock::Exclusive).unwrap().is_some());
+    drop((a, b));
+    assert_eq!(name_node.names(), FILES);
+}
+
+#[test]
+fn who_was_taken_for_dead_without_knowing_marks_again_what_it_holds() {
+    let name_node = name_node();
+    let [a, b] = [0, 1].map(|number| Process::of(&name_node, number));
+    let held = a.lock("t/a", Lock::Exclusive).unwrap();
+    let markers = name_node.names().into_iter().filter(|name| name.contains("/x-"));
+    let session = super::super::session::sessions_dir().child(&a.locks.session().unwrap().to_string());
+    for removed in markers.map(|marker| path(&marker)).chain(session) {
+        b.client.remove(&removed).unwrap();
+    }
+    a.locks.sessions.renew().unwrap();
+    keeper::tests::mark_again(&a.client, &a.locks.sessions, &a.locks.holdings);
+    assert!(b.lock("t/a", Lock::Shared).unwrap().is_none());
+    drop(held);
     drop((a, b));
     assert_eq!(name_node.names(), FILES);
 }
@@ -264,6 +320,30 @@ fn who_may_not_leave_a_lock_may_read() {
 }
 
 #[test]
+fn who_reads_in_safe_mode_marks_later() {
+    let name_node = name_node();
+    let [a, b] = [0, 1].map(|number| Process::of(&name_node, number));
+    let began = b.lock("t/a", Lock::Shared).unwrap();
+    drop(began);
+    for (process, mark_after) in [(&a, true), (&b, false)] {
+        process.client.fail(Fails::SafeMode);
+        let read = process.lock("t/a", Lock::Shared).unwrap();
+        assert!(read.is_some());
+        assert_eq!(process.lock("t/b", Lock::Shared).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(process.lock("t/a", Lock::Exclusive).unwrap_err().kind(), ErrorKind::Unavailable);
+        process.client.fail(Fails::Never);
+        if mark_after {
+            keeper::tests::mark_again(&process.client, &process.locks.sessions, &process.locks.holdings);
+            assert!(b.lock("t/a", Lock::Exclusive).unwrap().is_none());
+        }
+        drop(read);
+        assert!(b.lock("t/a", Lock::Exclusive).unwrap().is_some());
+    }
+    drop((a, b));
+    assert_eq!(name_node.names(), FILES);
+}
+
+#[test]
 fn sweeping_leaves_what_is_alive_or_foreign() {
     let name_node = name_node();
     let [a, b] = [0, 1].map(|number| Process::of(&name_node, number));
@@ -276,9 +356,9 @@ fn sweeping_leaves_what_is_alive_or_foreign() {
         name_node.make(made, false);
     }
     let before = name_node.names();
-    b.locks.sweep(&path("t")).unwrap();
-    b.locks.sweep(&path("nowhere")).unwrap();
-    b.locks.sweep(&path("t/a")).unwrap();
+    for dir in ["t", "nowhere", "t/a", ""] {
+        b.locks.sweep(&path(dir)).unwrap();
+    }
     assert_eq!(name_node.names(), before);
     drop(held);
 }
@@ -288,7 +368,7 @@ fn letting_go_does_not_wait_for_a_name_node_that_does_not_answer() {
     let name_node = name_node();
     let client = name_node.client(0);
     let times = Times { release: Duration::from_millis(20), ..TIMES };
-    let locks = Locks::new(client, times);
+    let locks = Locks::new(client.clone(), client, times, Clock::Boot);
     let guard = locks.lock(&path("t/a"), Lock::Shared).unwrap();
     // Nothing has its turn as long as the other process does something.
     name_node.turns().start(2, 0);
@@ -298,4 +378,25 @@ fn letting_go_does_not_wait_for_a_name_node_that_does_not_answer() {
     while name_node.names() != FILES {
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn many_locks_do_not_wait_one_after_another() {
+    let name_node = name_node();
+    let client = name_node.client(0);
+    let times = Times { release: Duration::from_secs(1), ..TIMES };
+    let locks = Locks::new(client.clone(), client, times, Clock::Boot);
+    let guards = [(); 60].map(|()| locks.lock(&path("t/a"), Lock::Shared).unwrap());
+    name_node.turns().start(2, 0);
+    let began = std::time::Instant::now();
+    drop(guards);
+    assert!(began.elapsed() < Duration::from_secs(30), "not each of them waits");
+    name_node.turns().leave(1);
+    // Once it answers they wait again.
+    while locks.keeper.lock().unwrap().as_ref().unwrap().is_slow.load(Ordering::SeqCst) {
+        std::thread::yield_now();
+    }
+    let guard = locks.lock(&path("t/a"), Lock::Shared).unwrap();
+    drop(guard);
+    assert!(!name_node.names().iter().any(|name| name.contains("/s-")));
 }

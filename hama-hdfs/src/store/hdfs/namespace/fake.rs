@@ -8,6 +8,7 @@ use hama_core::{Error, ErrorKind, Result};
 
 use super::{Named, Namespace};
 use crate::path::StorePath;
+use crate::store::hdfs::error::SafeMode;
 
 /// What the NameNode knows.
 #[derive(Debug, Default)]
@@ -34,6 +35,8 @@ pub(in crate::store::hdfs) enum Fails {
     Never,
     /// Nothing is done.
     Refused(ErrorKind),
+    /// Nothing is done, for a while.
+    SafeMode,
     /// It is done, and the answer is lost.
     Late,
 }
@@ -99,6 +102,7 @@ impl Client {
         match fails {
             Fails::Never => change(),
             Fails::Refused(kind) => Err(Error::new(kind, "refused")),
+            Fails::SafeMode => Err(Error::new(ErrorKind::Unavailable, "refused").with_source(SafeMode)),
             Fails::Late => {
                 change().unwrap();
                 Err(Error::new(ErrorKind::Unavailable, "no answer"))
@@ -113,6 +117,13 @@ impl Namespace for Client {
             self.name_node.make(path, false);
             Ok(())
         })
+    }
+
+    fn renew(&self, path: &StorePath) -> Result<bool> {
+        if !self.exists(path)? {
+            return Ok(false);
+        }
+        self.put(path).map(|()| true)
     }
 
     fn make_dir(&self, path: &StorePath) -> Result<()> {

@@ -6,16 +6,19 @@ use super::*;
 /// A process with a clock of its own.
 struct Process {
     client: Arc<Client>,
+    /// Its way for what must not wait.
+    quick: Arc<Client>,
     sessions: Sessions,
     clock: Arc<AtomicU64>,
 }
 
 impl Process {
     fn of(name_node: &Arc<NameNode>, clock_ms: u64) -> Process {
-        let client = name_node.client(0);
+        let [client, quick] = [0, 0].map(|number| name_node.client(number));
         let clock = Arc::new(AtomicU64::new(clock_ms));
-        let sessions = Sessions::new(client.clone(), Times::default(), Clock::Set(clock.clone()));
-        Process { client, sessions, clock }
+        let (ways, times) = ((client.clone(), quick.clone()), Times::default());
+        let sessions = Sessions::new(ways.0, ways.1, times, Clock::Set(clock.clone()));
+        Process { client, quick, sessions, clock }
     }
 
     fn is_dead(&self, id: &SessionId) -> bool {
@@ -63,8 +66,10 @@ fn who_comes_too_late_begins_another_session() {
     assert!(b.is_dead(&id) && !b.is_dead(&other));
     pass(&name_node, &[&a, &b], 60_000);
     a.sessions.renew().unwrap();
-    assert!(!name_node.names().contains(&file_of(&other).to_string()), "what it made again too late is gone");
     assert_ne!(a.sessions.id().unwrap(), other);
+    a.sessions.forget_lost().unwrap();
+    let is_there = |id| name_node.names().contains(&file_of(id).to_string());
+    assert!(!is_there(&id) && !is_there(&other));
 }
 
 #[test]
@@ -72,14 +77,82 @@ fn a_name_node_that_is_away_for_less_than_the_lease_ends_nothing() {
     let name_node = Arc::new(NameNode::default());
     let a = Process::of(&name_node, 0);
     let id = a.sessions.id().unwrap();
-    a.client.fail(Fails::Refused(ErrorKind::Unavailable));
+    let fail = |fails| [&a.client, &a.quick].map(|client| client.fail(fails));
+    fail(Fails::Refused(ErrorKind::Unavailable));
     pass(&name_node, &[&a], 50_000);
     assert_eq!(a.sessions.renew().unwrap_err().kind(), ErrorKind::Unavailable);
-    a.client.fail(Fails::Never);
+    fail(Fails::Never);
     pass(&name_node, &[&a], 9_000);
     a.sessions.renew().unwrap();
     pass(&name_node, &[&a], 59_000);
     assert_eq!(a.sessions.id().unwrap(), id);
+}
+
+#[test]
+fn a_renewal_does_not_wait_for_as_long_as_a_user_may() {
+    let name_node = Arc::new(NameNode::default());
+    let a = Process::of(&name_node, 0);
+    let id = a.sessions.id().unwrap();
+    let before = a.client.calls.load(Ordering::SeqCst);
+    pass(&name_node, &[&a], 10_000);
+    a.sessions.renew().unwrap();
+    assert_eq!(a.client.calls.load(Ordering::SeqCst), before);
+    assert!(a.quick.calls.load(Ordering::SeqCst) > 0);
+    // One that fails does not keep anybody from looking.
+    a.quick.fail(Fails::Refused(ErrorKind::Unavailable));
+    pass(&name_node, &[&a], 10_000);
+    assert!(!a.is_dead(&id));
+    a.quick.fail(Fails::Refused(ErrorKind::Invalid));
+    assert_eq!(a.sessions.look().unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+/// What `b` sees of `a`, at its own pace: nobody waits.
+fn is_doubtful(b: &Process, a: &SessionId) -> bool {
+    b.sessions.look().unwrap().doubtful.contains(a)
+}
+
+#[test]
+fn who_could_not_renew_is_not_dead_when_the_name_node_is_back() {
+    let name_node = Arc::new(NameNode::default());
+    let (a, b) = (Process::of(&name_node, 0), Process::of(&name_node, 0));
+    let id = a.sessions.id().unwrap();
+    b.sessions.id().unwrap();
+    // Away for longer than the lease, or its clock jumps.
+    name_node.advance(130_000);
+    for ms in [1_000, 5_000, 10_000] {
+        pass(&name_node, &[&a, &b], ms);
+        assert!(is_doubtful(&b, &id) && !b.sessions.look().unwrap().is_dead(&id), "after {ms} ms");
+    }
+    a.sessions.renew().unwrap();
+    pass(&name_node, &[&a, &b], 10_000);
+    assert!(!is_doubtful(&b, &id) && !b.is_dead(&id));
+    assert_eq!(a.sessions.id().unwrap(), id, "and has lost nothing");
+    // From here on only b renews.
+    for _ in 0..5 {
+        pass(&name_node, &[&b], 10_000);
+        assert!(!b.sessions.look().unwrap().is_dead(&id));
+    }
+    pass(&name_node, &[&b], 10_000);
+    assert!(is_doubtful(&b, &id));
+    pass(&name_node, &[&b], 20_000);
+    assert!(!is_doubtful(&b, &id) && b.sessions.look().unwrap().is_dead(&id));
+}
+
+#[test]
+fn nobody_is_watched_while_the_name_node_is_away() {
+    let name_node = Arc::new(NameNode::default());
+    let (a, b) = (Process::of(&name_node, 0), Process::of(&name_node, 0));
+    let id = a.sessions.id().unwrap();
+    b.sessions.id().unwrap();
+    name_node.advance(60_000);
+    pass(&name_node, &[&b], 1_000);
+    assert!(is_doubtful(&b, &id));
+    // It is away again, and then for longer than b's session lasts.
+    for ms in [30_000, 70_000] {
+        pass(&name_node, &[&b], ms);
+        assert!(is_doubtful(&b, &id), "{ms}");
+    }
+    assert!(b.is_dead(&id), "who asks waits until it is sure");
 }
 
 #[test]
@@ -136,5 +209,10 @@ fn a_session_that_somebody_removed_is_begun_again() {
     let asked = || a.sessions.dead(BTreeSet::from([ids::elsewhere()]));
     assert_eq!(asked().unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(asked().unwrap().len(), 1);
-    assert_ne!(a.sessions.id().unwrap(), id);
+    let second = a.sessions.id().unwrap();
+    assert_ne!(second, id);
+    a.client.remove(&file_of(&second)).unwrap();
+    a.sessions.renew().unwrap();
+    assert_ne!(a.sessions.id().unwrap(), second, "a renewal notices it too");
+    assert!(!name_node.names().contains(&file_of(&second).to_string()), "it does not come back");
 }

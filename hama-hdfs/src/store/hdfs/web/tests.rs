@@ -34,7 +34,10 @@ impl Server {
     }
 }
 
-fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>, answer: &dyn Fn(&str, &[u8]) -> (u16, String)) {
+/// What a server answers to a head and a body.
+type Answers = dyn Fn(&str, &[u8]) -> (u16, String);
+
+fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>, answer: &Answers) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     loop {
         let (mut first, mut len) = (String::new(), 0);
