@@ -125,7 +125,7 @@ pub trait Store: Send + Sync + Debug {
     }
 
     /// Locks a file, if that is possible at once. The lock ends with the guard, or with the process: in HDFS at once where
-    /// that can be seen from the host of whoever asks, else a minute later. A process that does not reach HDFS for a minute
+    /// that can be seen from the host of whoever asks, else some 80 s later. A process that does not reach HDFS for a minute
     /// loses its locks and goes on; its commit fails then where somebody has ended it.
     ///
     /// It is bound to the file, not to its name: it goes with the file when that is published. When this returns a
@@ -150,11 +150,11 @@ pub trait Store: Send + Sync + Debug {
     fn unpoint(&self, link: &StorePath, dir: &StorePath) -> Result<()>;
 
     /// Deletes what killed writers left unfinished in a directory (not below it), where the store knows of such; in the
-    /// root what they left of locks too.
+    /// root what they left of locks too. Whether an unfinished file was there.
     ///
     /// # Errors
     /// Those of the store; a directory that is not there is none.
-    fn sweep(&self, dir: &StorePath) -> Result<()>;
+    fn sweep(&self, dir: &StorePath) -> Result<bool>;
 
     /// How many files at once one who reads or writes many of them should have in flight.
     fn files_at_once(&self) -> usize {
@@ -269,7 +269,13 @@ pub trait StoreReader: Send + Sync + Debug {
 }
 
 /// What holds a lock until it is dropped.
-pub trait LockGuard: Send + Sync + Debug {}
+pub trait LockGuard: Send + Sync + Debug {
+    /// Whether it still holds the lock, as far as that can be told without asking anybody: a process that slept may have
+    /// lost what it locked. Who deletes what it locked asks right before.
+    fn is_held(&self) -> bool {
+        true
+    }
+}
 
 /// How many may hold a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,6 @@ use hama::table::{
     TableWriter, collect,
 };
 use hama::{Cancel, ErrorKind, Host};
-use serde_json::Value;
 
 use crate::{Test, shared, turn};
 
@@ -157,7 +156,7 @@ fn names_below(url: &StoreUrl, dir: &str) -> Vec<String> {
         };
         for entry in reply.json()["FileStatuses"]["FileStatus"].as_array().unwrap() {
             let name = format!("{folder}/{}", entry["pathSuffix"].as_str().unwrap());
-            if entry["type"] == Value::from("DIRECTORY") {
+            if entry["type"] == "DIRECTORY" {
                 open.push(name.clone());
             }
             names.push(name);

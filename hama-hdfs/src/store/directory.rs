@@ -218,7 +218,7 @@ impl Store for DirectoryStore {
         }
     }
 
-    fn sweep(&self, dir: &StorePath) -> Result<()> {
+    fn sweep(&self, dir: &StorePath) -> Result<bool> {
         let place = self.place(dir);
         unfinished::sweep(&place).map_err(|e| Error::io(format!("cannot clear {}", place.display()), e))
     }

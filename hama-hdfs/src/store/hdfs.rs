@@ -205,7 +205,7 @@ impl Store for HdfsStore {
         Ok(())
     }
 
-    fn sweep(&self, dir: &StorePath) -> Result<()> {
+    fn sweep(&self, dir: &StorePath) -> Result<bool> {
         self.locks.sweep(dir)
     }
 

@@ -230,8 +230,8 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn sweep(&self, _dir: &StorePath) -> Result<()> {
-        Ok(())
+    fn sweep(&self, _dir: &StorePath) -> Result<bool> {
+        Ok(false)
     }
 
     fn free_bytes(&self) -> Result<Option<u64>> {

@@ -33,6 +33,16 @@ fn directory() -> (tempfile::TempDir, Arc<dyn Store>) {
     (directory, store)
 }
 
+/// On a real one, where somebody gives it; `tests/hdfs` starts one itself.
+#[cfg(feature = "hdfs")]
+#[test]
+fn a_store_in_hdfs_conforms() {
+    let Ok(hdfs) = std::env::var("HAMA_TEST_HDFS") else { return };
+    let id = uuid::Uuid::new_v4().simple();
+    let store = create(&url(&format!("{}/{id}", hdfs.trim_end_matches('/')))).unwrap();
+    conformance(&*store);
+}
+
 #[test]
 fn the_directory_store_conforms() {
     let (_directory, store) = directory();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hama_core::{ErrorKind, Result};
+use hama_core::{Error, ErrorKind, Result};
 
 use super::files::{TRIES, repeated};
 use super::layout::{Layout, generation_of};
@@ -37,7 +37,7 @@ pub struct Collected {
 /// writing stays.
 ///
 /// # Cost
-/// A few small files for each version.
+/// A few small files for each version; lists the files of each generation.
 ///
 /// # Errors
 /// `Data` where a manifest is damaged: then nothing goes that it may name; those of the store.
@@ -45,16 +45,31 @@ pub fn collect(store: &dyn Store, name: &TableName, older_than: Duration) -> Res
     let layout = Layout::new(name);
     // What dead processes left of locks. A commit has no need to look for that in all of the store.
     repeated(|| store.sweep(&StorePath::root()))?;
+    let was_begun = repeated(|| store.sweep(layout.dir()))?;
     let versions = Versions::list(store, &layout)?;
     if versions.latest().is_some() {
-        return collect_before(store, name, unix_seconds().saturating_sub(older_than.as_secs()));
+        let before = unix_seconds().saturating_sub(older_than.as_secs());
+        let collected = collect_before(store, name, before)?;
+        for id in list_generations(store, &layout)? {
+            sweep_generation(store, &layout, id)?;
+        }
+        return Ok(collected);
     }
     if !has_leftovers(store, &layout, &versions)? {
-        return Ok(Collected::default());
+        if was_begun {
+            // A writer was killed before its first file had its name.
+            remove_empty(store, &layout)?;
+        }
+        return Ok(Collected { writers: u64::from(was_begun), ..Collected::default() });
     }
     let collected = collect_before(store, name, 0)?;
     remove_empty(store, &layout)?;
     Ok(collected)
+}
+
+/// Deletes what killed writers left unfinished among the files of a generation.
+pub(super) fn sweep_generation(store: &dyn Store, layout: &Layout, id: GenerationId) -> Result<()> {
+    layout.dirs(id).iter().try_for_each(|dir| repeated(|| store.sweep(dir)).map(drop))
 }
 
 /// Clears a table's directory as far as that goes; what stays is left to the next writing command.
@@ -160,6 +175,18 @@ fn lock_exclusively(store: &dyn Store, path: &StorePath) -> Result<Option<Box<dy
     }
 }
 
+/// Deletes a file that is locked: a process that slept may have lost the lock, and somebody else have it.
+pub(super) fn delete_locked(store: &dyn Store, path: &StorePath, lock: &dyn LockGuard) -> Result<()> {
+    repeated(|| {
+        if lock.is_held() {
+            return store.delete(path);
+        }
+        let message =
+            format!("cannot delete {path}: the lock of it was lost while this process slept; try again");
+        Err(Error::new(ErrorKind::Conflict, message))
+    })
+}
+
 /// What must stay.
 #[derive(Debug, Default)]
 struct Kept {
@@ -178,8 +205,8 @@ impl Kept {
 
 /// Whether it deleted the pending file.
 fn collect_pending(store: &dyn Store, name: &TableName, path: &StorePath, kept: &mut Kept) -> Result<bool> {
-    if let Some(_lock) = lock_exclusively(store, path)? {
-        return repeated(|| store.delete(path)).map(|()| true);
+    if let Some(lock) = lock_exclusively(store, path)? {
+        return delete_locked(store, path, &*lock).map(|()| true);
     }
     let manifest = read_if_there(store, name, path)?;
     kept.wanted.extend(manifest.as_ref().map(|manifest| manifest.number));
@@ -194,7 +221,7 @@ fn collect_manifest(store: &dyn Store, layout: &Layout, number: u64, kept: &Kept
         return Ok(false);
     }
     match lock_exclusively(store, &path)? {
-        Some(_lock) => repeated(|| store.delete(&path)).map(|()| true),
+        Some(lock) => delete_locked(store, &path, &*lock).map(|()| true),
         None => Ok(false),
     }
 }

@@ -65,6 +65,12 @@ impl Layout {
         inside(&self.generation(id), zarr::VALUES)
     }
 
+    /// All directories of a generation.
+    pub(super) fn dirs(&self, id: GenerationId) -> [StorePath; 4] {
+        let [rows, columns] = Dimension::ALL.map(|dimension| self.labels(id, dimension));
+        [self.generation(id), self.values(id), rows, columns]
+    }
+
     pub(super) fn values_metadata(&self, id: GenerationId) -> StorePath {
         inside(&self.values(id), zarr::METADATA)
     }

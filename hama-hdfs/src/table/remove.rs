@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hama_core::{Error, ErrorKind, Result};
 
-use super::collect::{collect_before, read_if_there, sync_if_there};
+use super::collect::{collect_before, delete_locked, read_if_there, sync_if_there};
 use super::files::{read_whole, repeated};
 use super::layout::{Layout, generation_of};
 use super::versions::Versions;
@@ -113,8 +113,8 @@ fn remove_locked(
     let layout = Layout::new(name);
     end_late_writers(store, name, &layout)?;
     // The latest last, so that no older version ever is the table.
-    for number in &versions.manifests {
-        repeated(|| store.delete(&layout.manifest(*number)))?;
+    for (number, lock) in versions.manifests.iter().zip(&locks) {
+        delete_locked(store, &layout.manifest(*number), &**lock)?;
     }
     // Before its bytes go: a manifest that came back after a power loss would name what is not there.
     sync_if_there(store, &layout)?;

@@ -8,7 +8,7 @@ use hama_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
 use super::Table;
-use super::collect::{collect_quietly, delete_generation};
+use super::collect::{collect_quietly, delete_generation, sweep_generation};
 use super::files::{is_file, write_whole};
 use super::labels::{WrittenLabels, records, write_labels};
 use super::layout::Layout;
@@ -158,6 +158,8 @@ impl TableWriter {
             let (store, pending) = (Arc::clone(store), Some(pending));
             let mut writer = TableWriter { store, pending, target, base: None, shared: Vec::new() };
             if writer.has_metadata(labels)? {
+                // What the one before had begun would stay in the table.
+                sweep_generation(&*writer.store, &Layout::new(name), id)?;
                 return Ok(Some(writer));
             }
             writer.pending().leave();

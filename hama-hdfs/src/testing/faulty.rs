@@ -192,7 +192,7 @@ impl Store for FaultyStore {
         self.state.call(Call::Commits, || self.inner.unpoint(link, dir))
     }
 
-    fn sweep(&self, dir: &StorePath) -> Result<()> {
+    fn sweep(&self, dir: &StorePath) -> Result<bool> {
         self.state.call(Call::Commits, || self.inner.sweep(dir))
     }
 

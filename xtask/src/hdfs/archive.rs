@@ -7,9 +7,18 @@ use std::process::Command;
 
 use super::{Hdfs, Options, Services, jvm};
 
-/// Tells Java to use the archive, where it fits its version and the jars; else it goes on without.
-pub(super) fn use_flag(folder: &Path) -> String {
-    format!("-XX:SharedArchiveFile={}", folder.join("classes.jsa").display())
+/// Tells Java to use the archive where there is one. Where that is not of its version or not of these jars, it does not.
+pub(super) fn flag(folder: &Path) -> String {
+    let archive = archive(folder);
+    if archive.exists() {
+        format!("-XX:SharedArchiveFile={}", archive.display())
+    } else {
+        "-Xshare:auto".to_owned()
+    }
+}
+
+fn archive(folder: &Path) -> PathBuf {
+    folder.join("classes.jsa")
 }
 
 /// Starts servers and a tool once to see which classes they load, and makes the archive of those. The jars have to lie
@@ -19,8 +28,9 @@ pub(super) fn make(services: &Services, folder: &Path) {
     let list = fs::create_dir_all(work.join("tmp")).map_err(|error| error.to_string());
     if let Ok(list) = list.and_then(|()| classes(services, &work)) {
         let mut dump = Command::new(jvm::java());
-        dump.args(jvm::FLAGS).args(["-Xshare:dump", &services.classes, "-cp", &services.jars()]);
+        dump.args(jvm::FLAGS).args(["-Xshare:dump", "-cp", &services.jars()]);
         dump.arg(format!("-XX:SharedClassListFile={}", list.display()));
+        dump.arg(format!("-XX:SharedArchiveFile={}", archive(folder).display()));
         let _ = dump.output();
     }
     let _ = fs::remove_dir_all(&work);

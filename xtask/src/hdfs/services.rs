@@ -53,15 +53,17 @@ impl Services {
         let services = Services::here();
         fs::create_dir_all(home()).map_err(|error| format!("cannot make {}: {error}", home().display()))?;
         let _lock = lock(&home().join("lock"))?;
-        if !services.is_whole() {
-            services.fetch()?;
+        if services.is_whole() {
+            return Ok(services);
         }
-        Ok(services)
+        services.fetch()?;
+        // Now with the archive of its classes.
+        Ok(Services::here())
     }
 
     fn here() -> Services {
         let folder = home().join("hadoop");
-        let classes = archive::use_flag(&folder);
+        let classes = archive::flag(&folder);
         Services { folder, classes }
     }
 

@@ -49,12 +49,15 @@ impl Drop for Temporary {
 }
 
 /// Deletes the unfinished files of dead writers in a directory, and all unfinished links: they are there for moments,
-/// and what they were to become is a hint.
-pub(super) fn sweep(directory: &Path) -> io::Result<()> {
+/// and what they were to become is a hint. Whether there was one.
+pub(super) fn sweep(directory: &Path) -> io::Result<bool> {
     let entries = match fs::read_dir(directory) {
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(false);
+        }
         other => other?,
     };
+    let mut was_there = false;
     for entry in entries {
         let entry = entry?;
         let is_ours =
@@ -62,24 +65,24 @@ pub(super) fn sweep(directory: &Path) -> io::Result<()> {
         if entry.file_name().to_str().is_some_and(is_ours) {
             match sweep_one(&entry) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                other => other?,
+                other => was_there |= other?,
             }
         }
     }
-    Ok(())
+    Ok(was_there)
 }
 
-fn sweep_one(entry: &fs::DirEntry) -> io::Result<()> {
+fn sweep_one(entry: &fs::DirEntry) -> io::Result<bool> {
     let (kind, place) = (entry.file_type()?, entry.path());
     if kind.is_symlink() {
-        return fs::remove_file(place);
+        return fs::remove_file(place).map(|()| true);
     }
     if kind.is_file()
         && let Some(_lock) = super::lock::lock(&place, Lock::Exclusive)?
     {
-        return fs::remove_file(place);
+        return fs::remove_file(place).map(|()| true);
     }
-    Ok(())
+    Ok(false)
 }
 
 #[cfg(test)]
@@ -97,7 +100,8 @@ mod tests {
         fs::write(at(".tmp-mine"), "x").unwrap();
         fs::write(at("file"), "x").unwrap();
         let (file, live) = Temporary::create(directory.path()).unwrap();
-        sweep(directory.path()).unwrap();
+        assert!(sweep(directory.path()).unwrap());
+        assert!(!sweep(directory.path()).unwrap());
         assert!(!dead.0.exists() && fs::symlink_metadata(&link.0).is_err());
         assert!(live.0.exists() && at(".tmp-mine").exists() && at("file").exists());
         std::mem::forget(live);

@@ -25,10 +25,11 @@ const PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How often a call is made at most.
 const TRIES: usize = 40;
-/// Which part of the timeout is waited for a NameNode that another call waited for in vain.
-const SILENT_SHARE: u32 = 8;
 /// How long beyond its end a call may take to notice that.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long a call may take after one that was not answered in all its time, until one is answered. Whoever gives up a job
+/// makes many calls more, and they do not wait for as long each.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// The threads that all clients of this process run on: their own, so that callers may be anywhere.
 pub(super) fn runtime() -> Result<&'static Runtime> {
@@ -118,7 +119,7 @@ pub(super) struct NameNode {
     client: RwLock<Client>,
     lanes: Arc<Lanes>,
     reached: AtomicU8,
-    /// Whether a call waited in vain, and none had an answer since.
+    /// Whether the last call that is over used up its time.
     is_silent: AtomicBool,
 }
 
@@ -145,15 +146,17 @@ impl NameNode {
         self.configuration.timeout
     }
 
-    /// Whether a call waited in vain, and none had an answer since.
+    /// Whether the last call that is over used up its time.
     pub(super) fn is_silent(&self) -> bool {
         self.is_silent.load(Ordering::Relaxed)
     }
 
-    /// The same, or less after a call that waited in vain: what clears up behind it must not wait as long again each time.
+    /// How long a call may take now: less where the NameNode is silent.
     pub(super) fn patience(&self) -> Duration {
-        let timeout = self.timeout();
-        if self.is_silent() { timeout / SILENT_SHARE } else { timeout }
+        match self.is_silent() {
+            true => self.timeout().min(SILENCE),
+            false => self.timeout(),
+        }
     }
 
     /// What uploads run on.
@@ -191,28 +194,29 @@ impl NameNode {
     {
         let started = Instant::now();
         let timeout = self.patience();
+        let is_last = timeout < self.timeout();
         let mut pause = PAUSE;
         for tried in 1.. {
             let left = timeout.saturating_sub(started.elapsed());
-            // One that hangs leaves time for another.
-            let limit = if again { left.min(timeout / 2) } else { left };
+            // One that hangs leaves time for another, where there will be one.
+            let has_next = !is_last && self.is_worth_another(&Failed::TimedOut, again);
+            let limit = if has_next { left.min(timeout / 2) } else { left };
             CALLS.fetch_add(1, Ordering::Relaxed);
             let failed = match run(limit, call(self.client())) {
                 Ok(value) => {
-                    self.is_silent.store(false, Ordering::Relaxed);
                     self.reached.fetch_max(if again { ANSWERED } else { CHANGED }, Ordering::Relaxed);
+                    self.is_silent.store(false, Ordering::Relaxed);
                     return Ok(value);
                 }
                 Err(failed) => failed,
             };
             self.note(&failed);
-            let over = tried == TRIES || started.elapsed() + pause >= timeout;
-            if over || !self.is_worth_another(&failed, again) {
-                let in_vain = over && !matches!(&failed, Failed::Said(error) if error::is_of_server(error));
+            let over = is_last || tried == TRIES || started.elapsed() + pause >= timeout;
+            let is_worth_another = self.is_worth_another(&failed, again);
+            if over || !is_worth_another {
+                let is_timeout = matches!(failed, Failed::TimedOut);
                 let error = self.error(&doing(), failed, again);
-                if in_vain {
-                    self.is_silent.store(true, Ordering::Relaxed);
-                }
+                self.is_silent.store(is_worth_another || is_timeout, Ordering::Relaxed);
                 return Err(error);
             }
             thread::sleep(pause);
@@ -231,7 +235,6 @@ impl NameNode {
                 }
             }
             Failed::Said(error) if error::is_of_server(error) => {
-                self.is_silent.store(false, Ordering::Relaxed);
                 self.reached.fetch_max(ANSWERED, Ordering::Relaxed);
             }
             _ => {}
@@ -283,32 +286,33 @@ mod tests {
     #[test]
     fn one_call_waits_for_a_silent_namenode_and_the_next_ones_hardly() {
         let mut configuration = configuration("hdfs://127.0.0.1:1/x", &[]);
-        let all = Duration::from_secs(2);
-        configuration.timeout = all;
+        configuration.timeout = SILENCE * 2;
         let namenode = NameNode::new(configuration).unwrap();
+        let count = AtomicU64::new(0);
         let hangs = || {
+            count.store(0, Ordering::Relaxed);
             let started = Instant::now();
-            let call = |_| std::future::pending::<Result<(), HdfsError>>();
+            let call = |_| {
+                count.fetch_add(1, Ordering::Relaxed);
+                std::future::pending::<Result<(), HdfsError>>()
+            };
             let error = namenode.repeat(|| "cannot look".into(), call).unwrap_err();
-            assert!(error.message().contains("no answer of 127.0.0.1:1 within 2 s"), "{error}");
-            started.elapsed()
+            assert!(error.message().contains("no answer of 127.0.0.1:1 within 4 s"), "{error}");
+            (started.elapsed(), count.load(Ordering::Relaxed))
         };
         let answers = || namenode.repeat(String::new, |_| async { Ok(7) });
         assert_eq!(answers().unwrap(), 7);
-        let first = hangs();
-        assert!(first >= all / 2, "{first:?}");
-        assert!(namenode.is_silent() && namenode.patience() == all / SILENT_SHARE);
-        let next = hangs();
-        assert!(next < first, "{next:?}");
+        let (first, _) = hangs();
+        assert!(first >= SILENCE * 2 - PAUSE_MAX, "{first:?}");
+        assert_eq!((namenode.patience(), hangs().1), (SILENCE, 1));
         assert_eq!(answers().unwrap(), 7);
-        assert_eq!(namenode.patience(), all);
-        hangs();
-        // That something is not there is an answer too.
-        let missing = |_| async {
-            Err::<(), _>(HdfsError::RPCError("java.io.FileNotFoundException".into(), "x".into()))
-        };
-        namenode.repeat(String::new, missing).unwrap_err();
-        assert_eq!(namenode.patience(), all);
+        assert_eq!(namenode.patience(), SILENCE * 2);
+        assert!(hangs().1 > 1);
+        // A refusal is an answer too.
+        let refused =
+            |_| async { Err::<(), _>(HdfsError::RPCError("a.b.AccessControlException".into(), "x".into())) };
+        namenode.repeat(String::new, refused).unwrap_err();
+        assert_eq!(namenode.patience(), SILENCE * 2);
     }
 
     #[test]

@@ -77,11 +77,6 @@ pub(super) fn is_safe_mode(error: &HdfsError) -> bool {
     is_class(error, &["SafeModeException"])
 }
 
-/// Whether the NameNode says that nobody has the file open to be written.
-pub(super) fn is_not_open(error: &HdfsError) -> bool {
-    is_class(error, &["LeaseExpiredException"])
-}
-
 /// What an error of ours has as its source where the NameNode took no change since it is in safe mode.
 #[derive(Debug)]
 pub(super) struct SafeMode;
@@ -93,6 +88,11 @@ impl fmt::Display for SafeMode {
 }
 
 impl std::error::Error for SafeMode {}
+
+/// Whether the NameNode says that nobody has the file open to be written.
+pub(super) fn is_not_open(error: &HdfsError) -> bool {
+    is_class(error, &["LeaseExpiredException"])
+}
 
 /// Whether nobody listened, so that nothing was asked.
 pub(super) fn is_refused(error: &HdfsError) -> bool {

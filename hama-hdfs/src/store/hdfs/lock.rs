@@ -84,18 +84,20 @@ impl Locks {
     /// # Errors
     /// `NotFound`; those of the store.
     pub(super) fn lock(self: &Arc<Self>, path: &StorePath, lock: Lock) -> Result<Option<Box<dyn LockGuard>>> {
-        let guard = |held| Guard { held, locks: Arc::clone(self) };
+        let guard = |held, session| Guard { held, session, locks: Arc::clone(self) };
         let guard = match self.mark(path, lock) {
             Err(error) if lock == Lock::Shared && is_refusal(&error) => {
                 self.warn_once(&error);
                 None
             }
             Err(error) if lock == Lock::Shared && is_safe_mode(&error) => {
-                Some(guard(self.holdings.add_unmarked(path.clone(), lock, self.number())))
+                Some(guard(self.holdings.add_unmarked(path.clone(), lock, self.number()), None))
             }
             marked => {
+                let marker = marked?;
+                let session = Some(marker.session().clone());
                 // From here on the marker goes with the guard.
-                let guard = guard(self.holdings.add(path.clone(), lock, marked?));
+                let guard = guard(self.holdings.add(path.clone(), lock, marker), session);
                 if self.has_rival(&guard.held, path)? {
                     return Ok(None);
                 }
@@ -137,11 +139,12 @@ impl Locks {
         renamed
     }
 
-    /// Deletes the unfinished files of dead sessions in a directory; in the store's own what they left of locks too.
+    /// Deletes the unfinished files of dead sessions in a directory; in the store's own what they left of locks too. Whether
+    /// there was such a file.
     ///
     /// # Errors
     /// Those of the store; a directory that is not there is none.
-    pub(super) fn sweep(&self, dir: &StorePath) -> Result<()> {
+    pub(super) fn sweep(&self, dir: &StorePath) -> Result<bool> {
         let entries = match self.namespace.entries(dir) {
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Invalid) => Vec::new(),
             other => other?,
@@ -157,7 +160,10 @@ impl Locks {
         for (_, name) in unfinished.iter().filter(|(session, _)| dead.contains(session)) {
             self.namespace.remove(&dir.child(name)?)?;
         }
-        if *dir == StorePath::root() { self.sweep_own() } else { Ok(()) }
+        if *dir == StorePath::root() {
+            self.sweep_own()?;
+        }
+        Ok(!dead.is_empty())
     }
 
     /// Clears what dead sessions left in the store's own directory.
@@ -329,10 +335,17 @@ fn session_of_unfinished(name: &str) -> Option<SessionId> {
 #[derive(Debug)]
 struct Guard {
     held: Arc<Held>,
+    /// The session that marked it first.
+    session: Option<SessionId>,
     locks: Arc<Locks>,
 }
 
-impl LockGuard for Guard {}
+impl LockGuard for Guard {
+    fn is_held(&self) -> bool {
+        // One of before was lost with its session, even if it was marked again: others may have had it meanwhile.
+        self.session.as_ref().is_none_or(|session| self.locks.sessions.is_current(session))
+    }
+}
 
 impl Drop for Guard {
     fn drop(&mut self) {

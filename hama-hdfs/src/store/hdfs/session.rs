@@ -3,8 +3,9 @@
 //! HDFS has no lock that ends with its holder. So every process that locks or writes files has a session: the file
 //! `.hama/sessions/ID` in the store, which it makes anew every few seconds, so that its time is the NameNode's. A session
 //! is dead when its process can be seen to be gone from here, when its file is not there, or when that has not been made
-//! anew for the length of the lease, nor for a third of it while somebody watched. Ages are differences of the NameNode's times, of two files that lie there: no host's
-//! clock is believed. Only who does not reach the NameNode looks at its own, to know that it has lost its session.
+//! anew for the length of the lease, nor for a third of it while somebody watched. Ages are differences of the NameNode's
+//! times, of two files that lie there: no host's clock is believed. Only who does not reach the NameNode looks at its own, to
+//! know that it has lost its session, and who watches, to know for how long.
 //!
 //! The third is for those who could not renew: where a NameNode was away, or frozen, for longer than the lease, or one takes
 //! over whose clock is that much ahead, all sessions look old, and those who live renew theirs at once when it is back.
@@ -69,8 +70,9 @@ pub(crate) fn set_hdfs_lease_ms(ms: u64) {
     LEASE_MS.store(ms, std::sync::atomic::Ordering::Relaxed);
 }
 
-/// How many parts of the lease somebody whose session is old is watched before it is dead, and how many pass between two looks.
+/// For which part of the lease somebody whose session is old is watched before it is dead.
 const WATCHED: u32 = 3;
+/// Which part of the lease passes between two looks at it.
 const LOOKS: u32 = 12;
 /// How often it is looked at most by one who waits for that.
 const LOOKS_MAX: usize = 8;
@@ -129,6 +131,11 @@ impl Sessions {
             Some(session) if !self.is_late(session) => Ok(session.id.clone()),
             _ => self.begin(&mut current),
         }
+    }
+
+    /// Whether this is the session of this process, and in time.
+    pub(super) fn is_current(&self, id: &SessionId) -> bool {
+        self.current().as_ref().is_some_and(|session| session.id == *id && !self.is_late(session))
     }
 
     /// Makes the session's file anew, where there is a session. Where it is too late for that another one begins.

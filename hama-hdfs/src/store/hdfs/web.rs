@@ -31,7 +31,8 @@ const ANSWER_BYTES_MAX: u64 = 4 << 20;
 const SILENCE: Duration = Duration::from_secs(30);
 /// How long a connection may take, and a hint.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-const HINT_MAX: Duration = Duration::from_secs(5);
+/// How long a hint may take.
+const HINT_MAX: Duration = Duration::from_secs(2);
 /// How many ask at once at most, on connections that are kept.
 const CONNECTIONS_MAX: usize = 32;
 
@@ -166,11 +167,11 @@ impl Web {
         for index in (first..first + self.addresses.len()).map(|index| index % self.addresses.len()) {
             let address = &self.addresses[index];
             let url = self.url(address, path, query);
-            let answered = match call(&url) {
-                // A connection that was kept may have been closed by the server: the second try makes one.
-                Err(ureq::Error::Io(_) | ureq::Error::Protocol(_)) => call(&url),
-                other => other,
-            };
+            // A connection that was kept may have been closed by the server: the second try makes one.
+            let answered = call(&url).or_else(|error| match error {
+                ureq::Error::Timeout(_) => Err(error),
+                _ => call(&url),
+            });
             match answered.and_then(read) {
                 Ok(answer) if answer::is_standby(answer.status, &answer.body) => {
                     why = format!("{address} is a standby");

@@ -282,6 +282,44 @@ fn a_copy_goes_on_from_what_another_left() {
     }
 }
 
+/// Begins a file in a directory as a writer that was killed then; where it lies.
+fn begin_file(test: &TestStore, dir: &str) -> std::path::PathBuf {
+    let dir = test.store.local_path(&StorePath::new(dir).unwrap()).unwrap();
+    std::fs::create_dir_all(&dir).unwrap();
+    let file = dir.join(format!(".tmp-{}", uuid::Uuid::new_v4()));
+    std::fs::write(&file, b"begun").unwrap();
+    file
+}
+
+#[test]
+fn files_that_were_begun_are_cleared_wherever_they_lie() {
+    let (from, to) = (&stores()[0], &stores()[0]);
+    let table = source(from);
+    begin_copy(&table, to, table.bytes() / 2);
+    let values = StorePath::new(&left(to)[0]).unwrap().parent().unwrap();
+    let begun = begin_file(to, values.as_str());
+    let copied = copy_all(&table, to, true).0;
+    assert!(!begun.exists(), "who goes on does not commit it");
+    let (dir, _) = values.as_str().rsplit_once('/').unwrap();
+    let begun = [values.as_str(), dir, &format!("{dir}/row")].map(|dir| begin_file(to, dir));
+    crate::collect(&*to.store, &name("c"), Duration::ZERO).unwrap();
+    assert!(begun.iter().all(|file| !file.exists()), "{begun:?}");
+    verify(&copied, 1).unwrap();
+}
+
+#[test]
+fn a_table_of_which_only_the_first_file_was_begun_is_cleared() {
+    let test = &stores()[0];
+    let begun = begin_file(test, "c");
+    let foreign = test.store.local_path(&StorePath::new("foreign").unwrap()).unwrap();
+    std::fs::create_dir(&foreign).unwrap();
+    let collect = |table| collect(&*test.store, &name(table), Duration::ZERO).unwrap();
+    assert_eq!(collect("c").writers, 1);
+    assert!(!begun.parent().unwrap().exists());
+    assert_eq!(collect("foreign"), crate::Collected::default());
+    assert!(foreign.exists(), "an empty directory is somebody else's");
+}
+
 #[test]
 fn what_a_copy_left_is_cleared_or_made_again_where_it_is_damaged() {
     let (from, to) = (&stores()[0], &stores()[0]);

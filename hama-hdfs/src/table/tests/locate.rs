@@ -151,7 +151,7 @@ impl Store for Racks {
         self.inner.unpoint(link, dir)
     }
 
-    fn sweep(&self, dir: &StorePath) -> Result<()> {
+    fn sweep(&self, dir: &StorePath) -> Result<bool> {
         self.inner.sweep(dir)
     }
 

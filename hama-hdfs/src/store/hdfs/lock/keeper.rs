@@ -192,7 +192,7 @@ impl Work {
         if let Err(error) = remove(&*self.namespace, &markers) {
             tracing::debug!(%error, "a lock could not be let go, it is tried again");
             self.left.append(&mut markers);
-        } else {
+        } else if !markers.is_empty() {
             self.is_slow.store(false, Ordering::Relaxed);
         }
     }

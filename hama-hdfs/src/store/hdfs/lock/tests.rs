@@ -252,6 +252,8 @@ fn a_frozen_process_loses_its_locks_after_the_lease_and_its_files() {
     let [a, b] = [0, 1].map(|number| Process::of(&name_node, number));
     let held = a.lock("t/a", Lock::Exclusive).unwrap();
     let unfinished = a.locks.unfinished(&path("t")).unwrap();
+    let is_held = || held.as_ref().unwrap().is_held();
+    assert!(is_held());
     name_node.make(&unfinished, false);
     for (ms, is_free) in [(59_000, false), (2_000, true)] {
         name_node.advance(ms);
@@ -264,10 +266,12 @@ fn a_frozen_process_loses_its_locks_after_the_lease_and_its_files() {
     }
     // It wakes: its clock says so, it begins another session and marks again what it holds.
     a.clock.fetch_add(61_000, Ordering::SeqCst);
+    assert!(!is_held());
     a.locks.sessions.renew().unwrap();
     let session = a.locks.session().unwrap();
     keeper::tests::mark_again(&a.client, &a.locks.sessions, &a.locks.holdings);
     assert!(b.lock("t/a", Lock::Shared).unwrap().is_none());
+    assert!(!is_held(), "somebody had it meanwhile");
     assert!(name_node.names().iter().any(|name| name.contains(&format!("x-{session}"))));
     drop(held);
     assert!(b.lock("t/a", Lock::Exclusive).unwrap().is_some());
@@ -384,16 +388,18 @@ fn letting_go_does_not_wait_for_a_name_node_that_does_not_answer() {
 fn many_locks_do_not_wait_one_after_another() {
     let name_node = name_node();
     let client = name_node.client(0);
-    let times = Times { release: Duration::from_secs(1), ..TIMES };
+    let times = Times { release: Duration::from_secs(3), ..TIMES };
     let locks = Locks::new(client.clone(), client, times, Clock::Boot);
     let guards = [(); 60].map(|()| locks.lock(&path("t/a"), Lock::Shared).unwrap());
     name_node.turns().start(2, 0);
     let began = std::time::Instant::now();
     drop(guards);
-    assert!(began.elapsed() < Duration::from_secs(30), "not each of them waits");
+    assert!(began.elapsed() < Duration::from_secs(90), "not each of them waits");
     name_node.turns().leave(1);
     // Once it answers they wait again.
-    while locks.keeper.lock().unwrap().as_ref().unwrap().is_slow.load(Ordering::SeqCst) {
+    while locks.keeper.lock().unwrap().as_ref().unwrap().is_slow.load(Ordering::SeqCst)
+        || name_node.names().iter().any(|name| name.contains("/s-"))
+    {
         std::thread::yield_now();
     }
     let guard = locks.lock(&path("t/a"), Lock::Shared).unwrap();
