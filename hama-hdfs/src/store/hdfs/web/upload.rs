@@ -35,8 +35,8 @@ impl Web {
     /// Writes a new file of the bytes that `body` gives, which is read once.
     ///
     /// # Errors
-    /// `Exists`; `NotFound` where its directory is not there; `Invalid` and `OutOfSpace` where it is refused; `Unavailable` where no server answers, or the file may be
-    /// there in part.
+    /// `Exists`; `NotFound` where its directory is not there; `Invalid` and `OutOfSpace` where it is refused; `Unavailable`
+    /// where no server answers, or the file may be there in part.
     pub(in crate::store::hdfs) fn create(
         &self,
         path: &StorePath,
