@@ -26,6 +26,8 @@ pub(crate) const TESTS: &[Test] = &[
 /// The word that starts this program as a process that holds an HDFS until it is killed.
 pub(crate) const INSIDE: &str = "inside";
 
+/// `hdfs dfs`.
+const SHELL: &str = "org.apache.hadoop.fs.FsShell";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn put(hdfs: &Hdfs, path: &str, bytes: &[u8]) -> Result<(), String> {
@@ -84,9 +86,12 @@ fn a_file_lies_on_its_writers_host() {
         return;
     }
     let hdfs = shared();
+    hdfs.webhdfs("PUT", "/harness", "op=MKDIRS", &[]).unwrap();
+    // Not by WebHDFS: there the DataNode writes, and it dials as on no host.
+    let file = hdfs.conf_dir().join("core-site.xml");
     for index in 0..3 {
         let path = format!("/harness/on-{index}");
-        hdfs::web::webhdfs("PUT", &hdfs.web_on(index), &path, "op=CREATE&overwrite=true", b"here").unwrap();
+        hdfs.tool(SHELL, &["-fs", &hdfs.url_on(index), "-put", file.to_str().unwrap(), &path]).unwrap();
         assert_eq!(hosts_of(hdfs, &path), [hdfs.host(index)]);
     }
 }
@@ -143,10 +148,10 @@ fn permissions_hold() {
     let (hdfs, _turn) = own(Options { datanodes: 1, permissions: true, ..Options::default() });
     let stranger = hdfs.webhdfs("PUT", "/mine", "op=MKDIRS&user.name=stranger", &[]);
     assert!(stranger.unwrap_err().contains("AccessControlException"));
-    hdfs.tool("org.apache.hadoop.fs.FsShell", &["-mkdir", "/mine"]).unwrap();
+    hdfs.tool(SHELL, &["-mkdir", "/mine"]).unwrap();
     assert!(hdfs.admin(&["-setQuota", "many", "/mine"]).is_err());
     hdfs.admin(&["-setQuota", "1", "/mine"]).unwrap();
-    let full = hdfs.tool("org.apache.hadoop.fs.FsShell", &["-mkdir", "/mine/more"]);
+    let full = hdfs.tool(SHELL, &["-mkdir", "/mine/more"]);
     assert!(full.unwrap_err().contains("quota"));
 }
 
