@@ -180,7 +180,10 @@ fn stores_that_cannot_be_are_told_with_their_whole_path() {
             .fails(2, &[store, "end with"]);
         place.run(&format!("demo --size 2 --store {store}")).fails(2, &[store]);
     }
-    place.run("matrix list --store hdfs://host:9000/data").fails(2, &["hdfs"]);
+    place
+        .run("matrix list --store hdfs://127.0.0.1:1/data")
+        .fails(4, &["hdfs://127.0.0.1:1/data", "nobody listens"]);
+    place.run("matrix list --store hdfs:x").fails(2, &["hdfs"]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn a_store_is_examined_and_left_as_it_was() {
         assert!(said.lines().any(|line| line.starts_with(&format!("ok   {about} "))), "{about} in {said}");
     }
     assert_eq!(place.names(), [""; 0]);
-    let found = place.json("doctor --json");
+    let found = place.json("doctor");
     assert_eq!((&found["usable"], &found["findings"][1]["verdict"]), (&true.into(), &"good".into()));
     assert_eq!(std::fs::read_dir(place.stored("")).unwrap().count(), 0, "nothing stays");
 }

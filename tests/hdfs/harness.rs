@@ -6,13 +6,10 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 use std::{io::BufRead, io::BufReader, thread};
 
-use hama::Host;
-use hama::table::StorePath;
-use hama::table::store::{self, CreateHint};
 use serde_json::Value;
-use xtask::hdfs::{Hdfs, Options};
+use xtask::hdfs::{self, Hdfs, Options};
 
-use crate::{Test, no_hosts, own, shared, turn};
+use crate::{Test, no_hosts, own, shared, skips, turn};
 
 pub(crate) const TESTS: &[Test] = &[
     ("files_are_written_and_read", files_are_written_and_read),
@@ -21,6 +18,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("faults_of_datanodes", faults_of_datanodes),
     ("faults_of_the_namenode", faults_of_the_namenode),
     ("permissions_hold", permissions_hold),
+    ("a_disk_is_full", a_disk_is_full),
     ("what_cannot_start_says_why", what_cannot_start_says_why),
     ("nothing_is_left", nothing_is_left),
 ];
@@ -28,6 +26,8 @@ pub(crate) const TESTS: &[Test] = &[
 /// The word that starts this program as a process that holds an HDFS until it is killed.
 pub(crate) const INSIDE: &str = "inside";
 
+/// `hdfs dfs`.
+const SHELL: &str = "org.apache.hadoop.fs.FsShell";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn put(hdfs: &Hdfs, path: &str, bytes: &[u8]) -> Result<(), String> {
@@ -86,13 +86,13 @@ fn a_file_lies_on_its_writers_host() {
         return;
     }
     let hdfs = shared();
+    hdfs.webhdfs("PUT", "/harness", "op=MKDIRS", &[]).unwrap();
+    // Not by WebHDFS: there the DataNode writes, and it dials as on no host.
+    let file = hdfs.conf_dir().join("core-site.xml");
     for index in 0..3 {
-        let store = store::create(&format!("{}/harness/on", hdfs.url_on(index)).parse().unwrap()).unwrap();
-        let path = StorePath::new(&format!("file-{index}")).unwrap();
-        let mut file = store.create(&path, CreateHint::new(4, &Host::local())).unwrap();
-        file.write(b"here").unwrap();
-        file.close().unwrap();
-        assert_eq!(hosts_of(hdfs, &format!("/harness/on/file-{index}")), [hdfs.host(index)]);
+        let path = format!("/harness/on-{index}");
+        hdfs.tool(SHELL, &["-fs", &hdfs.url_on(index), "-put", file.to_str().unwrap(), &path]).unwrap();
+        assert_eq!(hosts_of(hdfs, &path), [hdfs.host(index)]);
     }
 }
 
@@ -122,7 +122,7 @@ fn faults_of_the_namenode() {
     assert!(hdfs.live_datanodes().is_err());
     hdfs.start_namenode().unwrap();
     assert!(hdfs.start_namenode().unwrap_err().contains("runs"));
-    // DataNodes notice by the first call that fails that their connections are gone.
+    // The DataNode that reads for us learns by an error that its connection is gone.
     until("it is read again", || read(&hdfs, "/kept").is_ok_and(|bytes| bytes == b"kept"));
 
     hdfs.safe_mode(true).unwrap();
@@ -141,18 +141,35 @@ fn faults_of_the_namenode() {
     });
     assert_eq!(asked, Ok(1));
     hdfs.restart().unwrap();
-    until("it is read after all", || read(&hdfs, "/late").is_ok_and(|bytes| bytes == b"late"));
+    until("it is read again", || read(&hdfs, "/late").is_ok_and(|bytes| bytes == b"late"));
 }
 
 fn permissions_hold() {
     let (hdfs, _turn) = own(Options { datanodes: 1, permissions: true, ..Options::default() });
     let stranger = hdfs.webhdfs("PUT", "/mine", "op=MKDIRS&user.name=stranger", &[]);
     assert!(stranger.unwrap_err().contains("AccessControlException"));
-    hdfs.tool("org.apache.hadoop.fs.FsShell", &["-mkdir", "/mine"]).unwrap();
+    hdfs.tool(SHELL, &["-mkdir", "/mine"]).unwrap();
     assert!(hdfs.admin(&["-setQuota", "many", "/mine"]).is_err());
     hdfs.admin(&["-setQuota", "1", "/mine"]).unwrap();
-    let full = hdfs.tool("org.apache.hadoop.fs.FsShell", &["-mkdir", "/mine/more"]);
+    let full = hdfs.tool(SHELL, &["-mkdir", "/mine/more"]);
     assert!(full.unwrap_err().contains("quota"));
+}
+
+fn a_disk_is_full() {
+    if skips("a_disk_is_full", hdfs::may_mount()) {
+        return;
+    }
+    let small = Options { datanodes: 1, small_volume: Some((0, 24 << 20)), ..Options::default() };
+    // The NameNode takes no block that would not fit whole.
+    let small = Options { settings: vec![("dfs.blocksize".to_owned(), "1048576".to_owned())], ..small };
+    let (hdfs, _turn) = own(small);
+    put(&hdfs, "/small", &[1; 1000]).unwrap();
+    put(&hdfs, "/large", &vec![2; 32 << 20]).unwrap_err();
+    assert_eq!(read(&hdfs, "/small").unwrap(), [1; 1000]);
+    let volume = hdfs.data_dir(0);
+    drop(hdfs);
+    let mounts = fs::read_to_string("/proc/mounts").unwrap();
+    assert!(!mounts.contains(volume.to_str().unwrap()), "{mounts}");
 }
 
 fn what_cannot_start_says_why() {
@@ -165,9 +182,10 @@ fn what_cannot_start_says_why() {
     assert_eq!(folders_of(std::process::id()).len(), 1, "that of the shared one");
 }
 
-/// Kills a process that holds an HDFS, in each of the ways that a process ends.
+/// Kills a process that holds an HDFS.
 fn nothing_is_left() {
-    for signal in ["-KILL", "-INT", "-TERM"] {
+    // Of INT a shell in the background would have made nothing.
+    for signal in ["-KILL", "-TERM"] {
         let program = std::env::current_exe().unwrap();
         let mut child = Command::new(program).arg(INSIDE).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();

@@ -1,6 +1,7 @@
 //! Hosts on one machine: a network namespace of our own where 127.0.0.2 and so on are addresses, each with its DataNode.
 //!
 //! There the kernel calls from 127.0.0.N whom it dials at 127.0.0.N: so a client is on the host whose address it dials.
+//! What WebHDFS creates lies anywhere: a DataNode writes it, and dials the NameNode at 127.0.0.1.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

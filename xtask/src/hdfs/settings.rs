@@ -56,9 +56,13 @@ pub(super) fn write(home: &Path, options: &Options, addresses: &Addresses) -> Re
         ("dfs.heartbeat.interval", "1s".to_owned()),
         ("dfs.namenode.heartbeat.recheck-interval", "1000".to_owned()),
         ("dfs.namenode.stale.datanode.interval", "3000".to_owned()),
+        // Else a DataNode with one writer counts as busy among idle ones, and the next writer on its host is sent elsewhere.
+        ("dfs.namenode.redundancy.considerLoad", "false".to_owned()),
         ("dfs.namenode.safemode.extension", "0".to_owned()),
         ("dfs.namenode.resource.du.reserved", "0".to_owned()),
         ("dfs.datanode.du.reserved", "0".to_owned()),
+        // Else a disk with less than 1 GB left takes nothing.
+        ("dfs.datanode.round-robin-volume-choosing-policy.additional-available-space", "0".to_owned()),
     ];
     if options.hosts {
         // Whom a client dials decides which host it is.
