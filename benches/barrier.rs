@@ -1,4 +1,7 @@
-//! What an empty superstep costs: l, in the words of the model.
+//! What an empty superstep costs: l, in the words of the model. `HAMA_TEST_ZOOKEEPER=HOST:PORT cargo bench --features cluster
+//! --bench barrier` measures that of grooms too.
+
+#![expect(clippy::print_stdout, reason = "a bench that says what it does not measure")]
 
 use std::time::{Duration, Instant};
 
@@ -42,9 +45,31 @@ fn barrier(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// That of grooms that meet in ZooKeeper.
+#[cfg(feature = "cluster")]
+fn grooms(criterion: &mut Criterion) {
+    use hama_core::testing::cluster::empty_supersteps;
+    let Ok(servers) = std::env::var("HAMA_TEST_ZOOKEEPER") else {
+        println!("superstep/ZooKeeper: skipped, HAMA_TEST_ZOOKEEPER names no HOST:PORT to meet at");
+        return;
+    };
+    let mut group = criterion.benchmark_group("superstep");
+    for grooms in [2, 4, 8] {
+        group.bench_function(BenchmarkId::new("ZooKeeper", grooms), |bencher| {
+            bencher.iter_custom(|count| empty_supersteps(&servers, grooms, count));
+        });
+    }
+    group.finish();
+}
+
+#[cfg(not(feature = "cluster"))]
+fn grooms(_: &mut Criterion) {
+    println!("superstep/ZooKeeper: skipped, it is measured with --features cluster");
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(2));
-    targets = barrier
+    targets = barrier, grooms
 }
 criterion_main!(benches);

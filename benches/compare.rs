@@ -1,7 +1,8 @@
 //! Candidates of `cargo xtask compare` that are Rust: each says what it is in a line, then answers every line of its
 //! input with one run, a line of JSON with the `seconds` that it took.
 //!
-//! `kernel N f64|f32 THREADS`, `gemm N f64|f32 THREADS`, `peak THREADS`.
+//! `kernel N f64|f32 THREADS`, `gemm N f64|f32 THREADS`, `peak THREADS`. `shards STORE NAME COUNT` makes a table of so many
+//! small shards and ends.
 
 #![expect(clippy::print_stdout, reason = "it is asked over pipes")]
 #![expect(unsafe_code, reason = "calls the `gemm` library, which takes pointers")]
@@ -12,9 +13,15 @@ use std::time::{Duration, Instant};
 
 use gemm::Parallelism;
 use hama::measure::{multiply_in_memory, peak_flop_per_s};
-use hama::table::ElementType;
+use hama::table::{
+    ElementType, Extent, Finishing, OnExists, ShardWriter, TableName, TableSpec, TableWriter, store,
+};
 use hama::{Buffer, Cancel, KernelId, Pool, Scalar};
+use hama_core::Host;
 use serde_json::{Value, json};
+
+/// The most that a tile has.
+const ROWS_OF_TILE: u64 = 1024;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -35,6 +42,7 @@ fn main() -> Outcome<()> {
                 Ok(json!({ "flop_per_s": peak_flop_per_s(ElementType::F64, threads) }))
             })
         }
+        ["shards", store, name, count] => shards(store, name, count.parse()?),
         // `cargo bench` runs every bench.
         _ => {
             println!("`cargo xtask compare` asks this one");
@@ -49,6 +57,27 @@ fn serve(about: &str, mut run: impl FnMut() -> Outcome<Value>) -> Outcome<()> {
         line?;
         println!("{}", run()?);
     }
+    Ok(())
+}
+
+/// Makes a table of so many shards, each a tile of 8 KiB: the command makes large ones only.
+fn shards(store: &str, name: &str, count: u64) -> Outcome<()> {
+    let store = store::create(&store.parse()?)?;
+    let shape = Extent::new(count * ROWS_OF_TILE, 1);
+    let spec = TableSpec::new(shape, ElementType::F64)?.with_shard(Extent::new(1, 1))?;
+    let table = TableWriter::create(&store, &TableName::new(name)?, spec, OnExists::Fail)?;
+    let target = table.target().clone();
+    let tile = vec![0; target.spec.tile_bytes()];
+    let mut finishing = Finishing::default();
+    for shard in target.spec.shards() {
+        let mut writer = ShardWriter::create(&target, shard, &Host::local())?;
+        for index in target.spec.tiles_of(shard) {
+            writer.write_tile(index, &tile)?;
+        }
+        finishing.finish(writer)?;
+    }
+    table.commit(finishing.wait()?)?;
+    println!("{}", json!({ "shards": target.spec.shards().count() }));
     Ok(())
 }
 

@@ -1,5 +1,6 @@
-//! Tables in HDFS beside plain files of `hdfs-native`, 8 in flight, in turns: `HAMA_TEST_HDFS=hdfs://HOST:PORT/PATH cargo
-//! bench --bench hdfs`. Each figure is the ratio of the two rates of one round.
+//! Tables in HDFS beside plain files of `hdfs-native` with as many bytes, 8 in flight, in turns:
+//! `HAMA_TEST_HDFS=hdfs://HOST:PORT/PATH cargo bench --bench hdfs -- [ROUNDS [TILES]]`, 5 rounds with shards of 4 x 4 tiles by
+//! default. Each figure is the ratio of the two rates of one round.
 
 #![expect(clippy::print_stdout, reason = "a bench that says what it measured")]
 
@@ -15,10 +16,10 @@ use hama_hdfs::{
 };
 use hdfs_native::{Client, ClientBuilder, WriteOptions};
 
-const ROUNDS: usize = 5;
-const FILES: usize = 8;
-/// Some 128 MiB each.
-const SHARD_SIDE: u64 = 4096;
+/// Plain files, and shards.
+const FILES: u64 = 8;
+/// The extent of a tile: 16 of them make a shard as large as shards become.
+const TILE: u64 = 1000;
 const WRITERS: usize = 2;
 
 fn main() {
@@ -28,45 +29,36 @@ fn main() {
         );
         return;
     };
-    let side = SHARD_SIDE;
-    let spec =
-        TableSpec::new(Extent::new(FILES as u64 * side, side), ElementType::F64).expect("it is a table");
-    let bytes = spec.shards().count() as u64 * side * side * 8;
+    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
+    let rounds = numbers.next().unwrap_or(5).max(1);
+    let spec = spec(numbers.next().unwrap_or(4).clamp(1, 4));
+    let bytes = spec.shape.rows * spec.shape.cols * spec.element.size_bytes() as u64;
     let folder = format!("bench-{}", SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos()));
     let url: StoreUrl = format!("{}/{folder}", url.trim_end_matches('/')).parse().expect("it is a URL");
     let store = store::create(&url).expect("HDFS serves");
-    let plain = Plain::new(&url, bytes as usize / FILES);
+    let plain = Plain::new(&url, (bytes / FILES) as usize);
+    let mb = |bytes: u64| bytes as f64 / 1e6;
     println!(
-        "{} shards of {} MiB, {} tiles each",
-        FILES,
-        (bytes / FILES as u64) >> 20,
-        spec.shard.rows * spec.shard.cols
+        "a table of {} shards with {} tiles, {:.1} MB of elements, beside {FILES} plain files of {:.1} MB: MB/s",
+        spec.shards().count(),
+        spec.tile_grid().rows * spec.tile_grid().cols,
+        mb(bytes),
+        mb(bytes / FILES)
     );
-    let rate = |started: Instant| bytes as f64 / f64::from(1 << 20) / started.elapsed().as_secs_f64();
     let (mut writes, mut reads) = (Vec::new(), Vec::new());
-    for round in 0..ROUNDS {
-        let mut written = [0.0; 2];
-        let mut read = [0.0; 2];
+    for round in 0..rounds {
         let mut table = None;
-        for turn in [round % 2, (round + 1) % 2] {
-            let started = Instant::now();
-            match turn {
-                0 => plain.write(round),
-                _ => table = Some(write(&store, &spec)),
-            }
-            written[turn] = rate(started);
-        }
+        let written = turns(round, bytes, |turn| match turn {
+            Turn::Plain => plain.write(round),
+            Turn::Table => table = Some(write(&store, &spec)),
+        });
         let table = table.expect("it was written");
-        for turn in [round % 2, (round + 1) % 2] {
-            let started = Instant::now();
-            match turn {
-                0 => plain.read(round),
-                _ => read_table(&table, &spec),
-            }
-            read[turn] = rate(started);
-        }
+        let read = turns(round, bytes, |turn| match turn {
+            Turn::Plain => plain.read(round),
+            Turn::Table => read_table(&table, &spec),
+        });
         println!(
-            "round {round}: write plain {:.0} table {:.0} MiB/s, read plain {:.0} table {:.0} MiB/s",
+            "round {round}: write plain {:.1} table {:.1}, read plain {:.1} table {:.1}",
             written[0], written[1], read[0], read[1]
         );
         writes.push(written[1] / written[0]);
@@ -76,13 +68,37 @@ fn main() {
     store.delete_all(&hama_hdfs::StorePath::root()).expect("it can go");
     for (what, mut ratios) in [("write", writes), ("read", reads)] {
         ratios.sort_by(f64::total_cmp);
-        println!(
-            "{what}, table / plain: {:.3} ({:.3} to {:.3})",
-            ratios[ROUNDS / 2],
-            ratios[0],
-            ratios[ROUNDS - 1]
-        );
+        let (least, most) = (ratios[0], ratios[ratios.len() - 1]);
+        println!("{what}, table / plain: {:.3} ({least:.3} to {most:.3})", ratios[ratios.len() / 2]);
     }
+}
+
+/// A table of as many shards as there are plain files, each of `tiles` x `tiles` tiles.
+fn spec(tiles: u64) -> TableSpec {
+    let side = tiles * TILE;
+    let spec = TableSpec::new(Extent::new(FILES * side, side), ElementType::F64);
+    spec.and_then(|spec| spec.with_shard(Extent::new(tiles, tiles))).expect("it is a table")
+}
+
+#[derive(Clone, Copy)]
+enum Turn {
+    Plain,
+    Table,
+}
+
+/// MB/s of both, each round beginning with another one.
+fn turns(round: u64, bytes: u64, mut work: impl FnMut(Turn)) -> [f64; 2] {
+    let mut order = [(0, Turn::Plain), (1, Turn::Table)];
+    order.rotate_left((round % 2) as usize);
+    let mut rates = [0.0; 2];
+    for (index, turn) in order {
+        let started = Instant::now();
+        work(turn);
+        rates[index] = bytes as f64 / 1e6 / started.elapsed().as_secs_f64();
+        // What DataNodes on this machine have not written yet, the next turn would pay for.
+        rustix::fs::sync();
+    }
+    rates
 }
 
 fn write(store: &Arc<dyn Store>, spec: &TableSpec) -> Table {
@@ -149,18 +165,18 @@ impl Plain {
         Plain { runtime, client, folder: format!("/{path}/plain"), bytes }
     }
 
-    fn path(&self, round: usize, file: usize) -> String {
+    fn path(&self, round: u64, file: u64) -> String {
         format!("{}/{round}-{file}", self.folder)
     }
 
-    fn each<F: Future<Output = ()> + Send + 'static>(&self, work: impl Fn(usize) -> F) {
+    fn each<F: Future<Output = ()> + Send + 'static>(&self, work: impl Fn(u64) -> F) {
         let tasks: Vec<_> = (0..FILES).map(|file| self.runtime.spawn(work(file))).collect();
         for task in tasks {
             self.runtime.block_on(task).expect("it does not panic");
         }
     }
 
-    fn write(&self, round: usize) {
+    fn write(&self, round: u64) {
         let bytes = self.bytes;
         let chunk = bytes::Bytes::from(vec![1; 1 << 20]);
         self.each(|file| {
@@ -180,7 +196,7 @@ impl Plain {
         });
     }
 
-    fn read(&self, round: usize) {
+    fn read(&self, round: u64) {
         let bytes = self.bytes;
         self.each(|file| {
             let (client, path) = (self.client.clone(), self.path(round, file));

@@ -5,11 +5,14 @@ mod annotate;
 mod bench;
 mod blocking;
 mod check;
+mod cluster;
 mod colour;
+mod columns;
 mod completions;
 mod config;
 mod copy;
 mod count;
+mod daemon;
 mod date;
 mod demo;
 mod diff;
@@ -19,16 +22,20 @@ mod failure;
 mod fitted;
 mod full;
 mod gc;
+mod global;
+mod groom;
 mod history;
 mod import;
 mod info;
 mod interrupt;
+mod job;
 mod limits;
 mod list;
 mod locations;
 mod log;
 mod made;
 mod man;
+mod master;
 mod misplaced;
 mod multiply;
 mod names;
@@ -54,13 +61,13 @@ mod update;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
-use hama::table::store::{Durability, set_hdfs_options};
+use clap::{Parser, Subcommand};
+use hama::table::store::set_hdfs_options;
 
 use failure::Failure;
+pub(crate) use global::{Global, Survives};
 use output::Output;
 use settings::Settings;
-use size::Size;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -70,6 +77,7 @@ Examples:
   hama matrix --help                                     everything that can be done with a matrix
   hama bench probe                                       measure this machine, for better plans
   hama config show                                       what is set, and where
+  hama groom list --master HOST:PORT                     the grooms of a cluster (and `hama job list`)
 
 Exit status: 0 done, 1 failed, 2 wrong use, 3 exists or conflict, 4 unreachable,
 5 damaged, different or not verified, 130 interrupted.";
@@ -111,104 +119,6 @@ struct Cli {
     command: Command,
 }
 
-/// The options that every verb has, before it and after it.
-#[derive(Args, Default)]
-pub(crate) struct Global {
-    /// Where the tables lie: a folder, or a URL such as hdfs://namenode:8020/hama [default: ./hama-data]
-    #[arg(long, global = true, value_name = "URL", help_heading = "Options of every command")]
-    pub(crate) store: Option<String>,
-    /// The most memory to use, such as 2GiB or 512MiB [default: a quarter of what this machine has]
-    #[arg(
-        long,
-        global = true,
-        value_name = "SIZE",
-        allow_hyphen_values = true,
-        help_heading = "Options of every command"
-    )]
-    pub(crate) memory: Option<Size>,
-    /// How progress is shown: as a bar or in lines (auto), in lines (plain), or none [default: auto]
-    #[arg(
-        long,
-        global = true,
-        value_name = "HOW",
-        value_enum,
-        hide_possible_values = true,
-        help_heading = "Options of every command"
-    )]
-    pub(crate) progress: Option<progress::Kind>,
-    /// What survives a power loss: all that is written (full), or perhaps nothing (none) [default: full]
-    #[arg(
-        long,
-        global = true,
-        value_name = "WHAT",
-        value_enum,
-        hide_possible_values = true,
-        help_heading = "Options of every command"
-    )]
-    pub(crate) durability: Option<Survives>,
-    /// Where files are converted in that cannot be read or written in place [default: $TMPDIR, else /var/tmp]
-    #[arg(long, global = true, value_name = "DIR", help_heading = "Options of every command")]
-    pub(crate) spill_dir: Option<std::path::PathBuf>,
-    /// How long HDFS may take to answer, in seconds [default: 30]
-    #[arg(
-        long,
-        global = true,
-        value_name = "SECONDS",
-        allow_hyphen_values = true,
-        help_heading = "Options of every command"
-    )]
-    pub(crate) timeout: Option<seconds::Seconds>,
-    /// How many DataNodes hold each file that is written to HDFS [default: what the NameNode says]
-    #[arg(long, global = true, value_name = "COUNT", help_heading = "Options of every command")]
-    pub(crate) replication: Option<u16>,
-    /// HOST:PORT of the web server of the NameNode [default: what Hadoop's configuration says]
-    #[arg(long, global = true, value_name = "ADDRESS", help_heading = "Options of every command")]
-    pub(crate) webhdfs: Option<String>,
-    /// The host that this is, by the name that the store knows it by [default: localhost]
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Options of every command")]
-    pub(crate) host: Option<hama::Host>,
-    /// Answer with one JSON document on standard output, errors too
-    #[arg(long, global = true, help_heading = "Options of every command")]
-    pub(crate) json: bool,
-    /// No progress, and no warnings
-    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Options of every command")]
-    pub(crate) quiet: bool,
-    /// Say on standard error what is done; twice for every superstep
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Options of every command")]
-    pub(crate) verbose: u8,
-    /// What these options, the environment and `hama.toml` come to. Verbs go by this, and by no variable themselves.
-    #[arg(skip)]
-    pub(crate) settings: Settings,
-}
-
-/// What of a result survives a power loss, as it is typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Survives {
-    // All of it, once the command has ended.
-    Full,
-    // Perhaps nothing: for results that can be made again.
-    None,
-}
-
-impl std::fmt::Display for Survives {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Survives::Full => "full",
-            Survives::None => "none",
-        })
-    }
-}
-
-impl From<Survives> for Durability {
-    fn from(survives: Survives) -> Durability {
-        match survives {
-            Survives::Full => Durability::Full,
-            Survives::None => Durability::None,
-        }
-    }
-}
-
 #[derive(Subcommand)]
 enum Command {
     /// Make, multiply, look at and exchange matrices
@@ -221,6 +131,11 @@ enum Command {
     /// What holds for every command, and where it is set
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(Config),
+    /// Submit, list, look at, wait for and end the jobs of a cluster
+    #[command(subcommand, after_help = job::EXAMPLES)]
+    Job(job::Job),
+    Groom(groom::Groom),
+    Master(master::Master),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Man(man::Man),
@@ -311,6 +226,9 @@ impl Command {
             Command::Completions(_) => "completions",
             Command::Config(Config::Show(_)) => "config show",
             Command::Doctor(_) => "doctor",
+            Command::Job(verb) => verb.name(),
+            Command::Groom(verb) => verb.name(),
+            Command::Master(verb) => verb.name(),
             Command::Man(_) => "man",
             Command::Matrix(verb) => match verb {
                 Matrix::Random(_) => "matrix random",
@@ -348,6 +266,9 @@ impl Command {
             Command::Completions(verb) => verb.run(global, output),
             Command::Config(Config::Show(verb)) => verb.run(global, output),
             Command::Doctor(verb) => verb.run(global, output),
+            Command::Job(verb) => verb.run(global, output),
+            Command::Groom(verb) => verb.run(global, output),
+            Command::Master(verb) => verb.run(global, output),
             Command::Man(verb) => verb.run(global, output),
             Command::Matrix(verb) => match verb {
                 Matrix::Random(verb) => verb.run(global, output),

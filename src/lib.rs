@@ -45,4 +45,7 @@ mod pages {
     struct Updates;
     #[doc = include_str!("../docs/library.md")]
     struct Library;
+    #[cfg(feature = "cluster")]
+    #[doc = include_str!("../docs/cluster.md")]
+    struct Cluster;
 }

@@ -106,6 +106,30 @@ def numpy_files(folder, threads):
 
 def dask_files(folder, chunk, threads):
     """The same with dask's threads on uncompressed zarr arrays, made of the .npy files before."""
+    import dask
+
+    def set_up():
+        dask.config.set(scheduler="threads", num_workers=int(threads))
+
+    on_zarr(folder, chunk, f"{threads} workers of 1 thread", set_up)
+
+
+def dask_distributed(folder, chunk, workers):
+    """The same with dask's processes, each a worker of one thread, and its scheduler between them."""
+    import distributed
+
+    def set_up():
+        # It is what dask uses from then on.
+        global client
+        client = distributed.Client(
+            n_workers=int(workers), threads_per_worker=1, processes=True, dashboard_address=None
+        )
+
+    on_zarr(folder, chunk, f"distributed {distributed.__version__}, {workers} processes of 1 thread", set_up)
+
+
+def on_zarr(folder, chunk, what, set_up):
+    """A product of zarr arrays by dask, as `set_up` says."""
     # One thread for each product of chunks: dask runs as many of them at once as there are threads.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     import dask
@@ -125,7 +149,7 @@ def dask_files(folder, chunk, threads):
         values = numpy.load(os.path.join(folder, name + ".npy"))
         array(name, values.shape, values.dtype)[...] = values
     del values
-    dask.config.set(scheduler="threads", num_workers=int(threads))
+    set_up()
 
     def run():
         shutil.rmtree(at("c"), ignore_errors=True)
@@ -140,7 +164,7 @@ def dask_files(folder, chunk, threads):
                     os.fsync(file.fileno())
         return {"seconds": unsynced, "synced_seconds": time.perf_counter() - start}
 
-    serve(f"dask {dask.__version__}, zarr {zarr.__version__}, {threads} workers of 1 thread, chunks of {chunk}", run)
+    serve(f"dask {dask.__version__}, zarr {zarr.__version__}, {what}, chunks of {chunk}", run)
 
 
 def agree(*paths):
@@ -269,7 +293,7 @@ def describe(*packages):
 
 
 if __name__ == "__main__":
-    WHAT = {f.__name__: f for f in (dot, mkl, numpy_files, dask_files, agree, disk, command, free, describe)}
+    WHAT = {f.__name__: f for f in (dot, mkl, numpy_files, dask_files, dask_distributed, agree, disk, command, free, describe)}
     try:
         WHAT[sys.argv[1]](*sys.argv[2:])
     except KeyboardInterrupt:

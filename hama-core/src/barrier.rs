@@ -1,10 +1,14 @@
 //! The seam where all peers meet at the end of a superstep, and what they agree on there.
 
-#[cfg(test)]
+#[cfg(any(test, all(feature = "cluster", feature = "testing")))]
 pub(crate) mod conformance;
+#[cfg(feature = "cluster")]
+pub(crate) mod groom;
 pub(crate) mod threads;
 
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::ids::PeerId;
@@ -31,7 +35,7 @@ pub(crate) trait Barrier: Send + Sync {
 }
 
 /// What one peer says at the barrier.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Vote {
     /// How it ends the superstep. All must say the same.
     pub(crate) ending: Ending,
@@ -42,7 +46,7 @@ pub(crate) struct Vote {
 }
 
 /// What all said together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tally {
     /// Whether all would halt.
     pub(crate) halt: bool,
@@ -51,7 +55,7 @@ pub(crate) struct Tally {
 }
 
 /// How a peer ends a superstep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Ending {
     Sync,
     Broadcast { root: PeerId },

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::{Host, PeerId};
 
 /// An error of any type, as programs return it.
@@ -11,7 +13,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What to do about an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The call is wrong: fix it.
@@ -57,6 +60,29 @@ impl ErrorKind {
             ErrorKind::PeerLost => "peer-lost",
             ErrorKind::Internal => "internal",
         }
+    }
+
+    /// All kinds.
+    #[cfg(feature = "cluster")]
+    pub(crate) const ALL: [ErrorKind; 12] = [
+        ErrorKind::Invalid,
+        ErrorKind::NotFound,
+        ErrorKind::Exists,
+        ErrorKind::Conflict,
+        ErrorKind::Unavailable,
+        ErrorKind::OutOfMemory,
+        ErrorKind::OutOfSpace,
+        ErrorKind::Data,
+        ErrorKind::Cancelled,
+        ErrorKind::Program,
+        ErrorKind::PeerLost,
+        ErrorKind::Internal,
+    ];
+
+    /// The kind with this name.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn of_name(name: &str) -> Option<ErrorKind> {
+        ErrorKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
     /// The kind of an operating system's error.
@@ -160,7 +186,7 @@ impl Error {
     }
 
     /// The message with all that caused it, without the place.
-    fn with_causes(&self) -> String {
+    pub(crate) fn with_causes(&self) -> String {
         let mut text = self.0.message.clone();
         let mut cause = self.0.source.as_deref().map(|s| s as &dyn std::error::Error);
         while let Some(error) = cause {

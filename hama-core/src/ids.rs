@@ -44,8 +44,9 @@ impl FromStr for Host {
         if fits && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:[]".contains(&b)) {
             return Ok(Host::new(text));
         }
+        let text: String = text.chars().take(300).collect();
         Err(Error::invalid(format!(
-            "cannot read {text:.300?} as the name of a host: it is 1 to {HOST_BYTES_MAX} of A-Z a-z 0-9 - _ . : [ ]"
+            "cannot read {text:?} as the name of a host: it is 1 to {HOST_BYTES_MAX} of A-Z a-z 0-9 - _ . : [ ]"
         )))
     }
 }
@@ -72,8 +73,23 @@ impl JobId {
     }
 
     /// The job that these bytes stand for.
-    pub fn from_bytes(bytes: [u8; 16]) -> JobId {
+    pub const fn from_bytes(bytes: [u8; 16]) -> JobId {
         JobId(Uuid::from_bytes(bytes))
+    }
+}
+
+impl FromStr for JobId {
+    type Err = Error;
+
+    /// Reads a job as it is shown.
+    fn from_str(text: &str) -> Result<JobId> {
+        let id = Uuid::parse_str(text).ok().filter(|id| id.to_string() == text);
+        id.map(JobId).ok_or_else(|| {
+            let shown: String = text.chars().take(100).collect();
+            Error::invalid(format!(
+                "cannot read {shown:?} as a job: it is like 67e55044-10b1-426f-9247-bb680e5fe0c8"
+            ))
+        })
     }
 }
 
@@ -110,11 +126,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn jobs_are_read_as_they_are_shown() {
+        let job = JobId::random();
+        assert_eq!(job.to_string().parse::<JobId>().unwrap(), job);
+        let whole = job.to_string();
+        for wrong in
+            ["", "x", &whole[1..], &whole.replace('-', ""), &format!("{{{whole}}}"), &"x".repeat(9999)]
+        {
+            assert!(wrong.parse::<JobId>().unwrap_err().message().len() < 500, "{wrong}");
+        }
+    }
+
+    #[test]
     fn names_of_hosts_are_read() {
         for name in ["dn1", "node-7.rack_2.example.org", "10.0.0.7:9866", "[::1]", &"x".repeat(255)] {
             assert_eq!(name.parse::<Host>().unwrap().name(), name);
         }
-        for wrong in ["", " ", "a b", "a,b", "/rack/a", "a\"b", "a\0", "h\u{f6}st", &"x".repeat(256)] {
+        for wrong in ["", " ", "a b", "a,b", "/rack/a", "a\"b", "a\0", "h\u{f6}st", &"x".repeat(1 << 20)] {
             assert!(wrong.parse::<Host>().unwrap_err().message().len() < 500, "{wrong}");
         }
     }

@@ -46,8 +46,12 @@
 
 mod abort;
 mod barrier;
+#[cfg(feature = "cluster")]
+mod blobs;
 mod bsp;
 mod cancel;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod collective;
 mod context;
 mod error;
@@ -64,20 +68,33 @@ mod superstep;
 pub mod testing;
 mod transport;
 
+#[cfg(feature = "cluster")]
+pub use blobs::Blobs;
 pub use bsp::{Bsp, Flow, Message, SuperstepProgram};
 pub use cancel::Cancel;
+#[cfg(feature = "cluster")]
+pub use cluster::{
+    groom::daemon::run_groom,
+    master::daemon::run_master,
+    options::{ConnectOptions, GroomOptions, MASTER_PORT, MasterOptions, ZooKeeperOptions},
+    peer::peer_main,
+    runner::{ClusterJob, ClusterRun, ClusterRunner},
+    status::{Cluster, GroomStatus, JobStatus, MasterStatus, PeerReport},
+};
 pub use context::Context;
 pub use error::{At, BoxError, Error, ErrorKind, Result};
 pub use help::Offer;
 pub use ids::{Host, JobId, PeerId};
 pub use message::codec::MESSAGE_BYTES_MAX;
 pub use message::inbox::{Inbox, Received};
-pub use metrics::{Progress, SuperstepRecord};
+pub use metrics::{Progress, SuperstepRecord, WIRE_BETWEEN_HOSTS, WIRE_WITHIN_HOSTS};
 pub use outbox::Outbox;
 pub use peer::Peer;
 pub use pool::{Buffer, Payload, Pool, PoolUsage};
 pub use runner::job::JobHandle;
 pub use runner::outcome::Outcome;
+#[cfg(feature = "cluster")]
+pub use runner::program::Program;
 pub use runner::threads::{LocalRunner, PEERS_MAX, Run, TransportKind};
 pub use superstep::Supersteps;
 pub use transport::budget::INBOX_BYTES_MAX;

@@ -5,6 +5,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// The counter of bytes that a peer's sockets to peers on other hosts took: frames with their headers, acknowledgements, and
+/// what was sent again. There is none where nothing went over a socket.
+pub const WIRE_BETWEEN_HOSTS: &str = "wire bytes between hosts";
+/// The same of sockets to other peers on its own host.
+pub const WIRE_WITHIN_HOSTS: &str = "wire bytes within hosts";
+
 /// What one superstep cost one peer.
 ///
 /// The times do not overlap: their sum is the time from one end of a superstep to the next. The last record of

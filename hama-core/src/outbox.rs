@@ -18,9 +18,10 @@ use crate::help::{Offer, Tasks};
 use crate::ids::PeerId;
 use crate::message::bundler::{Bundler, Totals};
 use crate::message::codec;
+use crate::metrics::{WIRE_BETWEEN_HOSTS, WIRE_WITHIN_HOSTS};
 use crate::peer::Seat;
 use crate::pool::Payload;
-use crate::transport::{Arrived, Transport};
+use crate::transport::{Arrived, Transport, WireBytes};
 
 /// The messages that a peer sends in this superstep. It dereferences to the peer's [`Context`].
 ///
@@ -271,7 +272,14 @@ impl<M> Outbox<M> {
         self.abort.begun(self.context.superstep());
     }
 
+    /// The context of a peer that is done, with what its sockets took in its counters.
     pub(crate) fn into_context(self) -> Context {
+        let WireBytes { between_hosts, within_hosts } = self.transport.wire();
+        for (counter, bytes) in [(WIRE_BETWEEN_HOSTS, between_hosts), (WIRE_WITHIN_HOSTS, within_hosts)] {
+            if bytes > 0 {
+                self.context.add(counter, bytes);
+            }
+        }
         self.context
     }
 

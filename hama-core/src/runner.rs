@@ -3,4 +3,6 @@
 pub(crate) mod board;
 pub(crate) mod job;
 pub(crate) mod outcome;
+#[cfg(feature = "cluster")]
+pub(crate) mod program;
 pub(crate) mod threads;

@@ -2,12 +2,21 @@
 
 mod mutate;
 pub mod parse;
+pub mod processes;
 
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+#[cfg(feature = "cluster")]
+pub use crate::blobs::conformance as blobs;
 use crate::bsp::Bsp;
+#[cfg(feature = "cluster")]
+pub use crate::cluster::simulation::fleet::Fleet;
+#[cfg(feature = "cluster")]
+pub use crate::cluster::simulation::{SimulatedCluster, simulate_cluster};
+#[cfg(feature = "cluster")]
+pub use crate::cluster::testing as cluster;
 use crate::error::Result;
 use crate::pool::Pool;
 use crate::runner::outcome::Outcome;

@@ -30,6 +30,20 @@ pub(crate) trait Transport: Send {
     /// What was sent to this peer, ordered by sender, checked against what the senders told. Senders that sent
     /// nothing are left out. To be called after the barrier of the superstep.
     fn take(&mut self, superstep: u64) -> Result<Vec<Arrived>>;
+
+    /// What the wire took of this peer so far.
+    fn wire(&self) -> WireBytes {
+        WireBytes::default()
+    }
+}
+
+/// Bytes that sockets to other peers took: frames with their headers, acknowledgements, and what was sent again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WireBytes {
+    /// To peers on other hosts.
+    pub(crate) between_hosts: u64,
+    /// To other peers on the same host.
+    pub(crate) within_hosts: u64,
 }
 
 /// What came from one sender in one superstep.

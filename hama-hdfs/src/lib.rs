@@ -34,6 +34,8 @@
 //! ```
 
 mod attributes;
+#[cfg(feature = "cluster")]
+mod blobs;
 mod checked;
 mod cut;
 mod element;
@@ -54,6 +56,8 @@ mod url;
 mod zarr;
 
 pub use attributes::Attributes;
+#[cfg(feature = "cluster")]
+pub use blobs::StoreBlobs;
 pub use cut::{tile_extent, tiles_per_shard};
 pub use element::{Element, ElementType};
 pub use extent::{Extent, ShardIndex, TileIndex};
@@ -67,6 +71,6 @@ pub use spec::TableSpec;
 pub use table::{
     Changes, CheckReport, Collected, CopyOptions, Finishing, LocationSource, OnExists, Reference, Removed,
     Replica, ShardLocation, ShardWriter, Table, TableRef, TableTarget, TableWriter, Version, WriteOptions,
-    collect, copy, list, remove, rename, versions,
+    collect, collect_swept, copy, list, remove, rename, sweep, versions,
 };
 pub use url::StoreUrl;

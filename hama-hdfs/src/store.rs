@@ -27,9 +27,16 @@ pub use examine::{Examination, Finding, Verdict, examine};
 #[cfg(all(feature = "hdfs", feature = "testing"))]
 pub(crate) use hdfs::set_hdfs_lease_ms;
 #[cfg(feature = "hdfs")]
-pub use hdfs::{HdfsOptions, hdfs_calls, hdfs_options, set_hdfs_options};
+pub use hdfs::{HdfsOptions, hdfs_calls, hdfs_options, peer_environment, set_hdfs_options};
 pub use registry::{create, forget, open, register};
 pub use strict::{StrictRules, StrictStore};
+
+/// Variables that peers of jobs need, where they are processes of their own, to use stores as this process does: whose name
+/// it asks HDFS in, and the options that it was told.
+#[cfg(not(feature = "hdfs"))]
+pub fn peer_environment() -> Vec<(String, String)> {
+    Vec::new()
+}
 
 /// A place that holds the files of tables.
 ///
@@ -121,6 +128,11 @@ pub trait Store: Send + Sync + Debug {
     /// The rack that a host stands in, as a path such as `/rack1`, where the store knows: after
     /// [`hosts`](Store::hosts) has named it.
     fn rack(&self, _host: &Host) -> Option<String> {
+        None
+    }
+
+    /// How many hosts will hold what is written from now on, where the store has been told.
+    fn replicas(&self) -> Option<u64> {
         None
     }
 
@@ -295,6 +307,8 @@ pub struct Entry {
     pub kind: EntryKind,
     /// A file's length; 0 for a directory.
     pub len: u64,
+    /// A number that is another one where somebody has written a file of the name anew; it says nothing of a directory.
+    pub written: u64,
 }
 
 /// What an [`Entry`] is.

@@ -9,6 +9,8 @@ mod check;
 mod collect;
 mod copies;
 mod files;
+#[cfg(feature = "cluster")]
+pub(crate) use files::{read_whole, repeated, write_whole};
 mod finishing;
 mod history;
 mod labels;
@@ -19,6 +21,7 @@ mod pending;
 mod read;
 mod reference;
 mod remove;
+mod resume;
 mod settle;
 mod shard_writer;
 mod transfer;
@@ -43,7 +46,7 @@ use read::OpenShards;
 
 pub use catalog::list;
 pub use check::CheckReport;
-pub use collect::{Collected, collect};
+pub use collect::{Collected, collect, collect_swept, sweep};
 pub use finishing::Finishing;
 pub use history::{Version, versions};
 pub use locate::{LocationSource, Replica, ShardLocation};

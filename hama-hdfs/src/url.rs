@@ -65,6 +65,11 @@ impl StoreUrl {
         }
     }
 
+    /// Whether its files are in the memory of one process, where no other finds them.
+    pub fn is_in_memory(&self) -> bool {
+        matches!(self.0, Place::Memory(_) | Place::Strict(_))
+    }
+
     pub(crate) fn place(&self) -> &Place {
         &self.0
     }

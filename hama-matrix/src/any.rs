@@ -26,11 +26,11 @@ pub fn open_any(hama: &Hama, name: &str) -> Result<AnyMatrix> {
     AnyMatrix::of_table(hama, Table::open_named(hama.store(), &name.parse()?)?)
 }
 
-/// Opens the matrix in a file or a directory that is read in place: a `.npy` file, a Zarr array. Nothing is
-/// imported; within the memory given it is read tile by tile.
+/// Opens the matrix in a file or a directory that is read in place: a `.npy` file, a Zarr array, also by its URL in HDFS
+/// (`hdfs://HOST:PORT/PATH`). Nothing is imported; within the memory given it is read tile by tile.
 ///
 /// # Cost
-/// Reads a header; of a Zarr array it looks at each chunk's file. Where those chunks are compressed and larger than
+/// Reads a header; of a Zarr array it looks at each chunk's file, in HDFS by a listing for each row of chunks. Where those chunks are compressed and larger than
 /// tiles, and more lie along a side than a sixteenth of the memory given holds for each peer, they are unpacked again and
 /// again: then importing it first is faster.
 ///

@@ -5,16 +5,16 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use hama_core::{Error, ErrorKind, Result};
+use hama_core::{Buffer, Cancel, Error, ErrorKind, Result};
 use hama_hdfs::{Extent, Table, TableSpec, TileIndex, tile_extent};
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 use crate::any::AnyMatrix;
 use crate::grid::block;
 use crate::hama::Hama;
 use crate::product::Product;
 use crate::scalar::Scalar;
-use crate::source::Source;
+use crate::source::{Source, TileReader};
 
 /// Readers of all peers keep what they have unpacked of a file in one of so many parts of the memory.
 const KEPT_SHARE: u64 = 16;
@@ -67,7 +67,7 @@ impl<T: Scalar> DenseMatrix<T> {
             )));
         }
         let source = source.keeping(hama.memory() / (KEPT_SHARE * hama.peers() as u64));
-        source.check_memory(hama.memory())?;
+        source.check_memory(hama.peer_memory())?;
         Ok(DenseMatrix { hama: hama.clone(), source, transposed, shown: None, element: PhantomData })
     }
 
@@ -230,22 +230,11 @@ impl<T: Scalar> DenseMatrix<T> {
         if self.transposed {
             return Ok(self.t().read_part(cols, rows)?.reversed_axes());
         }
-        let spec = self.spec();
-        let (row_count, col_count) = ((rows.end - rows.start) as usize, (cols.end - cols.start) as usize);
-        let mut array = Array2::from_elem((row_count, col_count), T::ZERO);
-        let mut buffer = self.hama.tile_buffer(self.name(), spec, 1)?;
+        let shape = ((rows.end - rows.start) as usize, (cols.end - cols.start) as usize);
+        let mut array = Array2::from_elem(shape, T::ZERO);
+        let mut buffer = self.hama.tile_buffer(self.name(), self.spec(), 1)?;
         let mut reader = self.source.reader(self.hama.pool())?;
-        for tile in tiles_of(spec, &rows, &cols) {
-            self.hama.cancel().check()?;
-            reader.read_tile(tile, &mut buffer)?;
-            let (r, c) = (shared(&rows, tile.row, spec.tile.rows), shared(&cols, tile.col, spec.tile.cols));
-            let from =
-                ArrayView2::from_shape((spec.tile.rows as usize, spec.tile.cols as usize), buffer.elements())
-                    .map_err(|e| Error::internal("a tile has not the shape of its table").with_source(e))?;
-            array
-                .slice_mut(s![r.of_region.clone(), c.of_region.clone()])
-                .assign(&from.slice(s![r.of_tile, c.of_tile]));
-        }
+        read_region((&mut reader, &mut buffer), (&rows, &cols), array.view_mut(), self.hama.cancel())?;
         Ok(array)
     }
 
@@ -278,18 +267,38 @@ impl<T: Scalar> DenseMatrix<T> {
         self.check_inside("read", rows, cols)?;
         let elements = (rows.end - rows.start).saturating_mul(cols.end - cols.start);
         let bytes = elements.saturating_mul(T::TYPE.size_bytes() as u64);
-        if bytes > self.hama.memory() {
+        if bytes > self.hama.own_memory() {
             return Err(Error::new(
                 ErrorKind::OutOfMemory,
                 format!(
                     "cannot read {bytes} bytes of {} into an array: {} bytes of memory are given",
                     self.name(),
-                    self.hama.memory()
+                    self.hama.own_memory()
                 ),
             ));
         }
         Ok(())
     }
+}
+
+/// Reads some rows and columns of a source into an array of their shape, through a buffer of a tile.
+pub(crate) fn read_region<T: Scalar>(
+    (reader, buffer): (&mut TileReader, &mut Buffer),
+    (rows, cols): (&Range<u64>, &Range<u64>),
+    mut into: ArrayViewMut2<'_, T>,
+    cancel: &Cancel,
+) -> Result<()> {
+    let extent = reader.spec().tile;
+    let tiles: Vec<TileIndex> = tiles_of(reader.spec(), rows, cols).collect();
+    for tile in tiles {
+        cancel.check()?;
+        reader.read_tile(tile, buffer)?;
+        let (r, c) = (shared(rows, tile.row, extent.rows), shared(cols, tile.col, extent.cols));
+        let from = ArrayView2::from_shape((extent.rows as usize, extent.cols as usize), buffer.elements())
+            .map_err(|e| Error::internal("a tile has not the shape of its table").with_source(e))?;
+        into.slice_mut(s![r.of_region, c.of_region]).assign(&from.slice(s![r.of_tile, c.of_tile]));
+    }
+    Ok(())
 }
 
 /// What a region and a tile share along one dimension.

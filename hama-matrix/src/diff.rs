@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use hama_core::{BoxError, Bsp, Buffer, Error, ErrorKind, Peer, Pool, Result};
-use hama_hdfs::{TableSpec, TileIndex};
+use hama_hdfs::{ElementType, TableSpec, TileIndex};
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::format_bytes;
@@ -104,9 +104,9 @@ pub fn diff<A: Scalar, B: Scalar>(
 fn fitting_peers(hama: &Hama, sources: [&Source; 2]) -> Result<usize> {
     let needed = sources.map(|source| Pool::cost(source.spec().tile_bytes()) as u64 + source.scratch_bytes());
     let needed: u64 = needed.into_iter().sum();
-    match hama.memory() / needed {
+    match hama.peers_holding(needed) {
         0 => {
-            let (given, needed) = (format_bytes(hama.memory()), format_bytes(needed));
+            let (given, needed) = (format_bytes(hama.memory()), format_bytes(hama.memory_for(needed)));
             let message =
                 format!("--memory {given} is too small for a tile of each matrix: try --memory {needed}");
             Err(Error::new(ErrorKind::OutOfMemory, message))
@@ -117,7 +117,7 @@ fn fitting_peers(hama: &Hama, sources: [&Source; 2]) -> Result<usize> {
 
 /// The program: the peers take turns at tiles.
 #[derive(Serialize, Deserialize)]
-struct Compare<A, B> {
+pub(crate) struct Compare<A, B> {
     sources: [SourceRef; 2],
     transposed: [bool; 2],
     tolerance: Tolerance,
@@ -125,7 +125,12 @@ struct Compare<A, B> {
 }
 
 impl<A: Scalar, B: Scalar> Bsp for Compare<A, B> {
-    const NAME: &'static str = "diff";
+    const NAME: &'static str = match (A::TYPE, B::TYPE) {
+        (ElementType::F64, ElementType::F64) => "diff-f64-f64",
+        (ElementType::F64, ElementType::F32) => "diff-f64-f32",
+        (ElementType::F32, ElementType::F64) => "diff-f32-f64",
+        (ElementType::F32, ElementType::F32) => "diff-f32-f32",
+    };
     type Message = ();
     type Output = Difference;
 

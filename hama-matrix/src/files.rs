@@ -7,6 +7,8 @@
 //! | Matrix Market | `.mtx`, `.mtx.gz` | array and coordinate, which becomes dense | array, general |
 //! | numbers as text | `.csv`, `.tsv` | with or without a line of names | the same |
 //! | Zarr | `.zarr`, a folder | in place; versions 3 and 2, chunks by gzip, zstd or as they are | version 3 |
+//!
+//! A Zarr array in HDFS is read where it lies too: its path is a URL then, `hdfs://HOST:PORT/PATH`.
 
 mod copy;
 mod csv;
@@ -19,6 +21,7 @@ mod npz;
 pub(crate) mod numbers;
 mod partial;
 pub(crate) mod publish;
+pub(crate) mod remote;
 mod room;
 mod rows;
 mod scatter;
@@ -34,6 +37,8 @@ use std::str::FromStr;
 use hama_core::{Cancel, Error, Result};
 use hama_hdfs::ElementType;
 
+#[cfg(feature = "cluster")]
+pub(crate) use copy::CopyIn;
 pub use export::export;
 pub use import::{Incoming, import};
 pub use publish::{NewFile, NewFileOptions};
@@ -100,14 +105,14 @@ fn array_of(name: &str) -> &str {
 }
 
 impl Format {
-    /// The format of a file by its suffix; a folder is a Zarr array.
+    /// The format of a file by its suffix; a folder is a Zarr array, and so is what a URL names.
     ///
     /// # Errors
     /// `Invalid` where the suffix is of no format.
     pub fn of(path: &Path) -> Result<Format> {
         match path.to_str().and_then(|text| by_suffix(without_array(text).0)) {
             Some(format) => Ok(format),
-            None if path.is_dir() => Ok(Format::Zarr),
+            None if path.is_dir() || remote::array(path, None)?.is_some() => Ok(Format::Zarr),
             None => Err(Error::invalid(format!(
                 "cannot tell the format of {}: its name ends with none of .npy, .npz, .mtx, .mtx.gz, .csv, .tsv, .zarr; \
                  try --format",

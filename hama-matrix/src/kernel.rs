@@ -55,6 +55,11 @@ impl KernelId {
         KernelId::ALL.into_iter().find(|id| id.runs_here()).unwrap_or(KernelId::Portable)
     }
 
+    /// Whether each host runs it whose fastest kernel is `best`.
+    pub(crate) fn runs_beside(self, best: KernelId) -> bool {
+        self == best || self == KernelId::Portable || (self, best) == (KernelId::Avx2, KernelId::Avx512)
+    }
+
     /// Whether this host has the instructions.
     pub fn runs_here(self) -> bool {
         match self {

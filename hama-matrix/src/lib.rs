@@ -25,6 +25,10 @@
 
 mod any;
 mod bytes;
+mod check;
+#[cfg(feature = "cluster")]
+pub mod cluster;
+mod collect;
 mod dense;
 mod diff;
 pub mod files;
@@ -34,10 +38,12 @@ mod hama;
 mod host_memory;
 #[cfg(feature = "testing")]
 pub mod in_memory;
+mod job;
 mod kernel;
 mod magnitudes;
 mod make;
 pub mod measure;
+mod moved;
 mod multiply;
 mod npy;
 #[cfg(feature = "testing")]
@@ -49,12 +55,15 @@ mod problem;
 mod product;
 mod random;
 mod read_ahead;
+mod runner;
 mod save_as;
 mod scalar;
+mod shares;
 mod source;
 mod symmetric;
 mod target;
 mod tile;
+mod told;
 mod transpose;
 mod update;
 mod verify;
@@ -63,13 +72,17 @@ mod zarr;
 
 pub use any::{AnyMatrix, open_any, open_file};
 pub use bytes::{format_bytes, parse_bytes};
+pub use check::check;
+pub use collect::collect;
 pub use dense::DenseMatrix;
 pub use diff::{Apart, Difference, Tolerance, diff};
 pub use grid::{Coordinates, Grid};
 pub use hama::{Hama, HamaBuilder};
 pub use host_memory::default_memory;
+pub use job::Job;
 pub use kernel::KernelId;
 pub use magnitudes::Magnitudes;
+pub use moved::{Moved, ReadFrom, Wire};
 pub use placed::Copied;
 pub use plan::Plan;
 pub use problem::{Operand, Problem};

@@ -50,8 +50,8 @@ impl Magnitudes {
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         let tile = Pool::cost(spec.tile_bytes()) as u64 + source.scratch_bytes();
         let needed = (Pool::cost(bytes) as u64).saturating_add(tile);
-        if needed > hama.memory() {
-            let (given, needed) = (format_bytes(hama.memory()), format_bytes(needed));
+        if needed > hama.own_memory() {
+            let (given, needed) = (format_bytes(hama.own_memory()), format_bytes(needed));
             let message = format!(
                 "--memory {given} is too small for a tile of {} and {shape} cells: try --memory {needed}",
                 matrix.name()

@@ -88,9 +88,9 @@ impl<T: Scalar> DenseMatrix<T> {
             spec.attributes.insert("distribution".into(), how.name().into());
             spec.attributes.insert("seed".into(), seed.0.into());
         }
-        drop(hama.tile_buffer(&save_as.name, &spec, HELD_TILES)?);
+        hama.check_tiles(&save_as.name, &spec, HELD_TILES)?;
         let held = HELD_TILES * hama_core::Pool::cost(spec.tile_bytes()) as u64;
-        let peers = (hama.memory() / held).clamp(1, hama.peers() as u64).min(spec.shards().count() as u64);
+        let peers = hama.peers_holding(held).clamp(1, hama.peers() as u64).min(spec.shards().count() as u64);
         Self::written(hama, save_as, spec, |target| {
             let _turn = hama.turn()?;
             let outcome = hama.run(&Fill { target: target.clone(), filling }).peers(peers as usize)?;
@@ -140,6 +140,7 @@ impl<T: Scalar> DenseMatrix<T> {
         spec: TableSpec,
         write: impl FnOnce(&TableTarget) -> Result<Vec<ShardRecord>>,
     ) -> Result<Self> {
+        hama.check_store()?;
         let name = TableName::new(&save_as.name)?;
         let on_exists = if save_as.replace { OnExists::Replace } else { OnExists::Fail };
         let options = WriteOptions { on_exists, durability: hama.durability() };

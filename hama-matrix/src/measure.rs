@@ -9,23 +9,33 @@
 //!
 //! # fn main() -> hama_core::Result<()> {
 //! let hama = Hama::builder().store("memory:measured").memory(1 << 20).build()?;
-//! println!("{}: l = {} s on 2 peers", Machine::this(), superstep_s(hama.runner(), 2)?);
+//! println!("{}: l = {} s on 2 peers", Machine::this(), superstep_s(&hama, 2)?);
 //! # Ok(())
 //! # }
 //! ```
 
+#[cfg(feature = "cluster")]
+mod cluster;
 mod exchange;
 pub(crate) mod kernel;
 mod machine;
 mod memory;
+#[cfg(feature = "cluster")]
+mod probes;
 mod store;
 mod turns;
 
 pub use crate::kernel::peak_flop_per_s;
+#[cfg(feature = "cluster")]
+pub use cluster::{ClusterRates, cluster_rates};
+#[cfg(feature = "cluster")]
+pub(crate) use exchange::Exchange;
 pub use exchange::{seconds_per_byte, superstep_s};
 pub use kernel::multiply_in_memory;
 pub use machine::Machine;
 pub use memory::{MemoryRates, memory_rates};
+#[cfg(feature = "cluster")]
+pub(crate) use probes::{ComputeProbe, ReadProbe, WriteProbe};
 pub use store::{StoreRates, product_s, store_rates};
 
 /// The middle one of some numbers; NaN of none.

@@ -8,20 +8,24 @@ mod blocks;
 mod explain;
 mod faces;
 mod node;
+mod payoff;
 mod search;
+mod sites;
 mod traffic;
 
 use hama_core::{Host, Result};
 use hama_hdfs::ShardLocation;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::plan::Plan;
+use crate::plan::{Plan, Sharing};
 
 pub use blocks::{Advice, Owners};
 pub(crate) use blocks::{Copyable, advice, owners};
 pub(crate) use faces::{Lying, Operands};
 pub use node::Node;
 pub(crate) use node::Nodes;
+pub use payoff::Payoff;
+pub(crate) use sites::Sites;
 
 /// Which host computes which bricks of a plan, and what that moves.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,8 +36,40 @@ pub struct Placement {
     pub reads: Reads,
     /// The same where peers are put on the hosts in their order, without looking at what these hold.
     pub reads_unplaced: Reads,
+    /// Bytes that all peers send each other.
+    pub passed: Passed,
     /// h: the most bytes that a host sends or receives, reads from other hosts' DataNodes included.
     pub busiest_bytes: u64,
+}
+
+/// Bytes of tiles that peers send each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passed {
+    /// From one host to another.
+    pub between_hosts_bytes: u64,
+    /// Between peers of one host.
+    pub within_hosts_bytes: u64,
+}
+
+impl Placement {
+    /// The number of the host of each peer, among [`hosts`](Placement::hosts).
+    fn places(&self) -> Vec<usize> {
+        let mut places = vec![0; self.hosts.iter().map(|share| share.peers.len()).sum()];
+        for (number, HostShare { peers, .. }) in self.hosts.iter().enumerate() {
+            for &peer in peers {
+                if let Some(place) = places.get_mut(peer as usize) {
+                    *place = number;
+                }
+            }
+        }
+        places
+    }
+
+    /// The host of each peer, by its number.
+    pub(crate) fn hosts_of_peers(&self) -> Vec<Option<Host>> {
+        let host = |place: usize| self.hosts.get(place).map(|share| share.host.clone());
+        self.places().into_iter().map(host).collect()
+    }
 }
 
 /// What a host computes and moves.
@@ -82,6 +118,8 @@ pub struct HostPlan {
     pub plan: Plan,
     /// Where.
     pub placement: Placement,
+    /// What it costs that there are more peers than slots, where they are.
+    pub sharing: Option<Sharing>,
     /// The placed copies that would make more of the operands local.
     pub advice: Vec<Advice>,
 }
@@ -104,6 +142,7 @@ pub(crate) fn place_bricks(plan: &Plan, nodes: &Nodes, operands: &Operands) -> P
         hosts: nodes.all().iter().enumerate().map(share).collect(),
         reads: traffic.all_reads(racks),
         reads_unplaced: unplaced.all_reads(racks),
+        passed: work.passed(&places),
         busiest_bytes: traffic.busiest(),
     }
 }

@@ -24,7 +24,8 @@ pub use bounds::Bounds;
 pub use cost::{Estimate, Rates};
 pub use explain::Walk;
 pub use memory::MemoryUse;
-pub(crate) use on_hosts::plan_on_hosts;
+pub use on_hosts::Sharing;
+pub(crate) use on_hosts::{MemoryOf, plan_on_hosts};
 pub(crate) use search::plan_named;
 pub use search::{Resources, plan, smallest_memory};
 pub use steps::Brick;
@@ -94,6 +95,17 @@ impl Plan {
     /// `Invalid` where it is of another product, another kernel, for peers that share more, or no plan;
     /// `OutOfMemory` where it needs more.
     pub fn check(&self, problem: &Problem, memory_bytes: u64, by_reference: bool) -> Result<()> {
+        self.check_for(problem, memory_bytes, by_reference, KernelId::of_this_host())
+    }
+
+    /// The same for peers on hosts whose fastest kernel is `best`.
+    pub(crate) fn check_for(
+        &self,
+        problem: &Problem,
+        memory_bytes: u64,
+        by_reference: bool,
+        best: KernelId,
+    ) -> Result<()> {
         let wrong = |why: String| Err(Error::invalid(format!("cannot run the plan: {why}")));
         // All of a symmetric product may be computed as well.
         let whole = Problem { symmetric: false, ..*problem };
@@ -101,8 +113,7 @@ impl Plan {
         if own != *problem && own != whole {
             return wrong(format!("it is of {}, not of {problem}", self.problem));
         }
-        if !self.kernel.runs_here() {
-            let best = KernelId::of_this_host();
+        if !self.kernel.runs_beside(best) {
             return wrong(format!("it was made for the kernel {}, and this host runs {best}", self.kernel));
         }
         if self.by_reference && !by_reference {
@@ -130,7 +141,7 @@ impl Plan {
     /// # Errors
     /// Those of [`check`](Self::check), and `Invalid` for rates that no machine has.
     pub fn again(&self, problem: &Problem, resources: &Resources) -> Result<Plan> {
-        self.check(problem, resources.memory_bytes, resources.by_reference)?;
+        self.check_for(problem, resources.memory_bytes, resources.by_reference, resources.kernel)?;
         resources.rates.check()?;
         let (loops, peers) = (self.loops(), self.grid.peer_count());
         let own = self.problem_here(problem);

@@ -193,6 +193,16 @@ impl Problem {
         };
         if transposed { TileIndex { row: tile.col, col: tile.row } } else { tile }
     }
+
+    /// Elements of a tile of the table of X.
+    pub(crate) fn stored_tile(&self, operand: Operand) -> Extent {
+        let Box3 { m, n, k } = self.tile();
+        let (rows, cols) = match operand {
+            Operand::A => oriented(Extent { rows: m, cols: k }, self.transpose_a),
+            Operand::B => oriented(Extent { rows: k, cols: n }, self.transpose_b),
+        };
+        Extent { rows, cols }
+    }
 }
 
 fn oriented(shape: Extent, transposed: bool) -> (u64, u64) {

@@ -13,7 +13,9 @@ use hama_hdfs::{Table, TableRef, TableSpec, TileIndex};
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::format_bytes;
+use crate::files::remote;
 use crate::npy::{NpyArray, NpyReader, NpyRef};
+use crate::runner::Runner;
 use crate::zarr::{ZarrArray, ZarrReader, ZarrRef};
 
 /// The elements of a matrix, open for reading. Clones share it.
@@ -38,6 +40,9 @@ pub(crate) enum SourceRef {
 impl Source {
     /// Opens a file that can be read in place, and says whether the matrix is the transpose of the source.
     pub(crate) fn open_file(path: &Path, cancel: &Cancel) -> Result<(Source, bool)> {
+        if let Some(url) = remote::array(path, None)? {
+            return Ok((Source::Zarr(Arc::new(ZarrArray::open_at(&url, cancel)?)), false));
+        }
         let meta = fs::metadata(path).map_err(|e| Error::io(format!("cannot open {}", path.display()), e))?;
         if meta.is_dir() {
             return Ok((Source::Zarr(Arc::new(ZarrArray::open(path, cancel)?)), false));
@@ -107,6 +112,18 @@ impl Source {
         match self {
             Source::Zarr(array) => Source::Zarr(Arc::new(array.keeping(bytes))),
             other => other,
+        }
+    }
+
+    /// Whether peers open it as this process does: on a cluster files of this host are not reached.
+    pub(crate) fn is_reached_by_peers(&self, runner: &Runner) -> bool {
+        match self {
+            Source::Table(table) => runner.check_store(table.store().url()).is_ok(),
+            Source::Npy(_) => !runner.is_cluster(),
+            Source::Zarr(array) => match array.url() {
+                Some(url) => runner.check_store(url).is_ok(),
+                None => !runner.is_cluster(),
+            },
         }
     }
 

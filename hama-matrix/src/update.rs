@@ -1,18 +1,22 @@
 //! New versions of a matrix: some elements, what is known of it, or one that was before.
 
+mod program;
+mod region;
+
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use hama_core::{Error, Result};
-use hama_hdfs::{Attributes, Changes, Dimension, Labels, TableSpec, TableWriter, TileIndex};
+use hama_hdfs::{Attributes, Changes, Dimension, Labels, ShardIndex, TableWriter};
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
-use crate::dense::{DenseMatrix, shared, tiles_of};
+use crate::dense::{DenseMatrix, tiles_of};
 use crate::fill::HELD_TILES;
 use crate::scalar::Scalar;
+use crate::shares::{Divided, divided, lots};
 use crate::write_behind::WriteBehind;
-
-/// Puts the elements of some rows and columns of a matrix into an array of that shape.
-type FillPart<'a, T> = dyn FnMut(Range<u64>, Range<u64>, ArrayViewMut2<'_, T>) -> Result<()> + 'a;
+pub(crate) use program::Put;
+use region::{FillPart, Region};
 
 /// The attributes that say which random numbers the elements are.
 const ORIGIN: [&str; 2] = ["seed", "distribution"];
@@ -46,17 +50,12 @@ impl<T: Scalar> DenseMatrix<T> {
             return Ok(self.clone());
         }
         let at = (rows.start, cols.start);
-        self.update_with(
-            rows,
-            cols,
-            &mut |rows, cols, mut into| {
-                let (top, left) = ((rows.start - at.0) as usize, (cols.start - at.1) as usize);
-                let (height, width) = into.dim();
-                into.assign(&values.slice(s![top..top + height, left..left + width]));
-                Ok(())
-            },
-            &|| Ok(()),
-        )
+        self.update_with(Region { rows, cols }, &mut |rows, cols, mut into| {
+            let (top, left) = ((rows.start - at.0) as usize, (cols.start - at.1) as usize);
+            let (height, width) = into.dim();
+            into.assign(&values.slice(s![top..top + height, left..left + width]));
+            Ok(())
+        })
     }
 
     /// The same for one element.
@@ -71,58 +70,65 @@ impl<T: Scalar> DenseMatrix<T> {
         self.update(rows, cols, ArrayView2::from(&[[value]]))
     }
 
-    /// The same with the elements of another matrix, the first of which goes to row and column `at`.
+    /// The same with the elements of another matrix, the first of which goes to row and column `at`. The peers write the
+    /// shards that it touches, on a cluster near where these lie; where peers cannot open the other matrix, a file of this
+    /// host, that is done here.
     ///
     /// # Cost
-    /// That of [`update`](Self::update) with two tiles more; no array.
+    /// Two tiles of memory and one of the other matrix a peer, no array; one pass over the shards that the region touches
+    /// (up to 128 MiB each), and over the other matrix. No superstep.
     ///
     /// # Errors
-    /// Those of `update` and of reading the other matrix; `Data` where its file was changed since it was opened.
+    /// Those of [`update`](Self::update) and of reading the other matrix; `OutOfMemory` where the tiles do not fit; `Data`
+    /// where its file was changed since it was opened; those of a job.
     pub fn update_from(&self, at: (u64, u64), source: &DenseMatrix<T>) -> Result<Self> {
         let (height, width) = source.shape();
         let (rows, cols) = (at.0..at.0.saturating_add(height), at.1..at.1.saturating_add(width));
-        self.update_with(
-            rows,
-            cols,
-            &mut |rows, cols, mut into| {
-                let read = source
-                    .read_part(rows.start - at.0..rows.end - at.0, cols.start - at.1..cols.end - at.1)?;
-                into.assign(&read);
-                Ok(())
-            },
-            &|| source.source().check_unchanged(),
-        )
-    }
-
-    /// Commits a version with the elements that `fill` puts into parts of the region, given their rows and columns, where
-    /// `check` finds in the end that they may be used.
-    fn update_with(
-        &self,
-        rows: Range<u64>,
-        cols: Range<u64>,
-        fill: &mut FillPart<'_, T>,
-        check: &dyn Fn() -> Result<()>,
-    ) -> Result<Self> {
         self.check_inside("update", &rows, &cols)?;
         if self.is_transposed() {
-            let updated = self.t().update_with(
-                cols,
-                rows,
-                &mut |cols, rows, into| fill(rows, cols, into.reversed_axes()),
-                check,
-            )?;
-            return Ok(updated.t());
+            return Ok(self.t().update_from((at.1, at.0), &source.t())?.t());
+        }
+        let table = self.table()?.rebased()?;
+        let spec = table.spec();
+        let touched: BTreeSet<_> = tiles_of(spec, &rows, &cols).map(|tile| spec.shard_of(tile)).collect();
+        let hama = self.hama().reaching(&[self.source(), source.source()]);
+        let peers =
+            hama.peers_for(self.name(), spec, Put::peer_bytes(spec, source.source()), touched.len())?;
+        let lots = lots(&hama, &table, |number| {
+            let shard = table.shards()[number].shard;
+            touched.contains(&shard).then_some(shard)
+        })?;
+        let Divided { shares, preferred } = divided(&hama, &lots, peers)?;
+        let writer = TableWriter::update(&table, self.changes_of(touched))?;
+        let region = Region { rows, cols };
+        let program = Put::new(&table, source, region, writer.target().clone(), shares);
+        let _turn = hama.turn()?;
+        let outcome = hama.run(&program).preferred(preferred).peers(peers).map_err(|e| hama.said(e))?;
+        hama.cancel().check()?;
+        source.source().check_unchanged()?;
+        let records = outcome.outputs.into_iter().flatten().collect();
+        Self::of_table(self.hama(), writer.commit(records)?)
+    }
+
+    /// The changes of a version with other elements in some shards.
+    fn changes_of(&self, shards: BTreeSet<ShardIndex>) -> Changes {
+        let (attributes, durability) = (self.without_origin(), self.hama().durability());
+        Changes { shards, attributes, durability, ..Changes::default() }
+    }
+
+    /// Commits a version with the elements that `fill` puts into parts of the region, given their rows and columns.
+    fn update_with(&self, region: Region, fill: &mut FillPart<'_, T>) -> Result<Self> {
+        let Region { rows, cols } = &region;
+        self.check_inside("update", rows, cols)?;
+        if self.is_transposed() {
+            let region = Region { rows: cols.clone(), cols: rows.clone() };
+            let mut fill = |cols, rows, into: ArrayViewMut2<'_, T>| fill(rows, cols, into.reversed_axes());
+            return Ok(self.t().update_with(region, &mut fill)?.t());
         }
         let (hama, table) = (self.hama(), &self.table()?.rebased()?);
         let spec = table.spec().clone();
-        let shards = tiles_of(&spec, &rows, &cols).map(|tile| spec.shard_of(tile)).collect();
-        let changes = Changes {
-            shards,
-            attributes: self.without_origin(),
-            durability: hama.durability(),
-            ..Changes::default()
-        };
-        let writer = TableWriter::update(table, changes)?;
+        let shards = tiles_of(&spec, rows, cols).map(|tile| spec.shard_of(tile)).collect();
+        let writer = TableWriter::update(table, self.changes_of(shards))?;
         let spec = writer.target().spec.clone();
         let mut behind = WriteBehind::start(writer.target().clone(), hama.host().clone())?;
         for tile in writer.shards().into_iter().flat_map(|shard| spec.tiles_of(shard)) {
@@ -130,18 +136,12 @@ impl<T: Scalar> DenseMatrix<T> {
             behind.wait_for_at_most(HELD_TILES as usize - 1)?;
             let mut buffer = hama.tile_buffer(self.name(), &spec, HELD_TILES)?;
             table.read_tile(tile, &mut buffer)?;
-            if let Some(part) = Part::of(&spec, tile, &rows, &cols) {
-                let shape = (spec.tile.rows as usize, spec.tile.cols as usize);
-                let mut elements = ArrayViewMut2::from_shape(shape, buffer.elements_mut())
-                    .map_err(|e| Error::internal("a tile has not the shape of its table").with_source(e))?;
-                fill(part.rows, part.cols, elements.slice_mut(s![part.of_tile.0, part.of_tile.1]))?;
-            }
+            region.put_into(&spec, tile, &mut buffer, fill)?;
             behind.write(tile, buffer)?;
             hama.progress().add(spec.tile_bytes() as u64);
         }
         let records = behind.finish()?.shards;
         hama.cancel().check()?;
-        check()?;
         Self::of_table(hama, writer.commit(records)?)
     }
 
@@ -220,27 +220,5 @@ impl<T: Scalar> DenseMatrix<T> {
     pub fn restore(&self) -> Result<Self> {
         let restored = Self::of_table(self.hama(), self.table()?.restore()?)?;
         Ok(if self.is_transposed() { restored.t() } else { restored })
-    }
-}
-
-/// What a tile and a region share: its rows and columns in the matrix, and in the tile.
-struct Part {
-    rows: Range<u64>,
-    cols: Range<u64>,
-    of_tile: (Range<usize>, Range<usize>),
-}
-
-impl Part {
-    fn of(spec: &TableSpec, tile: TileIndex, rows: &Range<u64>, cols: &Range<u64>) -> Option<Part> {
-        let touched = |region: &Range<u64>, index: u64, extent: u64| {
-            let first = index * extent;
-            let (start, end) = (region.start.max(first), region.end.min(first + extent));
-            (start < end).then_some(start..end)
-        };
-        let part_rows = touched(rows, tile.row, spec.tile.rows)?;
-        let part_cols = touched(cols, tile.col, spec.tile.cols)?;
-        let of_tile =
-            (shared(rows, tile.row, spec.tile.rows).of_tile, shared(cols, tile.col, spec.tile.cols).of_tile);
-        Some(Part { rows: part_rows, cols: part_cols, of_tile })
     }
 }

@@ -16,10 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::bytes::format_bytes;
 use crate::dense::DenseMatrix;
+use crate::hama::Hama;
 use crate::problem::Problem;
 use crate::random::Seed;
 use crate::scalar::Scalar;
-use program::Freivalds;
+pub(crate) use program::Freivalds;
 
 /// What a verification found.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -127,7 +128,7 @@ pub fn verify<T: Scalar>(a: &DenseMatrix<T>, b: &DenseMatrix<T>, c: &DenseMatrix
     c.check_tiles()?;
     let hama = a.hama();
     let scratch = [a, b, c].map(|matrix| matrix.source().scratch_bytes()).into_iter().sum();
-    let fitting = fitting_peers::<T>(&problem, hama.memory(), scratch)?;
+    let fitting = fitting_peers::<T>(&problem, hama, scratch)?;
     let sources = [a, b, c].map(|matrix| matrix.source().to_ref());
     // Every run draws the same signs: its verdict can be had again, and no input was made to fit them.
     let program = Freivalds::<T>::new(problem, sources, c.is_transposed(), Seed(0x0046_7265_6976_616c));
@@ -145,12 +146,13 @@ pub fn verify<T: Scalar>(a: &DenseMatrix<T>, b: &DenseMatrix<T>, c: &DenseMatrix
 ///
 /// # Errors
 /// `OutOfMemory` where none can.
-pub(crate) fn fitting_peers<T: Scalar>(problem: &Problem, memory_bytes: u64, scratch: u64) -> Result<u64> {
+pub(crate) fn fitting_peers<T: Scalar>(problem: &Problem, hama: &Hama, scratch: u64) -> Result<u64> {
     let peer_bytes = Freivalds::<T>::peer_bytes(problem).saturating_add(scratch);
-    if memory_bytes >= peer_bytes {
-        return Ok(memory_bytes / peer_bytes);
+    let fitting = hama.peers_holding(peer_bytes);
+    if fitting > 0 {
+        return Ok(fitting);
     }
-    let (given, needed) = (format_bytes(memory_bytes), format_bytes(peer_bytes));
+    let (given, needed) = (format_bytes(hama.memory()), format_bytes(hama.memory_for(peer_bytes)));
     let Problem { m, n, k, .. } = *problem;
     let message = format!(
         "--memory {given} is too small to verify a product of {m} x {k} and {k} x {n}: it needs {needed}; try --memory {needed}"

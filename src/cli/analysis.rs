@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use hama::{Plan, SuperstepRecord};
+use hama::{Moved, Plan, SuperstepRecord};
 use serde::Serialize;
 
 use super::size::Size;
@@ -15,6 +15,8 @@ const SLOWEST: usize = 5;
 #[derive(Serialize)]
 pub(crate) struct Analysis {
     quantities: Vec<Quantity>,
+    /// What was read from where, and what the wire carried: of a job on a cluster.
+    moved: Moved,
     peers: Vec<SuperstepRecord>,
     supersteps: Vec<SuperstepRecord>,
 }
@@ -47,14 +49,14 @@ enum Unit {
 impl Analysis {
     pub(crate) fn of(
         plan: &Plan,
-        supersteps: Vec<SuperstepRecord>,
+        (supersteps, moved): (Vec<SuperstepRecord>, Moved),
         seconds: f64,
         memory: &MemoryPeak,
     ) -> Analysis {
         let peers = by_peer(&supersteps);
         let mut quantities = quantities(plan, &peers, seconds);
         quantities.extend(memory_quantities(plan, memory));
-        Analysis { quantities, peers, supersteps }
+        Analysis { quantities, moved, peers, supersteps }
     }
 
     /// The supersteps whose slowest peer took longest, that peer's record each, slowest first.
@@ -171,6 +173,9 @@ impl fmt::Display for Analysis {
             let write = |value: &Option<f64>| value.map_or("-".to_owned(), |value| unit.write(value));
             writeln!(f, "{name:42}{:>12}{:>12}", write(planned), write(measured))?;
         }
+        if !self.moved.is_empty() {
+            write!(f, "\n{}", self.moved)?;
+        }
         writeln!(f, "\n     peer  {HEADER}")?;
         for record in &self.peers {
             write!(f, "{:9}  ", record.peer)?;
@@ -205,7 +210,7 @@ mod tests {
     fn analysis() -> Analysis {
         let supersteps =
             vec![record(0, 0, 5, 9), record(1, 0, 7, 0), record(0, 1, 30, 0), record(1, 1, 1, 90)];
-        Analysis { quantities: Vec::new(), peers: by_peer(&supersteps), supersteps }
+        Analysis { quantities: Vec::new(), moved: Moved::default(), peers: by_peer(&supersteps), supersteps }
     }
 
     #[test]
@@ -234,7 +239,12 @@ mod tests {
 
     #[test]
     fn no_records_are_no_analysis() {
-        let nothing = Analysis { quantities: Vec::new(), peers: by_peer(&[]), supersteps: Vec::new() };
+        let nothing = Analysis {
+            quantities: Vec::new(),
+            moved: Moved::default(),
+            peers: by_peer(&[]),
+            supersteps: Vec::new(),
+        };
         assert!(nothing.to_string().contains("slowest"));
     }
 }

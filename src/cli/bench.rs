@@ -1,5 +1,6 @@
 //! `hama bench`: what this machine does, and what products take on it.
 
+mod cluster;
 pub(crate) mod multiply;
 pub(crate) mod probe;
 pub(crate) mod scratch;

@@ -63,6 +63,10 @@ impl Show {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
         let settings = &global.settings;
         let text = |text: &dyn Display| (text.to_string().into(), text.to_string());
+        let perhaps = |said: &Option<String>| match said {
+            Some(said) => text(said),
+            None => (Value::Null, "-".into()),
+        };
         let file = |path: &Option<PathBuf>| match path {
             Some(path) => text(&path.display()),
             None => (Value::Null, "-".into()),
@@ -78,10 +82,14 @@ impl Show {
             Line::of("replication", &settings.replication, |count| {
                 count.map_or((Value::Null, "-".into()), |count| (count.into(), count.to_string()))
             }),
-            Line::of("webhdfs", &settings.webhdfs, |address| {
-                address.as_ref().map_or((Value::Null, "-".into()), |address| text(address))
-            }),
+            Line::of("webhdfs", &settings.webhdfs, perhaps),
             Line::of("host", &settings.host, |host| text(host)),
+            Line::of("master", &settings.master, perhaps),
+            Line::of("token-file", &settings.token_file, file),
+            Line::of("insecure-network", &settings.insecure_network, |is| ((*is).into(), is.to_string())),
+            Line::of("zookeeper", &settings.zookeeper, perhaps),
+            Line::of("zookeeper-root", &settings.zookeeper_root, perhaps),
+            Line::of("zookeeper-auth-file", &settings.zookeeper_auth_file, file),
             Line::of("probe", &settings.probe, file),
         ];
         output.report(&ConfigReport { settings: lines, files: settings.files.clone() })
@@ -93,7 +101,7 @@ impl Display for ConfigReport {
         let width = self.settings.iter().map(|line| line.text.len()).max().unwrap_or_default();
         for line in &self.settings {
             let place = line.r#where.as_deref().unwrap_or(line.source);
-            writeln!(f, "{:11} {:width$}  {place}", line.name, line.text)?;
+            writeln!(f, "{:19} {:width$}  {place}", line.name, line.text)?;
         }
         Ok(())
     }

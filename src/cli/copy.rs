@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hama::files::{self, ExportOptions, Format, ImportOptions};
 use hama::table::store::{self, Store};
 use hama::table::{self, CopyOptions, OnExists, StoreUrl, Table, TableName, VersionName, WriteOptions};
-use hama::{AnyMatrix, Error, HamaBuilder};
+use hama::{AnyMatrix, Error};
 use serde::Serialize;
 
 use super::Global;
@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::info::Summary;
 use super::output::Output;
 use super::progress::{Task, Unit};
-use super::session::{Access, Session, lasting, taken, target};
+use super::session::{Access, Session, lasting, taken, target, with_peers};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -199,12 +199,6 @@ impl Copy {
 fn bytes_of(matrix: &AnyMatrix) -> u64 {
     let (rows, cols) = matrix.shape();
     rows.saturating_mul(cols).saturating_mul(matrix.element().size_bytes() as u64)
-}
-
-/// Lets a session in a store that is named have the peers of the settings.
-fn with_peers(global: &Global) -> impl FnOnce(HamaBuilder) -> HamaBuilder {
-    let peers = global.settings.peers.value;
-    move |builder| builder.peers(peers)
 }
 
 /// Whether a place is a file of a format that is known, by its suffix.

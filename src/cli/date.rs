@@ -1,6 +1,6 @@
-//! Dates, as answers say them.
+//! Dates and how long something takes, as answers say them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const DAY_S: u64 = 24 * 60 * 60;
 
@@ -29,6 +29,18 @@ pub(crate) fn date(unix: u64) -> String {
     format!("{year}-{month:02}-{:02} {:02}:{:02} UTC", days.min(30) + 1, minutes / 60, minutes % 60)
 }
 
+/// How long something took: `0.25 s`, `59.1 s`, `2 min 5 s`, `3 h 20 min`, `2 d 1 h`.
+pub(crate) fn long(time: Duration) -> String {
+    let whole = time.as_secs();
+    match whole {
+        0..10 => format!("{:.2} s", time.as_secs_f64()),
+        10..60 => format!("{:.1} s", time.as_secs_f64()),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        3600..DAY_S => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+        _ => format!("{} d {} h", whole / DAY_S, whole % DAY_S / 3600),
+    }
+}
+
 fn days_of(year: u64) -> u64 {
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     if leap { 366 } else { 365 }
@@ -53,5 +65,15 @@ mod tests {
             assert_eq!(date(unix), expected);
         }
         assert!(date(u64::MAX).starts_with("9999-12-31"));
+    }
+
+    #[test]
+    fn times_are_as_long_as_they_are() {
+        let said = [(0, "0.00 s"), (9_999, "10.00 s"), (59_100, "59.1 s"), (125_000, "2 min 5 s")];
+        for (millis, expected) in said {
+            assert_eq!(long(Duration::from_millis(millis)), expected);
+        }
+        assert_eq!(long(Duration::from_secs(12_000)), "3 h 20 min");
+        assert_eq!(long(Duration::from_secs(2 * DAY_S + 3700)), "2 d 1 h");
     }
 }

@@ -29,6 +29,11 @@ struct Place<'a> {
 }
 
 impl Failure {
+    /// The failure of a job that others wait for too: who killed it is said.
+    pub(crate) fn of_job(error: Error) -> Failure {
+        Failure { error, hint: None, is_reported: false }
+    }
+
     /// The same with what to try.
     pub(crate) fn or_try(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());

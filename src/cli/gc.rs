@@ -9,6 +9,7 @@ use hama::table::{self, Collected, TableName};
 use serde::Serialize;
 
 use super::Global;
+use super::cluster;
 use super::failure::Failure;
 use super::output::Output;
 use super::session::{Access, Session};
@@ -19,7 +20,7 @@ Examples:
   hama matrix gc a --older-than 0s       all of a but the latest version
   hama matrix gc --older-than 7d
 
-What somebody has open, or is writing, stays.";
+What somebody has open, or is writing, stays. With --master the peers of a job share the matrices.";
 
 /// Clear old versions of matrices, and what killed commands left
 #[derive(clap::Args)]
@@ -57,20 +58,21 @@ fn duration(text: &str) -> hama::Result<Duration> {
 
 impl Gc {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
-        let session = Session::open(global, Access::Existing)?;
+        let set = |builder| cluster::with_master(global, builder, cluster::Slots::default());
+        let session = Session::open_with(global, Access::Existing, set)?;
         let store = session.hama.store();
         let names = if self.names.is_empty() { directories(&**store)? } else { self.named(&session)? };
+        let collected = hama::collect(&session.hama, &names, self.older_than)?;
         let mut report = GcReport {
-            tables: names.len() as u64,
+            tables: collected.len() as u64,
             versions: 0,
             generations: 0,
             unfinished: 0,
             failed: Vec::new(),
         };
         let mut first = None;
-        for name in &names {
-            session.cancel.check()?;
-            match table::collect(&**store, name, self.older_than) {
+        for (name, collected) in collected {
+            match collected {
                 Ok(Collected { versions, writers, generations }) => {
                     report.versions += versions;
                     report.generations += generations;

@@ -6,6 +6,7 @@ use hama::files::{Format, ImportOptions, Incoming};
 use hama::table::TableName;
 
 use super::Global;
+use super::cluster;
 use super::failure::Failure;
 use super::made::{Dtype, Made};
 use super::output::Output;
@@ -22,15 +23,17 @@ Examples:
   hama matrix import table.csv t --header --dtype f32     a line of names, then numbers
   hama matrix import data.txt d --format csv --delimiter ';'
   hama matrix import other.zarr z                         a Zarr array, version 3 or 2
+  hama matrix import hdfs://namenode/data/other.zarr z    the same in HDFS
 
 Numbers stay as they are: f32 is f32, everything else f64, where integers have to be exact. All of it runs within
---memory; text that does not fit is read more than once.";
+--memory; text that does not fit is read more than once. With --master a Zarr array in HDFS is imported by the
+cluster; a file of this host is read here.";
 
 /// Make a matrix out of a file: .npy, .npz, .mtx, .csv, .tsv or Zarr
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Import {
-    /// The file; FILE.npz#NAME is an array of an archive
+    /// The file; FILE.npz#NAME is an array of an archive, hdfs://HOST:PORT/PATH a Zarr array in HDFS
     file: PathBuf,
     /// The name of the matrix: letters, digits, - and _
     name: String,
@@ -74,7 +77,16 @@ impl Import {
             ..ImportOptions::default()
         };
         let incoming = Incoming::open(&self.file, &options)?;
-        let session = Session::open(global, Access::Create)?;
+        // Peers read what lies in a store; a file of this host is written there by this process.
+        let by_peers = incoming.is_in_a_store();
+        let session = Session::open_with(global, Access::Create, |builder| match by_peers {
+            true => cluster::with_master(global, builder, cluster::Slots::default()),
+            false => builder,
+        })?;
+        if !by_peers {
+            let done = format!("{} is imported", self.file.display());
+            cluster::say_here(global, &session, &done, "its peers do not reach files of this host");
+        }
         if incoming.rounds() {
             session.say(&format!("{}: f64 is rounded to f32", self.name));
         }

@@ -25,3 +25,10 @@ pub(crate) fn ends(global: &Global, cancel: Cancel) {
         tracing::warn!(%error, "cannot catch interrupts");
     }
 }
+
+/// From now on Ctrl-C (and SIGTERM, SIGHUP) ends this process at once: there is nothing to clean up.
+pub(crate) fn ends_at_once() {
+    if let Err(error) = ctrlc::set_handler(|| std::process::exit(EXIT_CODE)) {
+        tracing::warn!(%error, "cannot catch interrupts");
+    }
+}

@@ -7,6 +7,7 @@ use hama::table::{ElementType, Extent, TableName, TableSpec};
 use serde::Serialize;
 
 use super::Global;
+use super::cluster;
 use super::count::count;
 use super::failure::Failure;
 use super::info::Summary;
@@ -50,6 +51,8 @@ pub(crate) struct Making {
     /// Replace the matrix of this name
     #[arg(long)]
     pub(crate) replace: bool,
+    #[command(flatten)]
+    pub(crate) slots: cluster::Slots,
 }
 
 impl Making {
@@ -63,7 +66,8 @@ impl Making {
         let shape = (self.rows, self.cols);
         // Before a store is made for it.
         let bytes = self.dtype.check(&self.name, shape)?;
-        let session = Session::open(global, Access::Create)?;
+        let set = |builder| cluster::with_master(global, builder, self.slots);
+        let session = Session::open_with(global, Access::Create, set)?;
         let task = Task { label: format!("making {}", self.name), total: bytes, unit: Unit::Bytes };
         let shown = session.show(task);
         let matrix = make(&session, shape)?;

@@ -4,7 +4,8 @@ use clap::Subcommand;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, Error};
 
-use super::{Bench, Command, Config, Matrix};
+use super::job::Job;
+use super::{Bench, Command, Config, Matrix, groom, master};
 
 /// The same error, with the line that was meant where the verb is one elsewhere.
 pub(crate) fn hinted(mut error: Error) -> Error {
@@ -13,6 +14,12 @@ pub(crate) fn hinted(mut error: Error) -> Error {
         format!("hama matrix {verb}")
     } else if Bench::has_subcommand(verb) {
         format!("hama bench {verb}")
+    } else if Job::has_subcommand(verb) {
+        format!("hama job {verb}")
+    } else if groom::Verb::has_subcommand(verb) {
+        format!("hama groom {verb}")
+    } else if master::Verb::has_subcommand(verb) {
+        format!("hama master {verb}")
     } else if Config::has_subcommand(verb) {
         format!("hama config {verb}")
     } else if Command::has_subcommand(verb) {

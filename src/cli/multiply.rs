@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use hama::files::{self, ExportOptions, Format, NewFile, NewFileOptions};
 use hama::placement::{Advice, HostPlan, Node, Placement};
+use hama::plan::Sharing;
 use hama::{
     AnyMatrix, Copied, DenseMatrix, Error, ErrorKind, Finished, Grid, Operand, Plan, Product, Scalar,
     Verification,
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use super::Global;
 use super::analysis::{Analysis, MemoryPeak};
+use super::cluster;
 use super::count::count;
 use super::failure::Failure;
 use super::info::Summary;
@@ -32,11 +34,13 @@ Examples:
   hama matrix multiply ./a.npy ./b.npy --output ./c.npy     files, without a store
   hama matrix multiply a b --explain                         only say how, write nothing
   hama matrix multiply a b --explain --hosts dn1,dn2,dn3     how several hosts would do it
+  hama matrix multiply a b --output c --peers 12 --share-slots     on a cluster of fewer slots
   hama matrix multiply a b --explain --json > plan.json      save the plan
   hama matrix multiply a b --output c --plan plan.json       and run just that one
 
 What has a / or ends with .npy, .npz, .mtx, .csv, .tsv or .zarr is a file. Operands that are .npy files and
-Zarr arrays are read in place; others, and results that are files but .npy, take a table in --spill-dir meanwhile.
+Zarr arrays are read in place, in HDFS too (hdfs://HOST:PORT/PATH); others, and results that are files but .npy, take a
+table in --spill-dir meanwhile.
 
 A saved plan runs where the product and the kernel are the same and there is memory enough. Then it
 gives the same bits.";
@@ -88,6 +92,8 @@ pub(crate) struct Multiply {
     /// Replace the matrix or the file that has the product's name
     #[arg(long)]
     replace: bool,
+    #[command(flatten)]
+    slots: cluster::Slots,
 }
 
 /// A product that is there, and how it was made.
@@ -115,8 +121,10 @@ struct Run<'a> {
 struct ExplainReport {
     plan: Plan,
     rates: Known,
-    /// With `--hosts`.
+    /// With `--hosts`, and on a cluster.
     placement: Option<Placement>,
+    /// Of more peers than a cluster has slots.
+    sharing: Option<Sharing>,
     advice: Vec<Advice>,
     #[serde(skip)]
     steps: bool,
@@ -124,14 +132,15 @@ struct ExplainReport {
 
 impl Multiply {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
-        let (peers, known) = (self.peers, Known::load(&global.settings));
+        let (peers, slots, known) = (self.peers, self.slots, Known::load(&global.settings));
         let result = self.output.as_deref().filter(|_| !self.explain);
         if let Some(file) = result.filter(|name| files::is_path(name)) {
             self.export_options().check(Path::new(file)).map_err(taken)?;
         }
         let operands = [self.a.as_str(), &self.b];
+        cluster::check_names(global, operands.into_iter().chain(result))?;
         let session = Session::open_for(global, operands, result, |builder| {
-            let builder = builder.rates(known.rates);
+            let builder = cluster::with_master(global, builder, slots).rates(known.rates);
             match peers {
                 Some(peers) => builder.peers(peers),
                 None => builder,
@@ -176,16 +185,21 @@ impl Multiply {
             product = product.grid(grid);
         }
         if !self.hosts.is_empty() {
-            return self.explain_on_hosts(product, (known, global), output);
+            let product = product.peers(self.peers_on_hosts(global))?;
+            return self.explain_on((product, &self.hosts), (known, global), output);
+        }
+        let hosts = session.hama.hosts()?;
+        if self.explain && self.plan.is_none() && !hosts.is_empty() {
+            return self.explain_on((product, &hosts), (known, global), output);
         }
         let plan = match &self.plan {
             Some(file) => product.plan_again(&saved_plan::read(file)?)?,
             None => product.plan()?,
         };
         let Some(name) = self.output.as_ref().filter(|_| !self.explain) else {
-            let (placement, advice) = (None, Vec::new());
+            let (placement, sharing, advice) = (None, None, Vec::new());
             let steps = global.verbose > 0;
-            return output.report(&ExplainReport { plan, rates: known, placement, advice, steps });
+            return output.report(&ExplainReport { plan, rates: known, placement, sharing, advice, steps });
         };
         if self.verify {
             product.check_verifiable()?;
@@ -219,25 +233,29 @@ impl Multiply {
         output.report(&MultiplyReport::of(summary, finished, verification, self.analyze.then_some(memory)))
     }
 
-    /// Says how several hosts would do it: with so many peers in all, or one a core of this machine on each of them.
-    fn explain_on_hosts<T: Scalar>(
-        &self,
-        product: Product<T>,
-        (known, global): (Known, &Global),
-        output: &mut Output,
-    ) -> Result<(), Failure> {
+    /// So many peers on all hosts that are named, or one a core of this machine on each of them.
+    fn peers_on_hosts(&self, global: &Global) -> usize {
         let peers = &global.settings.peers;
-        let all = match (self.peers, &peers.origin) {
+        match (self.peers, &peers.origin) {
             (Some(count), _) => count,
             (None, Origin::Default) => peers.value.saturating_mul(self.hosts.len()),
             (None, _) => peers.value,
-        };
-        let HostPlan { plan, placement, mut advice } = product.peers(all)?.plan_on(&self.hosts)?;
+        }
+    }
+
+    /// Says how several hosts would do it.
+    fn explain_on<T: Scalar>(
+        &self,
+        (product, hosts): (Product<T>, &[Node]),
+        (known, global): (Known, &Global),
+        output: &mut Output,
+    ) -> Result<(), Failure> {
+        let HostPlan { plan, placement, sharing, mut advice } = product.plan_on(hosts)?;
         // Blocks are those of the latest version.
         let name = |operand| if operand == Operand::A { &self.a } else { &self.b };
         advice.retain(|advice| !name(advice.operand).contains('@'));
         let (placement, steps) = (Some(placement), global.verbose > 0);
-        output.report(&ExplainReport { plan, rates: known, placement, advice, steps })
+        output.report(&ExplainReport { plan, rates: known, placement, sharing, advice, steps })
     }
 
     fn export_options(&self) -> ExportOptions {
@@ -315,8 +333,10 @@ impl MultiplyReport {
             memory_bytes_peak: resident::bytes_peak(),
             copied: finished.copied,
             verification,
-            analysis: analyze
-                .map(|memory| Analysis::of(&finished.plan, finished.records, finished.seconds, &memory)),
+            analysis: analyze.map(|memory| {
+                let measured = (finished.records, finished.moved);
+                Analysis::of(&finished.plan, measured, finished.seconds, &memory)
+            }),
             plan: finished.plan,
         }
     }
@@ -347,12 +367,24 @@ impl fmt::Display for MultiplyReport {
 impl fmt::Display for ExplainReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}\nrates     {}", self.plan, self.rates)?;
+        if let Some(sharing) = &self.sharing {
+            writeln!(f, "sharing   {sharing}")?;
+        }
         if let Some(placement) = &self.placement {
             writeln!(f, "{placement}")?;
         }
         for advice in &self.advice {
             writeln!(f, "advice    {advice}")?;
         }
-        if self.steps { write!(f, "\n{}", self.plan.walk()) } else { Ok(()) }
+        if !self.steps {
+            return Ok(());
+        }
+        if self.placement.is_some() {
+            writeln!(
+                f,
+                "\nin turns, as below, where all who need a tile are as near to it; else one that is nearest reads it"
+            )?;
+        }
+        write!(f, "\n{}", self.plan.walk())
     }
 }

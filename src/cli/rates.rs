@@ -1,4 +1,6 @@
-//! The rates that plans go by: those that `hama bench probe` has stored, where they are of this machine.
+//! The rates that plans go by: those that `hama bench probe` has stored, where they are of this machine, or of the cluster.
+
+pub(crate) mod cluster;
 
 use std::fmt;
 use std::fs::{self, File};
@@ -7,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use hama::measure::Machine;
 use hama::plan::Rates;
-use hama::{Error, Result};
+use hama::{Cluster, ConnectOptions, Error, Result};
 use serde::{Deserialize, Serialize};
 
 use super::date::date;
@@ -42,23 +44,23 @@ pub(crate) struct Known {
 enum Source {
     Measured,
     Defaults,
+    // Those of a cluster: nobody has measured it.
+    Cluster,
 }
 
 impl Known {
     /// The stored rates where there are some of this machine, else the defaults. A file that cannot be used is
     /// warned of.
     pub(crate) fn load(settings: &Settings) -> Known {
+        if let Some(master) = &settings.master.value {
+            return Known::of_cluster(settings, master);
+        }
         let defaults =
             Known { source: Source::Defaults, measured_unix: None, path: None, rates: Rates::default() };
         let Some(path) = &settings.probe.value else { return defaults };
         match read(path) {
             Ok(None) => defaults,
-            Ok(Some(probed)) => Known {
-                source: Source::Measured,
-                measured_unix: Some(probed.measured_unix),
-                path: Some(path.display().to_string()),
-                rates: probed.rates,
-            },
+            Ok(Some(probed)) => Known::measured(path, probed.measured_unix, probed.rates),
             Err(reason) => {
                 tracing::warn!(
                     "{} is not used, plans go by defaults: {reason}; `hama bench probe` writes it anew",
@@ -68,12 +70,43 @@ impl Known {
             }
         }
     }
+
+    /// Those of the cluster of this master, else what is assumed of clusters. What was measured of this host is not asked.
+    fn of_cluster(settings: &Settings, master: &str) -> Known {
+        let (measured_unix, path, rates) = (None, None, Rates::of_cluster());
+        let assumed = Known { source: Source::Cluster, measured_unix, path, rates };
+        let Some(probe) = &settings.probe.value else { return assumed };
+        let path = cluster::path(probe, master);
+        let token_file = settings.token_file.value.clone();
+        let options = ConnectOptions { master: master.to_owned(), token_file };
+        let now = || cluster::Identity::of(&Cluster::connect(&options)?);
+        match cluster::read(&path, now) {
+            Ok(None) => assumed,
+            Ok(Some(probed)) => Known::measured(&path, probed.measured_unix, probed.rates),
+            Err(reason) => {
+                tracing::warn!(
+                    "{} is not used, plans go by what is assumed of clusters: {reason}; `hama bench probe --master {master}` \
+                     writes it anew",
+                    path.display()
+                );
+                assumed
+            }
+        }
+    }
+
+    fn measured(path: &Path, measured_unix: u64, rates: Rates) -> Known {
+        let (measured_unix, path) = (Some(measured_unix), Some(path.display().to_string()));
+        Known { source: Source::Measured, measured_unix, path, rates }
+    }
 }
 
 impl fmt::Display for Known {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.measured_unix, &self.path) {
             (Some(unix), Some(path)) => write!(f, "measured on {}, {path}", date(unix)),
+            _ if matches!(self.source, Source::Cluster) => {
+                f.write_str("assumed of a cluster; `hama bench probe --master HOST:PORT` measures this one")
+            }
             _ => f.write_str("defaults; `hama bench probe` measures this machine"),
         }
     }
@@ -81,6 +114,12 @@ impl fmt::Display for Known {
 
 /// What a file says, where there is one; else why it cannot be used.
 fn read(path: &Path) -> std::result::Result<Option<Probed>, String> {
+    let Some(bytes) = content(path)? else { return Ok(None) };
+    parse(&bytes, &Machine::this()).map(Some)
+}
+
+/// The bytes of a file, where there is one.
+fn content(path: &Path) -> std::result::Result<Option<Vec<u8>>, String> {
     match fs::metadata(path) {
         // Asked before it is opened: opening a pipe waits for somebody to write into it.
         Ok(meta) if !meta.is_file() => return Err("it is no file".into()),
@@ -90,21 +129,23 @@ fn read(path: &Path) -> std::result::Result<Option<Probed>, String> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|error| error.to_string())?;
     file.take(BYTES_MAX).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    parse(&bytes, &Machine::this()).map(Some)
+    Ok(Some(bytes))
 }
 
-fn parse(bytes: &[u8], this: &Machine) -> std::result::Result<Probed, String> {
-    /// Read first: the rest may look different in another one.
+/// Read first: the rest may look different in another one.
+fn check_schema(bytes: &[u8], known: u32) -> std::result::Result<(), String> {
     #[derive(Deserialize)]
     struct Version {
         schema: u32,
     }
-    let damaged = |error: serde_json::Error| format!("it is damaged: {error}");
-    let Version { schema } = serde_json::from_slice(bytes).map_err(damaged)?;
-    if schema != SCHEMA {
-        return Err(format!("its schema is {schema}, and this hama reads {SCHEMA}"));
-    }
-    let probed: Probed = serde_json::from_slice(bytes).map_err(damaged)?;
+    let Version { schema } =
+        serde_json::from_slice(bytes).map_err(|error| format!("it is damaged: {error}"))?;
+    if schema == known { Ok(()) } else { Err(format!("its schema is {schema}, and this hama reads {known}")) }
+}
+
+fn parse(bytes: &[u8], this: &Machine) -> std::result::Result<Probed, String> {
+    check_schema(bytes, SCHEMA)?;
+    let probed: Probed = serde_json::from_slice(bytes).map_err(|error| format!("it is damaged: {error}"))?;
     if probed.machine != *this {
         return Err(format!("it is of another machine ({}), and this is {this}", probed.machine));
     }
@@ -129,9 +170,13 @@ impl Writing {
     /// `Invalid` where nothing says where it goes, or that is something else than a file or may not be written; those
     /// of the file system.
     pub(crate) fn begin(settings: &Settings) -> Result<Writing> {
-        let path = settings.probe.value.clone().ok_or_else(|| {
+        let probe = settings.probe.value.as_ref().ok_or_else(|| {
             Error::invalid("cannot tell where to store the figures: HAMA_PROBE may name a file")
         })?;
+        let path = match &settings.master.value {
+            Some(master) => cluster::path(probe, master),
+            None => probe.clone(),
+        };
         check_replaceable(&path)?;
         let failed = |error| Error::io(format!("cannot store the figures in {}", path.display()), error);
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {

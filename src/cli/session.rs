@@ -10,6 +10,7 @@ use hama::{AnyMatrix, Cancel, Error, ErrorKind, Hama, HamaBuilder, Progress, Sav
 use super::failure::Failure;
 use super::output::warn;
 use super::progress::{self, Shown, Task, Unit};
+use super::settings::{Origin, Setting};
 use super::spill::Spill;
 use super::{Global, interrupt, names};
 
@@ -32,6 +33,15 @@ pub(crate) struct Session<'a> {
     pub(crate) cancel: Cancel,
     global: &'a Global,
     spill: Spill,
+}
+
+/// Gives a session the peers of the settings. What nobody said depends on where jobs run.
+pub(crate) fn with_peers(global: &Global) -> impl FnOnce(HamaBuilder) -> HamaBuilder {
+    let peers = global.settings.peers.clone();
+    move |builder| match peers {
+        Setting { origin: Origin::Default, .. } => builder,
+        peers => builder.peers(peers.value),
+    }
 }
 
 /// The store that the settings name.
@@ -60,8 +70,8 @@ impl<'a> Session<'a> {
         access: Access,
         set: impl FnOnce(HamaBuilder) -> HamaBuilder,
     ) -> Result<Session<'a>, Failure> {
-        let peers = global.settings.peers.value;
-        Session::open_at(global, lasting(store_url(global))?, access, |builder| set(builder.peers(peers)))
+        let set = |builder| set(with_peers(global)(builder));
+        Session::open_at(global, lasting(store_url(global))?, access, set)
     }
 
     /// Opens the store at `url`, whatever the options say. Once a command: it catches interrupts.
@@ -77,9 +87,13 @@ impl<'a> Session<'a> {
             .create(access == Access::Create)
             .cancel(cancel.clone())
             .progress(Arc::clone(&meter))
-            .memory(global.settings.memory.value.0)
             .host(global.settings.host.value.clone())
             .durability(global.settings.durability.value.into());
+        let builder = match &global.settings.memory {
+            // What that is depends on where jobs run.
+            Setting { origin: Origin::Default, .. } => builder,
+            memory => builder.memory(memory.value.0),
+        };
         let hama = set(builder).build().map_err(|error| {
             let missing = error.kind() == ErrorKind::NotFound;
             let failure = Failure::from(error);
@@ -108,8 +122,7 @@ impl<'a> Session<'a> {
         let all_files = operands.iter().all(|operand| files::is_path(operand));
         match (all_files, result.is_none_or(files::is_path)) {
             (true, true) => {
-                let peers = global.settings.peers.value;
-                let set = |builder: HamaBuilder| set(builder.peers(peers));
+                let set = |builder| set(with_peers(global)(builder));
                 Session::open_at(global, NO_STORE.to_owned(), Access::Create, set)
             }
             (true, false) => {

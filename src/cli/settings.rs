@@ -66,6 +66,18 @@ pub(crate) struct Settings {
     pub(crate) webhdfs: Setting<Option<String>>,
     /// The host that this is.
     pub(crate) host: Setting<Host>,
+    /// HOST:PORT of the cluster's master; none where there is no cluster.
+    pub(crate) master: Setting<Option<String>>,
+    /// The file with the cluster's token.
+    pub(crate) token_file: Setting<Option<PathBuf>>,
+    /// Whether a daemon may listen beyond this machine, without TLS.
+    pub(crate) insecure_network: Setting<bool>,
+    /// HOST:PORT of ZooKeeper's servers, with commas between.
+    pub(crate) zookeeper: Setting<Option<String>>,
+    /// The node of ZooKeeper below which the cluster lies; none is the default.
+    pub(crate) zookeeper_root: Setting<Option<String>>,
+    /// The file with USER:PASSWORD for ZooKeeper.
+    pub(crate) zookeeper_auth_file: Setting<Option<PathBuf>>,
     /// The file of what `hama bench probe` has measured; none where nothing says where the user's files are.
     pub(crate) probe: Setting<Option<PathBuf>>,
     /// The files that there are.
@@ -92,6 +104,12 @@ impl Default for Settings {
             replication: default_of(None),
             webhdfs: default_of(None),
             host: default_of(Host::local()),
+            master: default_of(None),
+            token_file: default_of(None),
+            insecure_network: default_of(false),
+            zookeeper: default_of(None),
+            zookeeper_root: default_of(None),
+            zookeeper_auth_file: default_of(None),
             probe: default_of(None),
             files: Vec::new(),
         }
@@ -148,13 +166,7 @@ impl Settings {
                 |f| f.durability,
                 default.durability,
             )?,
-            spill_dir: sources.find(
-                "--spill-dir",
-                global.spill_dir.clone().map(Some),
-                |value| Ok(Some(value.into())),
-                |f| f.spill_dir.clone().map(Some),
-                default.spill_dir,
-            )?,
+            spill_dir: sources.path("--spill-dir", &global.spill_dir, |f| f.spill_dir.clone())?,
             timeout: sources.find(
                 "--timeout",
                 global.timeout,
@@ -169,13 +181,7 @@ impl Settings {
                 |f| f.replication.map(Some),
                 default.replication,
             )?,
-            webhdfs: sources.find(
-                "--webhdfs",
-                global.webhdfs.clone().map(Some),
-                |value| text(value).map(Some),
-                |f| f.webhdfs.clone().map(Some),
-                default.webhdfs,
-            )?,
+            webhdfs: sources.text("--webhdfs", &global.webhdfs, |f| f.webhdfs.clone())?,
             host: sources.find(
                 "--host",
                 global.host.clone(),
@@ -183,6 +189,19 @@ impl Settings {
                 |f| f.host.clone(),
                 default.host,
             )?,
+            master: sources.text("--master", &global.master, |f| f.master.clone())?,
+            token_file: sources.path("--token-file", &global.token_file, |f| f.token_file.clone())?,
+            insecure_network: sources.find(
+                "--insecure-network",
+                None,
+                yes_or_no,
+                |f| f.insecure_network,
+                default.insecure_network,
+            )?,
+            zookeeper: sources.text("--zookeeper", &None, |f| f.zookeeper.clone())?,
+            zookeeper_root: sources.text("--zookeeper-root", &None, |f| f.zookeeper_root.clone())?,
+            zookeeper_auth_file: sources
+                .path("--zookeeper-auth-file", &None, |f| f.zookeeper_auth_file.clone())?,
             probe: sources.find(
                 "--probe",
                 None,
@@ -235,6 +254,28 @@ impl Sources<'_> {
         let found = self.files.iter().find_map(|file| Some((in_file(&file.values)?, &file.path)));
         Ok(found.map_or(default, |(value, path)| Setting { value, origin: Origin::File(path.clone()) }))
     }
+
+    /// A text that need not be said.
+    fn text(
+        &self,
+        option: &'static str,
+        typed: &Option<String>,
+        in_file: impl Fn(&file::Values) -> Option<String>,
+    ) -> Result<Setting<Option<String>>> {
+        let read = |value| text(value).map(Some);
+        self.find(option, typed.clone().map(Some), read, |f| in_file(f).map(Some), default_of(None))
+    }
+
+    /// A path that need not be said.
+    fn path(
+        &self,
+        option: &'static str,
+        typed: &Option<PathBuf>,
+        in_file: impl Fn(&file::Values) -> Option<PathBuf>,
+    ) -> Result<Setting<Option<PathBuf>>> {
+        let read = |value: OsString| Ok(Some(value.into()));
+        self.find(option, typed.clone().map(Some), read, |f| in_file(f).map(Some), default_of(None))
+    }
 }
 
 /// The variable of an option: `--spill-dir` is `HAMA_SPILL_DIR`.
@@ -264,6 +305,11 @@ fn peers(value: OsString) -> Result<usize> {
         0 => Err(Error::invalid("cannot compute with 0 peers: at least 1 is needed")),
         peers => Ok(peers),
     }
+}
+
+fn yes_or_no(value: OsString) -> Result<bool> {
+    let value = text(value)?;
+    value.parse().map_err(|_| Error::invalid(format!("cannot read {value:?}: one of true, false is wanted")))
 }
 
 fn choice<T: ValueEnum>(value: OsString) -> Result<T> {

@@ -7,6 +7,7 @@ use hama::{AnyMatrix, DenseMatrix, Error, Scalar};
 use serde::Serialize;
 
 use super::Global;
+use super::cluster;
 use super::failure::Failure;
 use super::info::Summary;
 use super::output::Output;
@@ -21,7 +22,8 @@ Examples:
   hama matrix history a                          every update is a version; read the first as a@1
 
 Only the shards that it touches are written. A placed copy (hama matrix blocking a 4 --copy) knows which of its
-own are out of date, and they alone are copied again before it is used.";
+own are out of date, and they alone are copied again before it is used. With --master the hosts that hold those
+shards write them, where the new elements are a matrix of the store.";
 
 /// Change some elements of a matrix
 #[derive(clap::Args)]
@@ -72,9 +74,9 @@ impl FromStr for Place {
 
 impl Update {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
-        let session = Session::open(global, Access::Existing)?;
-        let matrix = session.matrix(&self.name)?;
         not_a_file(&self.name)?;
+        let session = self.session(global)?;
+        let matrix = session.matrix(&self.name)?;
         let source = self.source.as_ref().map(|name| session.matrix(name)).transpose()?;
         let (updated, shape) = match (&matrix, &source) {
             (AnyMatrix::F64(matrix), Some(AnyMatrix::F64(source))) => {
@@ -102,6 +104,21 @@ impl Update {
             updated_rows: shape.0,
             updated_cols: shape.1,
         })
+    }
+
+    /// The store, and the cluster where a job is of use and possible.
+    fn session<'g>(&self, global: &'g Global) -> Result<Session<'g>, Failure> {
+        let why = match &self.source {
+            None => "one element is no job",
+            Some(source) if cluster::is_of_this_host(source) => "its peers do not reach files of this host",
+            Some(_) => {
+                let set = |builder| cluster::with_master(global, builder, cluster::Slots::default());
+                return Session::open_with(global, Access::Existing, set);
+            }
+        };
+        let session = Session::open(global, Access::Existing)?;
+        cluster::say_here(global, &session, &format!("{} is updated", self.name), why);
+        Ok(session)
     }
 
     fn put<T: Scalar>(

@@ -52,6 +52,17 @@ impl Place {
                 ["STORE", "MEMORY", "PEERS", "PROGRESS", "DURABILITY", "SPILL_DIR", "HOST"]
                     .map(|name| (format!("HAMA_{name}"), "")),
             )
+            .envs(
+                [
+                    "MASTER",
+                    "TOKEN_FILE",
+                    "INSECURE_NETWORK",
+                    "ZOOKEEPER",
+                    "ZOOKEEPER_ROOT",
+                    "ZOOKEEPER_AUTH_FILE",
+                ]
+                .map(|name| (format!("HAMA_{name}"), "")),
+            )
             // Not what this machine's user has measured.
             .env("HAMA_PROBE", self.probe())
             .stdin(Stdio::null());

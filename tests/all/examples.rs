@@ -9,10 +9,12 @@ use crate::command::HAMA;
 fn example(name: &str, arguments: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let program = Path::new(HAMA).with_file_name("examples").join(name);
-    let Output { status, stdout, stderr } =
-        Command::new(&program).current_dir(folder.path()).args(arguments).output().unwrap_or_else(|error| {
-            panic!("{} (`cargo build --examples` makes it): {error}", program.display())
-        });
+    let Output { status, stdout, stderr } = Command::new(&program)
+        .env_remove("HAMA_MASTER")
+        .current_dir(folder.path())
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|error| panic!("{} (`cargo build --examples` makes it): {error}", program.display()));
     assert!(status.success(), "{name}: {}", String::from_utf8_lossy(&stderr));
     String::from_utf8(stdout).unwrap()
 }

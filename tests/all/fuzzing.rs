@@ -14,11 +14,14 @@ use hama_matrix::parse as matrix;
 type Parser = (&'static str, fn(&[u8]));
 
 /// The fuzz targets.
-const PARSERS: [Parser; 17] = [
+const PARSERS: &[Parser] = &[
     ("bundle", core::bundle),
     ("chunk", matrix::chunk),
+    #[cfg(feature = "cluster")]
+    ("control", core::control),
     ("csv", matrix::csv),
     ("frames", core::frames),
+    ("hello", core::hello),
     ("inbox", core::inbox),
     ("index", hdfs::index),
     ("labels", hdfs::labels),
@@ -31,6 +34,8 @@ const PARSERS: [Parser; 17] = [
     ("plan", matrix::plan),
     ("size", matrix::size),
     ("table", hdfs::table),
+    #[cfg(feature = "cluster")]
+    ("words", core::words),
     ("zarr", matrix::zarr),
 ];
 
@@ -55,6 +60,8 @@ fn every_parser_has_a_fuzz_target_and_a_corpus() {
     let mut names: BTreeSet<String> = PARSERS.iter().map(|(name, _)| (*name).to_owned()).collect();
     // That of `hama.toml` belongs to the command, and its changes to its unit tests.
     names.insert("settings".to_owned());
+    // Only with the feature `cluster`.
+    names.insert("control".to_owned());
     assert_eq!(names_in("fuzz_targets"), names);
     assert_eq!(names_in("corpus"), names);
     let manifest = fs::read_to_string(fuzz().join("Cargo.toml")).unwrap();
@@ -84,7 +91,7 @@ fn no_parser_panics_or_takes_much_memory() {
 #[test]
 fn one_parser_in_a_process_of_its_own() {
     let Ok(wanted) = std::env::var(VARIABLE) else { return };
-    let (name, parse) = PARSERS.into_iter().find(|(name, _)| *name == wanted).unwrap();
+    let (name, parse) = PARSERS.iter().find(|(name, _)| *name == wanted).unwrap();
     let mut files: Vec<PathBuf> =
         fs::read_dir(fuzz().join("corpus").join(name)).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();

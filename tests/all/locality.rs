@@ -58,7 +58,7 @@ fn a_plan_for_hosts_says_what_each_would_read() {
         "hosts     3 compute; the busiest sends or receives ",
         "reads     6.9MiB local, 14MiB remote of 20.9MiB\n",
         "  dn1: peer ",
-        "advice    a placed copy of A would make 13.8MiB more local for a rewrite of 20.7MiB: pays after 2 uses: \
+        "advice    a placed copy of A would make 13.8MiB more local for a rewrite of 41.3MiB: pays after 4 uses: \
          hama matrix blocking a 3 --copy --hosts dn1,dn2,dn3\n",
     ] {
         assert!(text.contains(part), "{part:?} in {text}");
@@ -76,7 +76,7 @@ fn a_plan_for_hosts_says_what_each_would_read() {
     let advice = &document["advice"][0];
     assert_eq!(
         (&advice["operand"], &advice["blocks"], &advice["pays_after"]),
-        (&json!("A"), &json!(3), &json!(2))
+        (&json!("A"), &json!(3), &json!(4))
     );
     let more = advice["local_bytes_more"].as_u64().unwrap();
     let made = place.ok("matrix blocking a 3 --copy --hosts dn1,dn2,dn3");
@@ -110,6 +110,9 @@ fn hosts_that_cannot_be_are_told() {
         ("multiply a b --explain --hosts dn1 --plan p.json", &["--plan"]),
         ("multiply a b --explain --hosts dn1,dn2 --grid 7x1x1", &["7x1x1"]),
         ("blocking a 2 --hosts dn1", &["--copy"]),
+        ("blocking a 2 --uses 3", &["--hosts"]),
+        ("blocking a 2 --uses -3 --hosts dn1,dn2", &["-3"]),
+        ("blocking a 2 --uses 3 --hosts dn1,dn1", &["twice"]),
         ("blocking a 2 --copy --hosts dn1,dn1", &["twice"]),
         ("blocking a 0 --copy --hosts dn1", &["0"]),
         ("info a --host a,b", &["a,b"]),
@@ -121,4 +124,49 @@ fn hosts_that_cannot_be_are_told() {
     let output = place.command("matrix list").env("HAMA_HOST", "a b").output().unwrap();
     crate::command::Reply::of("HAMA_HOST", output).fails(2, &["in the variable HAMA_HOST: ", "a b"]);
     assert_eq!(place.json("matrix info a")["copy_shards_stale"], Value::Null);
+}
+
+#[test]
+fn a_copy_is_made_where_it_pays_for_the_uses_that_are_expected() {
+    let place = place();
+    // One host has all of it.
+    let said = place.ok("matrix blocking b 3 --uses 1000000 --hosts localhost");
+    assert!(said.contains("a placed copy does not pay for 1000000 uses: a use reads 0B remotely"), "{said}");
+    assert!(said.contains("it never pays\n") && !said.contains("shards copied"), "{said}");
+    // dn1 has all of a, and owns a third: 14.4 MB of 21.6 MB are remote. Equal sums do not pay, and files are a little more.
+    let line = "matrix blocking a 3 --hosts dn1,dn2,dn3 --uses";
+    let document = place.json(&format!("{line} 3"));
+    let payoff = &document["payoff"];
+    assert_eq!(
+        (&payoff["pays"], &payoff["uses"], &document["copied"]),
+        (&json!(false), &json!(3), &Value::Null)
+    );
+    assert_eq!(payoff["remote_bytes"], 2 * 900 * 1000 * 8);
+    assert_eq!(payoff["read_bytes"], payoff["written_bytes"]);
+    let rewrite = payoff["rewrite_bytes"].as_u64().unwrap();
+    assert!(
+        rewrite == 2 * payoff["read_bytes"].as_u64().unwrap() && rewrite >= 2 * 900 * 3000 * 8,
+        "{payoff}"
+    );
+    assert_eq!(payoff["pays_after"], 4);
+    assert_eq!(place.json("matrix info a")["copy_shards_stale"], Value::Null);
+    let said = place.ok(&format!("{line} 4"));
+    assert!(
+        said.contains(
+            "a placed copy pays for 4 uses: a use reads 13.8MiB remotely, a copy reads 20.7MiB and writes 20.7MiB: it pays \
+             from 4 uses on\nplaced copy: 3 of 3 shards copied"
+        ),
+        "{said}"
+    );
+    // It is there: nothing is remote any more, and nothing is lost where that is asked again.
+    let again = place.json(&format!("{line} 1000"));
+    assert_eq!((&again["payoff"]["remote_bytes"], &again["payoff"]["pays"]), (&json!(0), &json!(false)));
+    assert_eq!(place.json("matrix info a")["copy_shards_stale"], json!([0, 3]));
+    // Who says --copy gets one, with the numbers.
+    let said = place.ok("matrix blocking b 2 --copy --uses 1 --hosts localhost,dn2");
+    assert!(
+        said.contains("a placed copy does not pay for 1 use: ") && said.contains("shards copied"),
+        "{said}"
+    );
+    assert_eq!(place.json("matrix blocking b 2")["payoff"], Value::Null);
 }

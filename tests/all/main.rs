@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod bench;
+mod cluster;
 mod command;
 mod damage;
 mod demo;

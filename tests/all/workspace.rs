@@ -30,7 +30,7 @@ const LICENCES: [&str; 12] = [
     "Zlib",
 ];
 
-/// Third-party crates, and the only file or folder of ours that may name them.
+/// Third-party crates, and the only file or folder of ours that may name them; in each layer one.
 const PLACES: &[(&str, &str)] = &[
     ("bincode", "hama-core/src/message/codec.rs"),
     ("lz4_flex", "hama-core/src/message/compress.rs"),
@@ -40,10 +40,18 @@ const PLACES: &[(&str, &str)] = &[
     ("gemm", "hama-matrix/src/kernel/tests.rs"),
     ("hdfs_native", "hama-hdfs/src/store/hdfs"),
     ("futures_core", "hama-hdfs/src/store/hdfs/read.rs"),
+    ("futures_core", "hama-core/src/cluster/rpc"),
+    ("hyper_util", "hama-core/src/cluster/rpc"),
     ("roxmltree", "hama-hdfs/src/store/hdfs/config.rs"),
+    ("sha2", "hama-core/src/cluster/digest.rs"),
+    ("subtle", "hama-core/src/cluster/rpc/door.rs"),
     ("tokio", "hama-hdfs/src/store/hdfs"),
+    ("tokio", "hama-core/src/cluster"),
+    ("tonic", "hama-core/src/cluster/rpc"),
+    ("tower", "hama-core/src/cluster/rpc"),
     ("ureq", "hama-hdfs/src/store/hdfs/web"),
     ("whoami", "hama-hdfs/src/store/hdfs/web"),
+    ("zookeeper_client", "hama-core/src/cluster/zookeeper"),
     ("clap", "src/cli"),
     ("clap_complete", "src/cli/completions.rs"),
     ("clap_mangen", "src/cli/man.rs"),
@@ -58,8 +66,9 @@ const PLACES: &[(&str, &str)] = &[
     ("tracing_subscriber", "src/cli/log.rs"),
 ];
 
-/// The most packages that building and running the command takes.
-const PACKAGES_MAX: usize = 260;
+/// The most packages that building and running the command takes. The cluster has some 100 of them: its client of ZooKeeper
+/// brings an executor beside tokio, and gRPC what generates its code.
+const PACKAGES_MAX: usize = 320;
 /// And the same of the library without the command.
 const EMBEDDED_PACKAGES_MAX: usize = 80;
 
@@ -119,10 +128,13 @@ fn a_third_party_crate_is_named_in_one_place() {
     }
     for file in files {
         let content = std::fs::read_to_string(&file).unwrap();
-        for (name, place) in PLACES {
+        for (name, _) in PLACES {
             let named = content.contains(&format!("{name}::")) || content.contains(&format!("use {name};"));
             let at = file.strip_prefix(root).unwrap().to_str().unwrap();
-            assert!(!named || at.starts_with(place), "{at} names {name}, which belongs into {place}");
+            let places: Vec<&str> =
+                PLACES.iter().filter(|(of, _)| of == name).map(|(_, place)| *place).collect();
+            let belongs = places.iter().any(|place| at.starts_with(place));
+            assert!(!named || belongs, "{at} names {name}, which belongs into {places:?}");
         }
     }
 }

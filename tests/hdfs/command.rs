@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::{Test, shared, skips};
+use serde_json::{Value, json};
+
+use crate::{Test, no_hosts, shared, skips};
 
 pub(crate) const TESTS: &[Test] = &[
     ("the_demo_runs_there", the_demo_runs_there),
@@ -11,21 +13,22 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_matrix_goes_there_and_back", a_matrix_goes_there_and_back),
     ("the_doctor_says_what_is_there", the_doctor_says_what_is_there),
     ("every_verb_works_there", every_verb_works_there),
+    ("a_copy_is_made_where_it_pays", a_copy_is_made_where_it_pays),
 ];
 
 /// A folder, and a store of the same name in the HDFS of all.
-struct Place {
-    folder: tempfile::TempDir,
-    store: String,
+pub(crate) struct Place {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) store: String,
 }
 
 impl Place {
-    fn new(name: &str) -> Place {
+    pub(crate) fn new(name: &str) -> Place {
         let store = format!("{}/command/{name}", shared().url());
         Place { folder: tempfile::tempdir().unwrap(), store }
     }
 
-    fn run(&self, line: &str) -> Output {
+    pub(crate) fn run(&self, line: &str) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hama"));
         command.current_dir(self.folder.path()).env_remove("HAMA_STORE").env_remove("HADOOP_CONF_DIR");
         command
@@ -36,7 +39,7 @@ impl Place {
     }
 
     #[track_caller]
-    fn ok(&self, line: &str) -> String {
+    pub(crate) fn ok(&self, line: &str) -> String {
         let output = self.run(line);
         let (said, why) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "hama {line}: {said}{why}");
@@ -163,4 +166,35 @@ fn every_verb_works_there() {
     }
     let output = place.run("matrix show a");
     assert_eq!(output.status.code(), Some(1));
+}
+
+fn a_copy_is_made_where_it_pays() {
+    if no_hosts("a_copy_is_made_where_it_pays") {
+        return;
+    }
+    let place = Place::new("pays");
+    let hosts: Vec<String> = (0..3).map(|index| shared().host(index)).collect();
+    let hosts = hosts.join(",");
+    // One replica of each shard, all where the command runs or anywhere: of three blocks two are remote at least somewhere.
+    place.ok(&format!(
+        "matrix random a --rows 6000 --cols 900 --seed 1 --replication 1 --host {}",
+        shared().host(0)
+    ));
+    let json = |line: &str| -> Value { serde_json::from_str(&place.ok(&format!("{line} --json"))).unwrap() };
+    let line = format!("matrix blocking a 3 --hosts {hosts} --replication 2");
+    let never = json(&format!("{line} --uses 0"));
+    let payoff = &never["payoff"];
+    let number = |name: &str| payoff[name].as_u64().unwrap();
+    assert_eq!((&payoff["pays"], &never["copied"]), (&json!(false), &Value::Null), "{never}");
+    assert_eq!(number("written_bytes"), 2 * number("read_bytes"), "{never}");
+    assert_eq!(number("rewrite_bytes"), 3 * number("read_bytes"), "{never}");
+    assert!(number("read_bytes") >= 6000 * 900 * 8 && number("remote_bytes") > 0, "{never}");
+    let least = number("rewrite_bytes") / number("remote_bytes") + 1;
+    assert_eq!(number("pays_after"), least, "{never}");
+    let said = place.ok(&format!("{line} --uses {}", least - 1));
+    assert!(said.contains("a placed copy does not pay for") && !said.contains("shards copied"), "{said}");
+    assert!(place.ok("matrix info a --json").contains(r#""copy_shards_stale":null"#));
+    let said = place.ok(&format!("{line} --uses {least}"));
+    assert!(said.contains("a placed copy pays for") && said.contains("shards copied"), "{said}");
+    place.ok("matrix check a");
 }

@@ -91,7 +91,7 @@ impl Bench {
             ..Options::default()
         };
         let hdfs = Hdfs::start(options)?;
-        let place = Place::new(&format!("{}/faults", hdfs.url()))?;
+        let place = Place::new(&format!("{}/faults", hdfs.url()), &hdfs.web())?;
         place.set_up()?;
         Ok(Bench { hdfs, place })
     }

@@ -9,8 +9,11 @@
     reason = "a program of tests that talks to the person who started it"
 )]
 
+mod array;
 mod command;
 mod faults;
+#[path = "../torture/generations.rs"]
+mod generations;
 mod harness;
 mod lease;
 #[path = "../torture/random.rs"]
@@ -32,6 +35,7 @@ pub(crate) type Test = (&'static str, fn());
 
 /// All tests, by file. A name in here is enough for a test to run.
 const TESTS: &[(&str, &[Test])] = &[
+    ("array", array::TESTS),
     ("command", command::TESTS),
     ("harness", harness::TESTS),
     ("lease", lease::TESTS),
@@ -99,8 +103,6 @@ fn main() -> ExitCode {
             faults::short(*case);
             Ok(())
         })
-        // Minutes each on a busy machine: `cargo xtask torture --only hdfs` runs them, and so does `-- --ignored`.
-        .with_ignored_flag(true)
     });
     let trials: Vec<Trial> = trials.chain(cases).collect();
     if arguments.list {

@@ -87,13 +87,18 @@ fn opening_a_table_costs_a_fixed_number_of_calls() {
         let name = TableName::new(name).unwrap();
         // Once before, so that the session of this process is there.
         drop(Table::open(hama.store(), &name).unwrap());
-        std::thread::sleep(Duration::from_millis(300));
-        let before = store::hdfs_calls();
-        let table = Table::open(hama.store(), &name).unwrap();
-        counts.push(store::hdfs_calls() - before);
-        drop(table);
+        // What the process does beside it (a lease renewed, a lock given back) is counted too and only adds: the least counts.
+        let opened = (0..5).map(|_| {
+            std::thread::sleep(Duration::from_millis(300));
+            let before = store::hdfs_calls();
+            let table = Table::open(hama.store(), &name).unwrap();
+            let count = store::hdfs_calls() - before;
+            drop(table);
+            count
+        });
+        counts.push(opened.min().unwrap());
     }
-    // Two listings, two files and a lock. Other tests call at the same time, so this is asked of one that runs alone.
+    // Two listings, two files and a lock.
     assert!(counts.iter().all(|count| (5..=9).contains(count)), "{counts:?}");
 }
 

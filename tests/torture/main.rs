@@ -11,6 +11,7 @@
 )]
 
 mod fault;
+mod generations;
 mod kill;
 mod place;
 mod race;

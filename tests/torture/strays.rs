@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::generations::generations_in;
+
 /// All that lies below a table's directory and is not named; empty where there is no table and no directory.
 ///
 /// # Errors
@@ -56,23 +58,6 @@ fn named(folder: &Path) -> Result<BTreeSet<PathBuf>, String> {
         }
     }
     Ok(named)
-}
-
-/// Every generation that a manifest names, placed copies among them.
-fn generations_in(value: &Value, into: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(members) => {
-            for (name, member) in members {
-                match member {
-                    Value::String(id) if name == "generation" => drop(into.insert(id.clone())),
-                    other if name != "attributes" => generations_in(other, into),
-                    _ => {}
-                }
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| generations_in(item, into)),
-        _ => {}
-    }
 }
 
 fn read(path: &Path) -> Result<Value, String> {

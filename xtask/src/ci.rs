@@ -29,7 +29,7 @@ pub(crate) fn all(steps: &mut Steps) -> Result<(), String> {
     compare::run(steps, &compare::Options::QUICK)
 }
 
-/// Every test, with the oracles and with HDFS.
+/// Every test, with the oracles, with HDFS and with ZooKeeper.
 ///
 /// Without them the tests that need them say that they skip; under `CI` that is an error.
 pub(crate) fn test(steps: &mut Steps, arguments: &[String]) -> Result<(), String> {
@@ -43,13 +43,13 @@ pub(crate) fn test(steps: &mut Steps, arguments: &[String]) -> Result<(), String
     }
     match services::set_up(steps) {
         Err(message) if std::env::var_os("CI").is_some() => return Err(message),
-        Err(message) => eprintln!("xtask: going on without HDFS: {message}"),
+        Err(message) => eprintln!("xtask: going on without HDFS and ZooKeeper: {message}"),
         Ok(()) => {}
     }
-    let summary = services::summary(&mut tests)?;
+    let summaries = services::summaries(&mut tests)?;
     let outcome = steps.run("tests", tests.args(arguments));
-    // Again, since much was printed after it.
-    if let Ok(line) = std::fs::read_to_string(summary) {
+    // Again, since much was printed after them.
+    for line in summaries.iter().filter_map(|file| std::fs::read_to_string(file).ok()) {
         eprint!("\n{line}");
     }
     outcome

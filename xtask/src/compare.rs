@@ -1,10 +1,12 @@
-//! `cargo xtask compare`: Hama beside NumPy, Dask with Zarr, MKL and its own parts, every figure a ratio within one run.
+//! `cargo xtask compare`: Hama beside NumPy, Dask with Zarr and distributed, MKL, Hadoop's shell and its own parts, every figure a ratio within one run.
 
 mod child;
+mod cluster;
 mod command;
 mod criterion;
 mod engine;
 mod files;
+mod hdfs;
 mod kernel;
 mod lab;
 mod larger;
@@ -31,7 +33,7 @@ use row::Found;
 type Comparison = fn(&mut Lab, &mut Found) -> Result<(), String>;
 
 /// What can be compared, in the order of the table.
-const COMPARISONS: [(&str, Comparison); 8] = [
+const COMPARISONS: [(&str, Comparison); 10] = [
     ("kernel", kernel::run),
     ("files", files::run),
     ("memory", memory::run),
@@ -40,6 +42,8 @@ const COMPARISONS: [(&str, Comparison); 8] = [
     ("transposed", transposed::run),
     ("engine", engine::run),
     ("command", command::run),
+    ("hdfs", hdfs::run),
+    ("cluster", cluster::run),
 ];
 
 /// What `cargo xtask compare` was asked for.
@@ -146,7 +150,7 @@ impl Results {
 pub(crate) fn run(steps: &mut Steps, options: &Options) -> Result<(), String> {
     let results = Results::at(options.quick)?;
     let mkl = options.wants("kernel") && !options.quick;
-    let programs = Programs::set_up(steps, mkl)?;
+    let programs = Programs::set_up(steps, mkl, options.wants("hdfs") || options.wants("cluster"))?;
     let machine = Machine::here(&programs)?;
     let raw = format!("{}-compare-{}.txt", machine.date, machine.slug);
     let mut lab = Lab::new(programs, options.quick, machine.is_amd, &results.data, &results.runs.join(&raw))?;

@@ -1,14 +1,10 @@
 //! A real HDFS on this machine: a NameNode and DataNodes, each a process of its own, which end with the process that
 //! started them.
 
-mod archive;
+pub(crate) mod archive;
 mod faults;
 mod hosts;
-mod jvm;
-mod keeper;
 mod options;
-mod ports;
-mod services;
 mod settings;
 pub mod up;
 pub mod web;
@@ -17,25 +13,26 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use std::{fs, io, thread};
+use std::{fs, thread};
 
 use serde_json::Value;
 
 pub use hosts::{are_hosts_here, may_make_hosts, may_mount, on_hosts};
-use jvm::Server;
-use keeper::Keeper;
 pub use options::Options;
-pub use services::{INSTALL, Services, describe};
 use settings::Addresses;
 
-use crate::root;
+use crate::servers::jvm::{self, Server};
+use crate::servers::keeper::{self, Keeper};
+pub use crate::servers::services::{INSTALL, Services, describe};
+use crate::servers::{self, ports};
 
 /// Names the file where the tests write what they ran against.
 pub const SUMMARY: &str = "HAMA_HDFS_SUMMARY";
 
-const NAMENODE: &str = "org.apache.hadoop.hdfs.server.namenode.NameNode";
+pub(crate) const NAMENODE: &str = "org.apache.hadoop.hdfs.server.namenode.NameNode";
 const DATANODE: &str = "org.apache.hadoop.hdfs.server.datanode.DataNode";
 const ADMIN: &str = "org.apache.hadoop.hdfs.tools.DFSAdmin";
+const SHELL: &str = "org.apache.hadoop.fs.FsShell";
 const NAMENODE_MIB: u32 = 96;
 const DATANODE_MIB: u32 = 64;
 const TOOL_MIB: u32 = 64;
@@ -76,20 +73,11 @@ impl Hdfs {
     pub fn start(options: Options) -> Result<Hdfs, String> {
         options.check()?;
         let services = Services::found()?;
-        let process = std::process::id();
-        for number in 0.. {
-            let home = root().join(format!("target/hdfs-{process}-{number}"));
-            match fs::create_dir(&home) {
-                Ok(()) => return Hdfs::start_in(&home, &options, &services),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(format!("cannot make {}: {error}", home.display())),
-            }
-        }
-        Err("no folder is free".to_owned())
+        Hdfs::start_in(&servers::new_folder("hdfs")?, &options, &services)
     }
 
     /// The same in a folder that is there, empty and ours. Where it fails, the folder is gone.
-    fn start_in(home: &Path, options: &Options, services: &Services) -> Result<Hdfs, String> {
+    pub(crate) fn start_in(home: &Path, options: &Options, services: &Services) -> Result<Hdfs, String> {
         let mut tried = 1;
         loop {
             match Hdfs::try_in(home, options, services) {
@@ -222,6 +210,14 @@ impl Hdfs {
     /// Says what it complained of.
     pub fn admin(&self, arguments: &[&str]) -> Result<String, String> {
         self.tool(ADMIN, arguments)
+    }
+
+    /// Runs `hdfs dfs`, such as `["-put", "file", "/a"]`, with as much heap and compiling as when a person does.
+    ///
+    /// # Errors
+    /// Says what it complained of.
+    pub fn dfs(&self, arguments: &[&str]) -> Result<String, String> {
+        jvm::run(jvm::plain(&self.services, &self.home, SHELL), arguments)
     }
 
     /// Runs a Java class of Hadoop, such as `org.apache.hadoop.fs.FsShell`.

@@ -1,4 +1,4 @@
-//! What the tests of Hama start that is not Hama: a real HDFS on this machine. The command is in `main.rs`.
+//! What the tests of Hama start: a real HDFS, a real ZooKeeper and a whole cluster on this machine. The command is in `main.rs`.
 //!
 //! ```no_run
 //! use xtask::hdfs::{Hdfs, Options};
@@ -11,7 +11,10 @@
 //! # } // Here all of it ends, and its folder is removed.
 //! ```
 
+pub mod cluster;
 pub mod hdfs;
+mod servers;
+pub mod zookeeper;
 
 use std::path::{Path, PathBuf};
 

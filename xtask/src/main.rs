@@ -1,9 +1,10 @@
-//! `cargo xtask test`, `ci`, `hdfs`, `compare` and `torture`: what the tests and comparisons of Hama need, set up, and everything run.
+//! `cargo xtask test`, `ci`, `hdfs`, `cluster`, `compare` and `torture`: what the tests and comparisons of Hama need, set up, and everything run.
 
 #![expect(clippy::print_stderr, reason = "a program that talks to the person who started it")]
 
 mod ci;
 mod compare;
+mod daemons;
 mod oracles;
 mod services;
 mod steps;
@@ -18,11 +19,13 @@ usage: cargo xtask test [CARGO-TEST-OPTIONS] [-- TEST-OPTIONS]
        cargo xtask ci
        cargo xtask hdfs up | status | down
        cargo xtask hdfs up --hosts [-- COMMAND...]
+       cargo xtask cluster up | status | down
+       cargo xtask cluster up --hosts [-- COMMAND...]
        cargo xtask compare [--quick] [--only NAME,...]
        cargo xtask torture [--seed N] [--minutes M] [--only NAME,...]
 
-test   sets up the Python environment that results are compared with (target/oracles) and a real HDFS (target/services),
-       and runs every test
+test   sets up the Python environment that results are compared with (target/oracles) and a real HDFS with a real
+       ZooKeeper (target/services), and runs every test
 ci     format, lints, docs, benches, tests and a quick comparison: everything that a change must pass
 
 hdfs   a real HDFS to try Hama with: a NameNode and three DataNodes on this machine, fetched from Maven Central
@@ -30,6 +33,13 @@ hdfs   a real HDFS to try Hama with: a NameNode and three DataNodes on this mach
   up --hosts        opens a shell (or runs COMMAND) where the three DataNodes are three hosts: which one a command is on
                     is told by the address that it dials. It goes when the shell ends
   status            says what is up
+  down              ends it, and removes its files
+
+cluster   a whole cluster to try Hama with: an HDFS as above, a ZooKeeper, a master and three grooms, with the
+          optimised command, which it builds
+  up                starts it, and says what to type; it stays until down
+  up --hosts        opens a shell (or runs COMMAND) where the three grooms are on three hosts, each beside its DataNode
+  status            says what is up, and what to type
   down              ends it, and removes its files
 
 compare   measures Hama beside NumPy, Dask with Zarr, and MKL, which it installs into target; writes the table of
@@ -43,6 +53,8 @@ compare   measures Hama beside NumPy, Dask with Zarr, and MKL, which it installs
                       transposed   transposed operands, A times its own transpose
                       engine       barrier, messages, payloads over sockets
                       command      --version, 100 x 100
+                      hdfs         an HDFS that it starts and ends (Java): plain files, `hdfs dfs`, local tables beside
+                      cluster      a whole cluster that it starts and ends: one process on the same HDFS, dask distributed
   --quick           all of them small, once and without MKL, into target/compare/quick: to see that it works
 
 torture   does to the optimised command what machines and people do, for 20 minutes, and says what it tried and found;
@@ -53,8 +65,9 @@ torture   does to the optimised command what machines and people do, for 20 minu
                       kill         kill -9 at a hundred moments of each verb
                       fault        full and read-only disks, limits, folders that vanish
                       race         two writers of a table, readers of one that is replaced
-                      simulate     supersteps over bad networks, peers that die
+                      simulate     supersteps over bad networks, clusters that break
                       hdfs         a real HDFS whose servers are killed, frozen, full or refuse; kill -9 and races there
+                      cluster      peers, grooms and masters killed or frozen at any moment of a job
                       fuzz         every parser of foreign bytes (cargo-fuzz): alone and without --minutes two minutes
                                    each, else all of them a quarter of the time, in the default some 18 s each
 Exit status 1: something failed, the others went on. An aim that is missed is no failure.";
@@ -65,7 +78,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.split_first() {
         Some((verb, rest))
             if asks_for_help(verb)
-                || ["compare", "torture", "hdfs"].contains(&verb.as_str())
+                || ["compare", "torture", "hdfs", "cluster"].contains(&verb.as_str())
                     && rest
                         .iter()
                         .take_while(|argument| *argument != "--")
@@ -78,6 +91,10 @@ fn main() -> ExitCode {
         Some((verb, [])) if verb == "ci" => ci::all(&mut steps),
         Some((verb, rest)) if verb == "hdfs" => match services::Verb::parse(rest) {
             Ok(verb) => return end(services::run(&mut steps, &verb)),
+            Err(message) => return refuse(&message),
+        },
+        Some((verb, rest)) if verb == "cluster" => match daemons::Verb::parse(rest) {
+            Ok(verb) => return end(daemons::run(&mut steps, &verb)),
             Err(message) => return refuse(&message),
         },
         Some((verb, rest)) if verb == "compare" => match compare::Options::parse(rest) {

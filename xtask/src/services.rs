@@ -5,8 +5,11 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use xtask::hdfs::{self, Hdfs, Options, Services, up};
+use xtask::zookeeper;
 
 use crate::steps::{Steps, root};
 
@@ -31,16 +34,20 @@ pub(crate) fn set_up(steps: &mut Steps) -> Result<(), String> {
     }
 }
 
-/// Tells the tests a file, which is not there, for the line that says what they ran against.
-pub(crate) fn summary(tests: &mut Command) -> Result<PathBuf, String> {
-    let file = root().join("target/hdfs-tests.txt");
-    match std::fs::remove_file(&file) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(format!("cannot remove {}: {error}", file.display()));
-        }
-        _ => tests.env(hdfs::SUMMARY, &file),
-    };
-    Ok(file)
+/// Tells the tests files, which are not there, for the lines that say what they ran against.
+pub(crate) fn summaries(tests: &mut Command) -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    for (variable, name) in [(hdfs::SUMMARY, "hdfs-tests.txt"), (zookeeper::SUMMARY, "cluster-tests.txt")] {
+        let file = root().join("target").join(name);
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(format!("cannot remove {}: {error}", file.display()));
+            }
+            _ => tests.env(variable, &file),
+        };
+        files.push(file);
+    }
+    Ok(files)
 }
 
 /// Whether we are root on a Debian.
@@ -93,7 +100,7 @@ pub(crate) fn run(steps: &mut Steps, verb: &Verb) -> Result<ExitCode, String> {
             set_up(steps)?;
             let state = match up::status()? {
                 Some((state, _)) => state,
-                None => launch()?,
+                None => launch("hdfs")?,
             };
             eprintln!("{state}");
         }
@@ -107,17 +114,18 @@ pub(crate) fn run(steps: &mut Steps, verb: &Verb) -> Result<ExitCode, String> {
         },
         Verb::Down if up::down()? => eprintln!("HDFS is down, and its files are removed"),
         Verb::Down => eprintln!("no HDFS was up"),
-        Verb::Hold => hold(),
+        Verb::Hold => told(|tell| up::hold(tell)),
         Verb::HostsInside(command) => return inside(command),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Starts the process that holds the HDFS, apart from this terminal, and waits for its one line.
-fn launch() -> Result<up::State, String> {
+/// Starts the process that holds what there is once (`cargo xtask WHAT hold`), apart from this terminal, and waits for its
+/// one line.
+pub(crate) fn launch<S: DeserializeOwned>(what: &str) -> Result<S, String> {
     let failed = |error| format!("cannot start the process that holds it: {error}");
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
-    command.args(["hdfs", "hold"]).process_group(0);
+    command.args([what, "hold"]).process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().map_err(failed)?;
     let mut line = String::new();
@@ -130,12 +138,13 @@ fn launch() -> Result<up::State, String> {
     }
 }
 
-fn hold() {
+/// Holds something in this process, and says on standard output what it is, or why it is not.
+pub(crate) fn told<S: Serialize>(hold: impl FnOnce(&dyn Fn(&S) -> Result<(), String>) -> Result<(), String>) {
     let tell = |line: String| {
         let mut out = std::io::stdout();
         writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| format!("nobody listens: {error}"))
     };
-    let outcome = up::hold(|state| tell(json!(state).to_string()));
+    let outcome = hold(&|state| tell(json!(state).to_string()));
     if let Err(message) = outcome {
         // Where nobody listens there is nobody to be told.
         let _ = tell(json!({ "error": message }).to_string());
@@ -165,14 +174,23 @@ fn inside(command: &[String]) -> Result<ExitCode, String> {
     eprintln!("        --store {}/hama-data   as on none of them", hdfs.url());
     eprintln!("web     http://{}", hdfs.web());
     eprintln!("        there is no other network; all of it goes when the shell ends");
-    let shell = std::env::var("SHELL").unwrap_or_else(|_| "sh".to_owned());
-    let (program, rest) = command.split_first().map_or((&shell, &[][..]), |(program, rest)| (program, rest));
-    let status = Command::new(program).args(rest).status();
-    let status = status.map_err(|error| format!("cannot start {program}: {error}"))?;
+    let mut command = shell(command);
+    let status = command.status();
+    let status =
+        status.map_err(|error| format!("cannot start {}: {error}", command.get_program().display()))?;
     Ok(exit_code(status.code()))
 }
 
-fn exit_code(code: Option<i32>) -> ExitCode {
+/// These words as a command; of none the user's shell.
+pub(crate) fn shell(words: &[String]) -> Command {
+    let shell = std::env::var("SHELL").unwrap_or_else(|_| "sh".to_owned());
+    let (program, rest) = words.split_first().map_or((&shell, &[][..]), |(program, rest)| (program, rest));
+    let mut command = Command::new(program);
+    command.args(rest);
+    command
+}
+
+pub(crate) fn exit_code(code: Option<i32>) -> ExitCode {
     code.and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 

@@ -1,5 +1,5 @@
 //! Tortures the optimised command: `tests/torture` kills it, takes disk and descriptors from it and lets it race; `tests/hdfs`
-//! breaks the HDFS that it works in; cargo-fuzz gives its parsers what nobody would write.
+//! breaks the HDFS that it works in, `tests/cluster` masters, grooms and peers; cargo-fuzz gives its parsers what nobody would write.
 
 mod fuzz;
 
@@ -11,8 +11,15 @@ use crate::services;
 use crate::steps::{Steps, cargo};
 
 /// The sets, and which share of the time each may take at most.
-const SETS: [(&str, f64); 6] =
-    [("kill", 0.35), ("fault", 0.1), ("race", 0.1), ("simulate", 0.05), ("hdfs", 0.2), ("fuzz", 0.2)];
+const SETS: [(&str, f64); 7] = [
+    ("kill", 0.3),
+    ("fault", 0.1),
+    ("race", 0.1),
+    ("simulate", 0.05),
+    ("hdfs", 0.15),
+    ("cluster", 0.1),
+    ("fuzz", 0.2),
+];
 const MINUTES: f64 = 20.0;
 const MINUTES_MAX: f64 = 60.0;
 
@@ -108,11 +115,11 @@ pub(crate) fn run(steps: &mut Steps, options: &Options) -> Result<(), String> {
     }
 }
 
-/// Runs a set of `tests/torture` or `tests/hdfs`, which prints its rows.
+/// Runs a set of `tests/torture`, `tests/hdfs` or `tests/cluster`, which prints its rows.
 fn run_set(steps: &mut Steps, set: &str, seed: u64, minutes: f64, table: &mut Table) -> Result<(), String> {
     let (seed, limit) = (seed.to_string(), minutes.to_string());
-    let program = if set == "hdfs" { "hdfs" } else { "torture" };
-    if program == "hdfs" {
+    let program = if ["hdfs", "cluster"].contains(&set) { set } else { "torture" };
+    if program == set {
         services::set_up(steps)?;
     }
     let mut command =

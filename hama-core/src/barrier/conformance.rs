@@ -10,10 +10,10 @@ use crate::barrier::{Barrier, Ending, Tally, Vote};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::PeerId;
 
-type Make = fn(usize, &Abort) -> Arc<dyn Barrier>;
+type Make<'a> = &'a dyn Fn(usize, &Abort) -> Arc<dyn Barrier>;
 
 /// Runs all of it on what `make` makes.
-pub(crate) fn run(make: Make) {
+pub(crate) fn run(make: Make<'_>) {
     for count in [1, 2, 3, 7] {
         nobody_passes_before_all_are_there(make, count);
         the_tally_is_of_this_superstep(make, count);
@@ -47,7 +47,7 @@ fn each<T: Send>(count: usize, work: impl Fn(PeerId) -> T + Sync) -> Vec<T> {
     })
 }
 
-fn nobody_passes_before_all_are_there(make: Make, count: usize) {
+fn nobody_passes_before_all_are_there(make: Make<'_>, count: usize) {
     let barrier = make(count, &Abort::new());
     let arrivals = AtomicU64::new(0);
     each(count, |peer| {
@@ -59,7 +59,7 @@ fn nobody_passes_before_all_are_there(make: Make, count: usize) {
     });
 }
 
-fn the_tally_is_of_this_superstep(make: Make, count: usize) {
+fn the_tally_is_of_this_superstep(make: Make<'_>, count: usize) {
     let barrier = make(count, &Abort::new());
     each(count, |peer| {
         for superstep in 0..50 {
@@ -76,7 +76,7 @@ fn the_tally_is_of_this_superstep(make: Make, count: usize) {
     });
 }
 
-fn arriving_does_not_wait(make: Make, count: usize) {
+fn arriving_does_not_wait(make: Make<'_>, count: usize) {
     let barrier = make(count, &Abort::new());
     // One thread arrives for all of them, which would never end if it waited.
     for superstep in 0..3 {
@@ -91,7 +91,7 @@ fn arriving_does_not_wait(make: Make, count: usize) {
 }
 
 /// The last peer wakes the others until each has helped twice, and only then arrives.
-fn who_waits_helps_when_it_is_woken(make: Make, count: usize) {
+fn who_waits_helps_when_it_is_woken(make: Make<'_>, count: usize) {
     let barrier = make(count, &Abort::new());
     let helped: Vec<AtomicU64> = (0..count).map(|_| AtomicU64::new(0)).collect();
     each(count, |peer| {
@@ -108,7 +108,7 @@ fn who_waits_helps_when_it_is_woken(make: Make, count: usize) {
     });
 }
 
-fn the_end_of_the_job_wakes_all(make: Make, count: usize) {
+fn the_end_of_the_job_wakes_all(make: Make<'_>, count: usize) {
     let abort = Abort::new();
     let barrier = make(count, &abort);
     let results = each(count, |peer| {
@@ -130,7 +130,7 @@ fn refused(abort: &Abort, peer: PeerId, result: Result<Tally>) {
     abort.end(Some(peer), result.expect_err("the votes do not fit"));
 }
 
-fn another_ending_is_refused(make: Make, count: usize) {
+fn another_ending_is_refused(make: Make<'_>, count: usize) {
     let abort = Abort::new();
     let barrier = make(count, &abort);
     each(count, |peer| {
@@ -146,7 +146,7 @@ fn another_ending_is_refused(make: Make, count: usize) {
     );
 }
 
-fn another_superstep_is_refused(make: Make, count: usize) {
+fn another_superstep_is_refused(make: Make<'_>, count: usize) {
     let abort = Abort::new();
     let barrier = make(count, &abort);
     each(count, |peer| {

@@ -149,6 +149,6 @@ mod tests {
 
     #[test]
     fn it_conforms() {
-        conformance::run(|count, abort| Arc::new(ThreadBarrier::new(count, abort)));
+        conformance::run(&|count, abort| Arc::new(ThreadBarrier::new(count, abort)));
     }
 }

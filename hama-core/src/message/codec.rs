@@ -14,6 +14,10 @@ use crate::error::{Error, ErrorKind, Result};
 /// The most bytes that one message (without its payload) or one program may have, encoded.
 pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
+/// The most bytes that a word of the cluster may have, encoded: a program or an output, and what goes with it.
+#[cfg(feature = "cluster")]
+pub(crate) const WORD_BYTES_MAX: usize = 20 << 20;
+
 const CONFIG: Configuration<LittleEndian, Fixint> = bincode::config::standard().with_fixed_int_encoding();
 
 /// Appends a value to `bytes`. `what` names it in the error. On an error `bytes` is as it was.
@@ -21,15 +25,29 @@ const CONFIG: Configuration<LittleEndian, Fixint> = bincode::config::standard().
 /// # Errors
 /// `Invalid` when it has more than `MESSAGE_BYTES_MAX` bytes, `Program` when it refuses to be serialised.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, what: &str, bytes: &mut Vec<u8>) -> Result<()> {
+    encode_within::<T, MESSAGE_BYTES_MAX>(value, what, bytes)
+}
+
+/// The same where there may be more bytes.
+#[cfg(feature = "cluster")]
+pub(crate) fn encode_word<T: Serialize + ?Sized>(value: &T, what: &str, bytes: &mut Vec<u8>) -> Result<()> {
+    encode_within::<T, WORD_BYTES_MAX>(value, what, bytes)
+}
+
+fn encode_within<T: Serialize + ?Sized, const MOST: usize>(
+    value: &T,
+    what: &str,
+    bytes: &mut Vec<u8>,
+) -> Result<()> {
     let start = bytes.len();
-    let mut writer = Limited { bytes, written: 0 };
+    let mut writer = Limited { bytes, written: 0, most: MOST };
     let result = bincode::serde::encode_into_writer(value, &mut writer, CONFIG);
     let written = writer.written;
     let error = match result {
-        Ok(()) if written <= MESSAGE_BYTES_MAX => return Ok(()),
-        Ok(()) => Error::invalid(format!(
-            "cannot encode {what}: it has {written} bytes, the limit is {MESSAGE_BYTES_MAX}"
-        )),
+        Ok(()) if written <= MOST => return Ok(()),
+        Ok(()) => {
+            Error::invalid(format!("cannot encode {what}: it has {written} bytes, the limit is {MOST}"))
+        }
         Err(error) => {
             Error::new(ErrorKind::Program, format!("cannot encode {what}")).with_source(encode_cause(error))
         }
@@ -43,7 +61,17 @@ pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, what: &str, bytes: &mut V
 /// # Errors
 /// `Data` when they stand for no such value, or have bytes left over.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
-    let config = CONFIG.with_limit::<MESSAGE_BYTES_MAX>();
+    decode_within::<T, MESSAGE_BYTES_MAX>(bytes, what)
+}
+
+/// The same for what [`encode_word`] made.
+#[cfg(feature = "cluster")]
+pub(crate) fn decode_word<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
+    decode_within::<T, WORD_BYTES_MAX>(bytes, what)
+}
+
+fn decode_within<T: DeserializeOwned, const MOST: usize>(bytes: &[u8], what: &str) -> Result<T> {
+    let config = CONFIG.with_limit::<MOST>();
     match bincode::serde::decode_from_slice::<T, _>(bytes, config) {
         Ok((value, used)) if used == bytes.len() => Ok(value),
         Ok((_, used)) => {
@@ -58,12 +86,13 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T>
 struct Limited<'a> {
     bytes: &'a mut Vec<u8>,
     written: usize,
+    most: usize,
 }
 
 impl Writer for Limited<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
         self.written += bytes.len();
-        if self.written <= MESSAGE_BYTES_MAX {
+        if self.written <= self.most {
             self.bytes.extend_from_slice(bytes);
         }
         Ok(())

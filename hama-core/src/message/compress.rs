@@ -2,6 +2,8 @@
 //!
 //! Random numbers do not shrink, and finding that out costs little: a small part is tried first.
 
+use std::fmt;
+
 use lz4_flex::block;
 
 use crate::error::{Error, Result};
@@ -16,6 +18,20 @@ pub(crate) enum Bundle {
         bytes: Vec<u8>,
         raw_bytes: usize,
     },
+    /// One that waits where it is fetched from.
+    Elsewhere {
+        fetch: Fetch,
+        raw_bytes: u64,
+    },
+}
+
+/// Brings a bundle back.
+pub(crate) struct Fetch(pub(crate) Box<dyn FnOnce() -> Result<Bundle> + Send>);
+
+impl fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fetch")
+    }
 }
 
 impl Bundle {
@@ -24,17 +40,19 @@ impl Bundle {
         match self {
             Bundle::Raw(bytes) => bytes.len() as u64,
             Bundle::Compressed { raw_bytes, .. } => *raw_bytes as u64,
+            Bundle::Elsewhere { raw_bytes, .. } => *raw_bytes,
         }
     }
 
     /// Its bytes, decompressed.
     ///
     /// # Errors
-    /// `Data` when they stand for no bundle of the length that the sender says.
+    /// `Data` when they stand for no bundle of the length that the sender says, or come back as others than they were.
     pub(crate) fn open(self) -> Result<Vec<u8>> {
         match self {
             Bundle::Raw(bytes) => Ok(bytes),
             Bundle::Compressed { bytes, raw_bytes } => decompress(&bytes, raw_bytes),
+            Bundle::Elsewhere { fetch, .. } => (fetch.0)()?.open(),
         }
     }
 }

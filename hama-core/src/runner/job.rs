@@ -173,8 +173,7 @@ impl<P: Bsp> Job<P> {
             let ran = catch_unwind(AssertUnwindSafe(|| run_peer::<P>(&program, seat)));
             let outcome = ran.unwrap_or_else(|panic| {
                 forget(panic);
-                let error = Error::new(ErrorKind::Program, "a value of the program panicked when dropped");
-                abort.end(Some(peer), error.at(at));
+                abort.end(Some(peer), dropped_badly().at(at));
                 None
             });
             board.returned(peer, outcome);
@@ -184,6 +183,28 @@ impl<P: Bsp> Job<P> {
 
 fn first_place(seat: &Seat) -> At {
     At { host: seat.membership.host.clone(), peer: seat.membership.id, superstep: 0 }
+}
+
+#[cfg(feature = "cluster")]
+/// Runs one peer, which has this process to itself, to its end. It does not panic.
+///
+/// # Errors
+/// What ended the job first, as far as this peer knows.
+pub(crate) fn run_encoded<P: Bsp>(program: &[u8], seat: Seat) -> Result<PeerOutcome<P::Output>> {
+    let (abort, at) = (seat.abort.clone(), first_place(&seat));
+    // All code of the program is caught, but not what its values do when they are dropped.
+    match catch_unwind(AssertUnwindSafe(|| run_peer::<P>(program, seat))) {
+        Ok(Some(outcome)) => Ok(outcome),
+        Ok(None) => Err(abort.take()),
+        Err(panic) => {
+            forget(panic);
+            Err(dropped_badly().at(at))
+        }
+    }
+}
+
+fn dropped_badly() -> Error {
+    Error::new(ErrorKind::Program, "a value of the program panicked when dropped")
 }
 
 /// Runs one peer to its end. Where it fails, that ends the job.

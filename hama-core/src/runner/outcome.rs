@@ -20,22 +20,22 @@ pub struct Outcome<T> {
 
 /// What one peer leaves.
 #[derive(Debug)]
-pub(crate) struct PeerOutcome<T> {
+pub(crate) struct PeerOutcome<T, N = &'static str> {
     pub(crate) output: T,
-    pub(crate) counters: BTreeMap<&'static str, u64>,
+    pub(crate) counters: BTreeMap<N, u64>,
     pub(crate) supersteps: u64,
     pub(crate) records: Vec<SuperstepRecord>,
 }
 
 impl<T> Outcome<T> {
     /// Puts together what the peers left, given by index.
-    pub(crate) fn of(peers: impl IntoIterator<Item = PeerOutcome<T>>) -> Outcome<T> {
+    pub(crate) fn of<N: Into<String>>(peers: impl IntoIterator<Item = PeerOutcome<T, N>>) -> Outcome<T> {
         let mut outcome =
             Outcome { outputs: Vec::new(), counters: BTreeMap::new(), supersteps: 0, records: Vec::new() };
         for peer in peers {
             outcome.outputs.push(peer.output);
             for (name, n) in peer.counters {
-                *outcome.counters.entry(name.to_owned()).or_default() += n;
+                *outcome.counters.entry(name.into()).or_default() += n;
             }
             outcome.supersteps = outcome.supersteps.max(peer.supersteps);
             outcome.records.extend(peer.records);

@@ -30,6 +30,8 @@ pub struct LocalRunner {
     pool: Pool,
     transport: TransportKind,
     host: Host,
+    #[cfg(feature = "testing")]
+    hosts: Vec<Host>,
     cancel: Cancel,
     grace: Duration,
 }
@@ -67,6 +69,8 @@ impl LocalRunner {
             pool,
             transport: TransportKind::Memory,
             host: Host::local(),
+            #[cfg(feature = "testing")]
+            hosts: Vec::new(),
             cancel: Cancel::new(),
             grace: GRACE,
         }
@@ -87,6 +91,28 @@ impl LocalRunner {
     pub fn with_host(mut self, host: Host) -> LocalRunner {
         self.host = host;
         self
+    }
+
+    /// The same whose peers are said to be on hosts of their own, by index; on its own where these are fewer: for tests.
+    #[cfg(feature = "testing")]
+    pub fn with_hosts(mut self, hosts: Vec<Host>) -> LocalRunner {
+        self.hosts = hosts;
+        self
+    }
+
+    /// The host that a peer is said to be on.
+    fn host_of(&self, peer: PeerId) -> &Host {
+        #[cfg(feature = "testing")]
+        if let Some(host) = self.hosts.get(peer.index()) {
+            return host;
+        }
+        let _ = peer;
+        &self.host
+    }
+
+    #[cfg(feature = "testing")]
+    fn hosts_of(&self, count: u32) -> Vec<Host> {
+        (0..count).map(|index| self.host_of(PeerId::from_index(index)).clone()).collect()
     }
 
     /// The same with a request to end that ends all of its jobs.
@@ -185,7 +211,7 @@ impl<P: Bsp> Run<'_, P> {
             membership: Membership {
                 id: PeerId::from_index(index),
                 count,
-                host: self.runner.host.clone(),
+                host: self.runner.host_of(PeerId::from_index(index)).clone(),
                 pool: self.runner.pool.clone(),
                 cancel: abort.cancel().clone(),
                 progress: self.progress.clone(),
@@ -207,14 +233,21 @@ impl LocalRunner {
             pool: self.pool.clone(),
             abort: job.abort().clone(),
             repeat_after: framed::REPEAT_AFTER,
+            lost_after: Duration::MAX,
             inbox_bytes_max: INBOX_BYTES_MAX,
+            spill: None,
             span: job.span().clone(),
         };
         match self.transport {
             TransportKind::Memory => {
                 Ok(boxed(memory::connect(count, &self.host, job.abort(), INBOX_BYTES_MAX)))
             }
-            TransportKind::Framed => Ok(boxed(framed::connect(count, &common())?)),
+            TransportKind::Framed => {
+                let ends = framed::connect(count, &common())?;
+                #[cfg(feature = "testing")]
+                let ends = ends.into_iter().map(|end| end.with_hosts(self.hosts_of(count))).collect();
+                Ok(boxed(ends))
+            }
             #[cfg(feature = "testing")]
             TransportKind::Faulty { seed } => Ok(boxed(framed::faulty::connect(count, common(), seed)?)),
             #[cfg(feature = "testing")]

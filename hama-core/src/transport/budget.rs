@@ -1,6 +1,7 @@
 //! How much memory messages may take between their arrival at a peer and the barrier that hands them out.
 //!
-//! Payloads lie in the pool, which has a cap of its own; bundles do not.
+//! Payloads lie in the pool, which has a cap of its own; bundles do not: the first of a superstep lie in memory, the others on
+//! the disk, where there is one, until the superstep's messages are handed out.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,9 @@ pub const INBOX_BYTES_MAX: u64 = 256 << 20;
 
 // What a bundle or a payload takes beside its bytes: so that very many empty ones are bounded too.
 const ITEM_BYTES: u64 = 128;
+
+/// So many of them are held in memory; where there is a disk, those beyond wait there.
+pub(crate) const IN_MEMORY_BYTES_MAX: u64 = 64 << 20;
 
 /// What one peer holds of messages that it has not been given yet, by superstep.
 #[derive(Debug)]
@@ -33,7 +37,7 @@ impl Budget {
     /// # Errors
     /// `OutOfMemory` where there is not.
     pub(crate) fn check(&self, superstep: u64, from: PeerId, bytes: u64) -> Result<()> {
-        let held = self.held.get(&superstep).copied().unwrap_or_default();
+        let held = self.held(superstep);
         if bytes.saturating_add(ITEM_BYTES) <= self.bytes_max.saturating_sub(held) {
             return Ok(());
         }
@@ -45,6 +49,11 @@ impl Budget {
                  at most {bytes_max}; send large things as payloads or in more supersteps"
             ),
         ))
+    }
+
+    /// The bytes that are held of a superstep.
+    pub(crate) fn held(&self, superstep: u64) -> u64 {
+        self.held.get(&superstep).copied().unwrap_or_default()
     }
 
     /// Takes room for an item that a sender sent in a superstep.

@@ -12,15 +12,20 @@ mod frame;
 pub(crate) mod header;
 mod incoming;
 mod io_thread;
+#[cfg(any(test, feature = "testing", feature = "cluster"))]
+pub(crate) mod mesh;
 mod outgoing;
 pub(crate) mod protocol;
+mod refused;
 mod shared;
 mod socket;
+mod spill;
 #[cfg(test)]
 mod tests;
 mod wire;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -34,10 +39,11 @@ use crate::ids::{Host, JobId, PeerId};
 use crate::message::bundler::Totals;
 use crate::message::compress::Bundle;
 use crate::pool::{Payload, Pool};
-use crate::transport::{Arrived, Transport};
+use crate::transport::{Arrived, Transport, WireBytes};
 use frame::Frame;
 use header::Route;
 use io_thread::Io;
+use refused::Refused;
 use shared::{Gathering, Goodbye, Item, Shared};
 use socket::Socket;
 use wire::Wire;
@@ -55,11 +61,17 @@ pub(crate) struct Endpoint {
     // Of what the peer sends to itself.
     sequence: u64,
     io: Option<JoinHandle<()>>,
+    // The hosts of all peers, by index: none where all are on one.
+    hosts: Vec<Host>,
     _wake: OnCancel,
 }
 
 /// How long a frame that nobody acknowledges waits before it is sent again. Between healthy processes none is.
 pub(crate) const REPEAT_AFTER: Duration = Duration::from_secs(5);
+
+/// How long another process may take nothing and say nothing while something is on its way to it.
+#[cfg(any(test, feature = "testing", feature = "cluster"))]
+pub(crate) const LOST_AFTER: Duration = Duration::from_secs(10);
 
 /// What all ends of a job have in common.
 #[derive(Clone, Debug)]
@@ -70,8 +82,13 @@ pub(crate) struct Common {
     pub(crate) abort: Abort,
     /// Frames that nobody acknowledges for so long are sent again.
     pub(crate) repeat_after: Duration,
+    /// A peer that takes nothing and says nothing for so long, while something is on its way to it, is lost. Threads of
+    /// one process cannot be lost to each other.
+    pub(crate) lost_after: Duration,
     /// The most bytes of messages that a peer holds before they are taken.
     pub(crate) inbox_bytes_max: u64,
+    /// Where payloads wait that arrive when the pool has no room, until they are taken. Without it they end the job.
+    pub(crate) spill: Option<PathBuf>,
     /// The job's span.
     pub(crate) span: Span,
 }
@@ -94,7 +111,12 @@ pub(crate) fn connect_by(
         let sockets = u64::from(count) * u64::from(count - 1);
         Error::io(format!("cannot connect {count} peers by {sockets} sockets"), error)
     })?;
-    (0..).zip(wires).map(|(index, wires)| Endpoint::start(index, count, wires, common)).collect()
+    let start = |(index, wires)| {
+        let me = PeerId::from_index(index);
+        let route = Route { job: common.job, attempt: 0, epoch: 0, sender: me, destination: me };
+        Endpoint::start(route, count, wires, common, Refused::default())
+    };
+    (0..).zip(wires).map(start).collect()
 }
 
 fn wires(count: u32, mut pair: impl FnMut() -> io::Result<(Socket, Socket)>) -> io::Result<Vec<Vec<Wire>>> {
@@ -110,26 +132,45 @@ fn wires(count: u32, mut pair: impl FnMut() -> io::Result<(Socket, Socket)>) -> 
 }
 
 impl Endpoint {
-    fn start(index: u32, count: u32, wires: Vec<Wire>, common: &Common) -> Result<Endpoint> {
-        let me = PeerId::from_index(index);
-        let route = Route { job: common.job, attempt: 0, epoch: 0, sender: me, destination: me };
-        let routes = (0..count)
-            .map(|other| (other != index).then(|| Route { destination: PeerId::from_index(other), ..route }))
-            .collect();
-        let refused = |error| Error::io(format!("cannot start the io thread of peer {index}"), error);
-        let (waker, woken_by) = Socket::pair().map_err(refused)?;
-        let shared = Arc::new(Shared::new(routes, me, common, waker));
+    /// The end of the peer that sends by `route`, of `count`, over connections to all others.
+    fn start(
+        route: Route,
+        count: u32,
+        wires: Vec<Wire>,
+        common: &Common,
+        refused: Refused,
+    ) -> Result<Endpoint> {
+        let me = route.sender;
+        let others = (0..count).map(PeerId::from_index);
+        let routes =
+            others.map(|other| (other != me).then_some(Route { destination: other, ..route })).collect();
+        let failed = |error| Error::io(format!("cannot start the io thread of peer {me}"), error);
+        let (waker, woken_by) = Socket::pair().map_err(failed)?;
+        let shared = Arc::new(Shared::new(routes, me, common, waker, refused));
         let mut thread = None;
         // A peer without others has nothing to move.
         if !wires.is_empty() {
-            let io = Io { shared: Arc::clone(&shared), woken_by, wires, repeat_after: common.repeat_after };
-            let span = tracing::debug_span!(parent: &common.span, "io", peer = index);
+            let io = Io::new(&shared, woken_by, wires, common);
+            let span = tracing::debug_span!(parent: &common.span, "io", peer = me.index());
             let run = move || span.in_scope(|| io.run());
-            let started = thread::Builder::new().name(format!("peer-{index}-io")).spawn(run);
-            thread = Some(started.map_err(refused)?);
+            let started = thread::Builder::new().name(format!("peer-{me}-io")).spawn(run);
+            thread = Some(started.map_err(failed)?);
         }
         let _wake = wake_on_abort(&shared);
-        Ok(Endpoint { shared, route, peer_count: count, sequence: 0, io: thread, _wake })
+        Ok(Endpoint { shared, route, peer_count: count, sequence: 0, io: thread, hosts: Vec::new(), _wake })
+    }
+
+    /// The same where peers are on these hosts, by index.
+    #[cfg(any(feature = "testing", feature = "cluster"))]
+    pub(crate) fn with_hosts(mut self, hosts: Vec<Host>) -> Endpoint {
+        self.hosts = hosts;
+        self
+    }
+
+    /// What it refuses.
+    #[cfg(test)]
+    pub(crate) fn refused(&self) -> Refused {
+        self.shared.refused.clone()
     }
 
     /// Hands a frame to the link to `to`, once there is room.
@@ -201,6 +242,16 @@ impl Transport for Endpoint {
         Ok(())
     }
 
+    fn wire(&self) -> WireBytes {
+        let own = self.hosts.get(self.shared.me.index());
+        let mut wire = WireBytes::default();
+        for (index, bytes) in self.shared.sent().enumerate() {
+            let is_far = self.hosts.get(index) != own;
+            if is_far { wire.between_hosts += bytes } else { wire.within_hosts += bytes }
+        }
+        wire
+    }
+
     fn take(&mut self, superstep: u64) -> Result<Vec<Arrived>> {
         let mut gathered = self.shared.lock().take(superstep);
         let mut arrived = Vec::new();
@@ -228,6 +279,7 @@ impl Gathering {
             match item {
                 Item::Bundle(bundle) => arrived.bundles.push(bundle),
                 Item::Payload(payload) => arrived.payloads.push(payload),
+                Item::Spilled { spilled, crc } => arrived.payloads.push(spilled.fetch(crc)?),
             }
         }
         Ok(arrived)

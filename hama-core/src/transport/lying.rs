@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::ids::PeerId;
 use crate::message::bundler::Totals;
 use crate::pool::Payload;
-use crate::transport::{Arrived, Transport};
+use crate::transport::{Arrived, Transport, WireBytes};
 
 /// An end that lies once.
 pub(crate) struct Liar {
@@ -28,6 +28,10 @@ impl Transport for Liar {
             totals.iter_mut().for_each(|totals| totals.bundles += 1);
         }
         self.inner.finish(superstep, &totals)
+    }
+
+    fn wire(&self) -> WireBytes {
+        self.inner.wire()
     }
 
     fn take(&mut self, superstep: u64) -> Result<Vec<Arrived>> {

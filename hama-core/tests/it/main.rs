@@ -10,4 +10,5 @@ mod failures;
 mod faulty;
 mod help;
 mod log;
+mod processes;
 mod travel;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hama_core::testing::{TRANSPORTS, in_time, run};
 use hama_core::{
     BoxError, Bsp, ErrorKind, Host, LocalRunner, PEERS_MAX, Peer, Pool, Progress, TransportKind,
+    WIRE_BETWEEN_HOSTS, WIRE_WITHIN_HOSTS,
 };
 use serde::de::Error as _;
 use serde::ser::Error as _;
@@ -223,5 +224,49 @@ fn figures_reach_the_client() {
         assert_eq!((first.bytes_sent, first.messages_sent), (17, 1));
         assert_eq!((first.bytes_received, first.messages_received), (34, 2));
         assert_eq!((outcome.records[1].bytes_received, outcome.records[1].messages_received), (0, 0));
+    }
+}
+
+/// Peer 0 sends every peer, itself too, a payload of a MiB.
+#[derive(Serialize, Deserialize)]
+struct Gives;
+
+const GIVEN: u64 = 1 << 20;
+
+impl Bsp for Gives {
+    const NAME: &'static str = "gives";
+    type Message = ();
+    type Output = ();
+
+    fn bsp(&self, peer: &mut Peer<()>) -> Result<(), BoxError> {
+        if peer.index() == 0 {
+            let payload = peer.pool().take(GIVEN as usize)?.freeze();
+            let all: Vec<_> = peer.peers().collect();
+            peer.send_many_with(&all, &(), &payload)?;
+        }
+        drop(peer.sync()?);
+        Ok(())
+    }
+}
+
+#[test]
+fn the_wire_is_counted_by_where_it_leads() {
+    // Peers 0 and 2 are on one host, 1 and 3 on others.
+    let hosts: Vec<Host> = ["a", "b", "a", "c"].map(Host::new).into();
+    for (transport, between, within) in
+        [(TransportKind::Framed, 2 * GIVEN, GIVEN), (TransportKind::Memory, 0, 0)]
+    {
+        let runner =
+            LocalRunner::new(Pool::new(16 << 20)).with_transport(transport).with_hosts(hosts.clone());
+        let counters = in_time(move || runner.run(&Gives).peers(4)).unwrap().counters;
+        for (name, sent) in [(WIRE_BETWEEN_HOSTS, between), (WIRE_WITHIN_HOSTS, within)] {
+            let counted = counters.get(name).copied();
+            // Headers, what tells the end of the step, acknowledgements and goodbyes of four peers.
+            let fits = |counted: u64| (sent + 1..sent + 10_000).contains(&counted);
+            assert!(
+                if sent == 0 { counted.is_none() } else { counted.is_some_and(fits) },
+                "{name}: {counted:?}"
+            );
+        }
     }
 }

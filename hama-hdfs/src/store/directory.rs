@@ -7,7 +7,7 @@ mod write;
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use hama_core::{Error, ErrorKind, Result};
@@ -272,7 +272,7 @@ fn list_once(place: &Path) -> io::Result<Option<Vec<Entry>>> {
         }
         let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
         match seen(is_link, fs::metadata(entry.path()))? {
-            Seen::Is(kind, len) => entries.push(Entry { name, kind, len }),
+            Seen::Is(kind, len, written) => entries.push(Entry { name, kind, len, written }),
             Seen::Foreign => {}
             Seen::Gone => return Ok(None),
         }
@@ -283,7 +283,8 @@ fn list_once(place: &Path) -> io::Result<Option<Vec<Entry>>> {
 /// What a look at an entry of a directory gives.
 #[derive(Debug)]
 enum Seen {
-    Is(EntryKind, u64),
+    /// With its length and what changes when it is written.
+    Is(EntryKind, u64, u64),
     /// Neither file nor directory, or a link that leads to none.
     Foreign,
     /// It was there and is no longer.
@@ -294,13 +295,19 @@ enum Seen {
 /// take a manifest on a bad sector for one that is not there.
 fn seen(is_link: bool, found: io::Result<fs::Metadata>) -> io::Result<Seen> {
     match found {
-        Ok(meta) if meta.is_dir() => Ok(Seen::Is(EntryKind::Directory, 0)),
-        Ok(meta) if meta.is_file() => Ok(Seen::Is(EntryKind::File, meta.len())),
+        Ok(meta) if meta.is_dir() => Ok(Seen::Is(EntryKind::Directory, 0, 0)),
+        Ok(meta) if meta.is_file() => Ok(Seen::Is(EntryKind::File, meta.len(), written(&meta))),
         Ok(_) => Ok(Seen::Foreign),
         Err(e) if is_link && leads_nowhere(&e) => Ok(Seen::Foreign),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Seen::Gone),
         Err(e) => Err(e),
     }
+}
+
+/// A number of which file it is and when it was written.
+fn written(meta: &fs::Metadata) -> u64 {
+    let nanoseconds = meta.mtime().wrapping_mul(1_000_000_000).wrapping_add(meta.mtime_nsec());
+    meta.ino().rotate_left(32) ^ nanoseconds.cast_unsigned()
 }
 
 /// Whether a link leads to nothing, into a file, or to itself.

@@ -15,6 +15,7 @@ mod reached;
 mod read;
 mod session;
 mod spool;
+mod travel;
 mod upload;
 mod web;
 mod write;
@@ -26,8 +27,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use hama_core::{Error, ErrorKind, Host, Result};
 
 use super::{
-    BlockHosts, CreateHint, Entry, EntryKind, Lock, LockGuard, Store, StoreReader, StoreWriter,
-    check_one_directory,
+    BlockHosts, CreateHint, Entry, Lock, LockGuard, Store, StoreReader, StoreWriter, check_one_directory,
 };
 use crate::path::StorePath;
 use crate::url::{Place, StoreUrl};
@@ -44,6 +44,7 @@ pub use call::hdfs_calls;
 pub(super) use reached::how_it_is_reached;
 
 pub use config::{HdfsOptions, hdfs_options, set_hdfs_options};
+pub use travel::peer_environment;
 
 #[cfg(feature = "testing")]
 pub(crate) use session::set_hdfs_lease_ms;
@@ -76,7 +77,10 @@ fn store(url: StoreUrl, make: bool) -> Result<Arc<dyn Store>> {
     let store = Arc::new(HdfsStore::new(url.clone())?);
     match store.names.open_root(make) {
         Ok(found) if found.isdir => {}
-        Ok(_) => return Err(Error::invalid(format!("cannot use {url} as a store: it is no directory"))),
+        Ok(_) => {
+            let what = "it is a file, and a store or a Zarr array is a directory; `hdfs dfs -get` copies a file here";
+            return Err(Error::invalid(format!("cannot open {url}: {what}")));
+        }
         Err(e) if e.kind() == ErrorKind::NotFound => {
             return Err(Error::new(ErrorKind::NotFound, format!("no store at {url}")));
         }
@@ -135,8 +139,7 @@ impl Store for HdfsStore {
     }
 
     fn open(&self, path: &StorePath) -> Result<Box<dyn StoreReader>> {
-        let (namenode, full) = (self.names.namenode(), self.names.full(path));
-        Ok(Box::new(HdfsReader::open(namenode, &full, self.names.shown(path))?))
+        Ok(Box::new(HdfsReader::open(&self.names, &self.web, path.clone())?))
     }
 
     /// A name in HDFS is durable when it is given; this only looks whether the directory is there.
@@ -154,14 +157,8 @@ impl Store for HdfsStore {
     }
 
     fn list(&self, dir: &StorePath) -> Result<Vec<Entry>> {
-        let found = self.names.entries(dir)?;
-        let shown = found.into_iter().filter(|(name, _)| !name.starts_with(HIDDEN));
-        let mut entries: Vec<Entry> = shown
-            .map(|(name, status)| match status.isdir {
-                true => Entry { name, kind: EntryKind::Directory, len: 0 },
-                false => Entry { name, kind: EntryKind::File, len: status.length as u64 },
-            })
-            .collect();
+        let mut entries = self.names.entries(dir)?;
+        entries.retain(|entry| !entry.name.starts_with(HIDDEN));
         entries.sort();
         Ok(entries)
     }
@@ -191,6 +188,10 @@ impl Store for HdfsStore {
 
     fn rack(&self, host: &Host) -> Option<String> {
         self.web.rack(host)
+    }
+
+    fn replicas(&self) -> Option<u64> {
+        self.names.namenode().configuration().options.replication.map(u64::from)
     }
 
     fn lock(&self, path: &StorePath, lock: Lock) -> Result<Option<Box<dyn LockGuard>>> {

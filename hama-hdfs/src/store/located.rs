@@ -125,7 +125,7 @@ impl Located {
     }
 }
 
-fn is_host(name: &str) -> bool {
+pub(crate) fn is_host(name: &str) -> bool {
     (1..=HOST_LEN_MAX).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic())
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hama_core::{Error, ErrorKind, Host, Result};
@@ -12,6 +13,9 @@ use super::{
 };
 use crate::path::StorePath;
 use crate::url::StoreUrl;
+
+/// How many files there have been.
+static FILES: AtomicU64 = AtomicU64::new(1);
 
 /// A store in the memory of this process.
 #[derive(Clone, Debug)]
@@ -32,6 +36,8 @@ enum Node {
 #[derive(Debug)]
 struct MemoryFile {
     bytes: Vec<u8>,
+    /// Which one it is of all that this process has had in memory.
+    number: u64,
     writer: Host,
     holders: Mutex<Holders>,
 }
@@ -244,11 +250,11 @@ impl Store for MemoryStore {
 }
 
 fn entry(name: &str, node: &Node) -> Option<Entry> {
-    let (kind, len) = match node {
-        Node::Directory => (EntryKind::Directory, 0),
-        Node::File(file) => (EntryKind::File, file.bytes.len() as u64),
+    let (kind, len, written) = match node {
+        Node::Directory => (EntryKind::Directory, 0, 0),
+        Node::File(file) => (EntryKind::File, file.bytes.len() as u64, file.number),
     };
-    Some(Entry { name: name.to_owned(), kind, len })
+    Some(Entry { name: name.to_owned(), kind, len, written })
 }
 
 fn no_memory(len: usize) -> Error {
@@ -288,7 +294,8 @@ impl StoreWriter for MemoryWriter {
     }
 
     fn close(self: Box<Self>) -> Result<()> {
-        let file = MemoryFile { bytes: self.bytes, writer: self.writer, holders: Mutex::default() };
+        let number = FILES.fetch_add(1, Ordering::Relaxed);
+        let file = MemoryFile { bytes: self.bytes, number, writer: self.writer, holders: Mutex::default() };
         self.store.insert(&self.path, file)
     }
 }

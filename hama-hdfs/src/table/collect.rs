@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hama_core::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
 
 use super::files::{TRIES, repeated};
 use super::layout::{Layout, generation_of};
@@ -22,7 +23,7 @@ const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 const VERSIONS_MAX: usize = 256;
 
 /// What a collection deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Collected {
     /// Versions that were history.
     pub versions: u64,
@@ -33,8 +34,8 @@ pub struct Collected {
 }
 
 /// Clears the directory of a table: versions that were followed by another one longer ago than `older_than` (and all but
-/// the last 256), what killed writers left, and the generations that nothing names any more. What somebody has open or is
-/// writing stays.
+/// the last 256), what killed writers left, and the generations that nothing names any more; the directory too where nothing
+/// else is in it. What somebody has open or is writing stays.
 ///
 /// # Cost
 /// A few small files for each version; lists the files of each generation.
@@ -42,9 +43,24 @@ pub struct Collected {
 /// # Errors
 /// `Data` where a manifest is damaged: then nothing goes that it may name; those of the store.
 pub fn collect(store: &dyn Store, name: &TableName, older_than: Duration) -> Result<Collected> {
+    sweep(store)?;
+    collect_swept(store, name, older_than)
+}
+
+/// Clears what dead processes left of locks in a store. A commit has no need to look for that in all of the store.
+///
+/// # Errors
+/// Those of the store.
+pub fn sweep(store: &dyn Store) -> Result<()> {
+    repeated(|| store.sweep(&StorePath::root())).map(drop)
+}
+
+/// As [`collect`], of one of several tables: [`sweep`] is called once for all of them.
+///
+/// # Errors
+/// Those of `collect`.
+pub fn collect_swept(store: &dyn Store, name: &TableName, older_than: Duration) -> Result<Collected> {
     let layout = Layout::new(name);
-    // What dead processes left of locks. A commit has no need to look for that in all of the store.
-    repeated(|| store.sweep(&StorePath::root()))?;
     let was_begun = repeated(|| store.sweep(layout.dir()))?;
     let versions = Versions::list(store, &layout)?;
     if versions.latest().is_some() {
@@ -56,10 +72,9 @@ pub fn collect(store: &dyn Store, name: &TableName, older_than: Duration) -> Res
         return Ok(collected);
     }
     if !has_leftovers(store, &layout, &versions)? {
-        if was_begun {
-            // A writer was killed before its first file had its name.
-            remove_empty(store, &layout)?;
-        }
+        // A writer was killed before its first file had its name, or a removal before its last step. Nobody loses by an empty
+        // directory, and who begins to write makes it again.
+        remove_empty(store, &layout)?;
         return Ok(Collected { writers: u64::from(was_begun), ..Collected::default() });
     }
     let collected = collect_before(store, name, 0)?;

@@ -124,8 +124,11 @@ impl Table {
         self.at(manifest.generation, &manifest.spec)
     }
 
-    /// The placed copy, up to date or not.
-    pub(super) fn any_copy(&self) -> Result<Option<Table>> {
+    /// The placed copy, up to date or not; `None` where there is none.
+    ///
+    /// # Errors
+    /// `Data` where its index is damaged; those of the store.
+    pub fn any_copy(&self) -> Result<Option<Table>> {
         self.placed_copy().map(|copy| self.view(copy)).transpose()
     }
 

@@ -9,7 +9,7 @@ use crate::store::{CreateHint, Durability, Store, StoreWriter};
 pub(super) const TRIES: usize = 5;
 
 /// The bytes of a file of at most `len_max` bytes.
-pub(super) fn read_whole(store: &dyn Store, path: &StorePath, len_max: u64) -> Result<Vec<u8>> {
+pub(crate) fn read_whole(store: &dyn Store, path: &StorePath, len_max: u64) -> Result<Vec<u8>> {
     let reader = store.open(path)?;
     let len = reader.len();
     if len > len_max {
@@ -26,7 +26,7 @@ pub(super) fn read_whole(store: &dyn Store, path: &StorePath, len_max: u64) -> R
 }
 
 /// Writes a file whole. An ambiguous reply is settled by reading it back; where it is not there, it is written again.
-pub(super) fn write_whole(
+pub(crate) fn write_whole(
     store: &dyn Store,
     path: &StorePath,
     bytes: &[u8],
@@ -76,7 +76,7 @@ pub(super) fn create(
 }
 
 /// Makes a call that may be repeated, until it says something else than `Unavailable`.
-pub(super) fn repeated<T>(call: impl Fn() -> Result<T>) -> Result<T> {
+pub(crate) fn repeated<T>(call: impl Fn() -> Result<T>) -> Result<T> {
     for _ in 1..TRIES {
         match call() {
             Err(e) if e.kind() == ErrorKind::Unavailable => {}

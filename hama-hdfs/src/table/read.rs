@@ -59,7 +59,7 @@ impl OpenTile<'_> {
     fn read(&self, into: &mut [u8]) -> Result<u32> {
         let (mut offset, mut is) = (self.place.offset, 0);
         for part in into.chunks_mut(self.reader.part_bytes()) {
-            self.reader.read_at(offset, part)?;
+            self.reader.read_at(offset, part).map_err(|e| self.table.unread(self.record, e))?;
             is = crc32c::crc32c_append(is, part);
             offset += part.len() as u64;
         }
@@ -116,11 +116,13 @@ impl Table {
         }
         let opened = self.open_tile(tile)?;
         let (mut offset, mut is) = (0, 0);
-        opened.reader.read_through(opened.place.offset, self.spec().tile_bytes(), part, &mut |part| {
-            is = crc32c::crc32c_append(is, part);
-            take(offset, part);
-            offset += part.len();
-        })?;
+        let read =
+            opened.reader.read_through(opened.place.offset, self.spec().tile_bytes(), part, &mut |part| {
+                is = crc32c::crc32c_append(is, part);
+                take(offset, part);
+                offset += part.len();
+            });
+        read.map_err(|e| self.unread(opened.record, e))?;
         opened.check(is)
     }
 
@@ -136,6 +138,13 @@ impl Table {
             self.name(),
             record.shard
         ))
+    }
+
+    /// What a store says of a shard whose bytes it does not give, with whose bytes they are.
+    pub(super) fn unread(&self, record: &ShardRecord, error: Error) -> Error {
+        let (name, shard, host) = (self.name(), record.shard, record.host.name());
+        let message = format!("cannot read table {name}: shard {shard}, which {host} wrote");
+        Error::new(error.kind(), message).with_source(error)
     }
 
     /// The shard that a tile lies in, by its number and record, and the tile's place there.
@@ -167,7 +176,7 @@ impl Table {
         let reader = self.inner.store.open(&self.shard_path(record)?).map_err(|e| match e.kind() {
             ErrorKind::NotFound => bad("is missing".to_owned()).with_source(e),
             ErrorKind::Invalid => bad("is no file that can be read".to_owned()).with_source(e),
-            _ => e,
+            _ => self.unread(record, e),
         })?;
         if reader.len() != record.len {
             return Err(bad(format!("has {} bytes and should have {}", reader.len(), record.len)));

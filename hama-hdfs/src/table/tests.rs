@@ -54,14 +54,17 @@ pub(super) fn fast_stores() -> Vec<TestStore> {
 
 fn stores_with(directory: tempfile::TempDir) -> Vec<TestStore> {
     let id = uuid::Uuid::new_v4().simple().to_string();
-    let mut urls = vec![
+    // A real one, where somebody gives it.
+    let hdfs = std::env::var("HAMA_TEST_HDFS").ok().filter(|_| cfg!(feature = "hdfs"));
+    let hdfs = hdfs.map(|url| format!("{}/{id}", url.trim_end_matches('/')));
+    let urls: Vec<String> = [
         format!("file:{}", directory.path().join("data").display()),
         format!("memory:{id}"),
         format!("strict:{id}"),
-    ];
-    // A real one, where somebody gives it.
-    #[cfg(feature = "hdfs")]
-    urls.extend(std::env::var("HAMA_TEST_HDFS").map(|url| format!("{}/{id}", url.trim_end_matches('/'))));
+    ]
+    .into_iter()
+    .chain(hdfs)
+    .collect();
     let mut directory = Some(directory);
     urls.iter()
         .map(|url| {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hama_core::{Cancel, Error, ErrorKind, Host, Result};
+use hama_core::{Buffer, Cancel, Error, ErrorKind, Host, Pool, Result};
 
 use super::Table;
 use super::labels::{WrittenLabels, same_labels};
@@ -154,14 +154,13 @@ impl ShardCopy<'_> {
     }
 }
 
-fn tile_buffer(table: &Table) -> Result<Vec<u8>> {
-    let (mut buffer, bytes) = (Vec::new(), table.spec().tile_bytes());
-    buffer.try_reserve_exact(bytes).map_err(|e| {
+/// Whole pages, from which a local directory writes past the page cache.
+fn tile_buffer(table: &Table) -> Result<Buffer> {
+    let bytes = table.spec().tile_bytes();
+    Pool::new(Pool::cost(bytes)).take(bytes).map_err(|e| {
         let message = format!("cannot copy table {} through a tile of {bytes} bytes", table.name());
         Error::new(ErrorKind::OutOfMemory, message).with_source(e)
-    })?;
-    buffer.resize(bytes, 0);
-    Ok(buffer)
+    })
 }
 
 /// Gives the latest version of a table another name. What was its history goes. Whoever is killed between the two

@@ -8,14 +8,13 @@ use hama_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
 use super::Table;
-use super::collect::{collect_quietly, delete_generation, sweep_generation};
-use super::files::{is_file, write_whole};
+use super::collect::{collect_quietly, delete_generation};
+use super::files::write_whole;
 use super::labels::{WrittenLabels, records, write_labels};
 use super::layout::Layout;
 use super::open::point_or_warn;
 use super::pending::{Base, Pending, ended_or};
 use super::remove::remove_empty;
-use super::versions::Versions;
 use crate::extent::ShardIndex;
 use crate::generation::GenerationId;
 use crate::index::{GenerationIndex, ShardRecord, check_shards, generation_of_file, shard_file};
@@ -38,7 +37,7 @@ pub enum OnExists {
 }
 
 impl OnExists {
-    fn base(self) -> Base {
+    pub(super) fn base(self) -> Base {
         match self {
             OnExists::Fail => Base::Absent,
             OnExists::Replace => Base::Any,
@@ -132,66 +131,10 @@ impl TableWriter {
         Ok(writer)
     }
 
-    /// Takes over a table that a writer was writing and left, where it was to become the same.
-    pub(super) fn resume(
-        store: &Arc<dyn Store>,
-        name: &TableName,
-        spec: &TableSpec,
-        options: WriteOptions,
-        labels: &WrittenLabels,
-    ) -> Result<Option<TableWriter>> {
-        let is_settled = options.durability == Durability::Full;
-        let fits = |manifest: &Manifest| {
-            manifest.spec == *spec
-                && manifest.labels == records(labels)
-                && manifest.borrowed.is_empty()
-                && manifest.generation == manifest.id
-                && manifest.is_settled == is_settled
-        };
-        for id in Versions::list(&**store, &Layout::new(name))?.pendings {
-            let Some(pending) = Pending::adopt(store, name, options.on_exists.base(), id, fits)? else {
-                continue;
-            };
-            let (url, durability) = (store.url().clone(), options.durability);
-            let target =
-                TableTarget { url, name: name.clone(), generation: id, spec: spec.clone(), durability };
-            let (store, pending) = (Arc::clone(store), Some(pending));
-            let mut writer = TableWriter { store, pending, target, base: None, shared: Vec::new() };
-            if writer.has_metadata(labels)? {
-                // What the one before had begun would stay in the table.
-                sweep_generation(&*writer.store, &Layout::new(name), id)?;
-                return Ok(Some(writer));
-            }
-            writer.pending().leave();
-        }
-        Ok(None)
-    }
-
-    /// Whether all that is written before the shards was.
-    fn has_metadata(&self, labels: &WrittenLabels) -> Result<bool> {
-        let (layout, id) = (Layout::new(&self.target.name), self.target.generation);
-        let mut files = vec![
-            (layout.group_metadata(id), zarr::group()?),
-            (layout.values_metadata(id), zarr::values(&self.target.spec)?),
-        ];
-        for (dimension, labels) in Dimension::ALL.into_iter().zip(labels) {
-            if let Some((_, labels)) = labels {
-                let dir = layout.labels(id, dimension);
-                files.push((dir.child(zarr::METADATA)?, zarr::labels(dimension, labels)?));
-                files.push((dir.child(zarr::LABELS_CHUNK)?, labels.encode()?));
-            }
-        }
-        for (path, bytes) in files {
-            if !is_file(&*self.store, &path, &bytes)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Ends without a table, and leaves what was written to be taken over.
-    pub(super) fn leave(mut self) {
-        self.pending().leave();
+    /// The writer of a table that another one has begun to write, and left with its pending file.
+    pub(super) fn taken_over(store: &Arc<dyn Store>, pending: Pending, target: TableTarget) -> TableWriter {
+        let (store, pending) = (Arc::clone(store), Some(pending));
+        TableWriter { store, pending, target, base: None, shared: Vec::new() }
     }
 
     /// Writes what comes before the shards, and shares those that are shared.

@@ -182,7 +182,7 @@ impl Sample {
         });
         let elements = read.collect::<hama_core::Result<_>>().ok();
         let report = table.check(&|_| {}, &Cancel::new()).map_err(|error| error.kind())?;
-        Ok(Read { elements, is_sound: report.faults.is_empty() })
+        Ok(Read { elements, is_sound: report.faults.is_empty() && report.unreachable.is_empty() })
     }
 }
 

@@ -6,7 +6,7 @@ use hama_core::{Error, Result};
 
 use super::import::check_delimiter;
 use super::publish::NewFileOptions;
-use super::{ExportOptions, Format, array_of, csv, market, npz, publish, without_array, zarr_export};
+use super::{ExportOptions, Format, array_of, csv, market, npz, publish, remote, without_array, zarr_export};
 use crate::any::AnyMatrix;
 use crate::dense::DenseMatrix;
 use crate::npy;
@@ -36,6 +36,7 @@ impl ExportOptions {
     /// # Errors
     /// `Invalid` where the format cannot be told or written, or an option means nothing for it; `Exists`.
     pub fn check(&self, path: &Path) -> Result<()> {
+        remote::check_target(path, publish::EXPORT)?;
         let format = self.format_of(path)?;
         let text = matches!(format, Format::Csv | Format::Tsv);
         for (given, fits, option, formats) in [

@@ -11,7 +11,7 @@ use super::market::Market;
 use super::npz::{self, Found, Stored};
 use super::scatter::{Cut, scatter};
 use super::stream::{Input, Meter, Stream};
-use super::{Format, ImportOptions, copy, without_array};
+use super::{Format, ImportOptions, copy, remote, without_array};
 use crate::any::AnyMatrix;
 use crate::dense::DenseMatrix;
 use crate::hama::Hama;
@@ -51,15 +51,17 @@ enum Kind {
 
 impl Incoming {
     /// Opens a file. The format is that of the options, else that of the suffix. `FILE.npz#NAME` names an array of an
-    /// archive as [`ImportOptions::array`] does.
+    /// archive as [`ImportOptions::array`] does, and `hdfs://HOST:PORT/PATH` a Zarr array in HDFS.
     ///
     /// # Errors
     /// `NotFound` where there is no such file or array, `Invalid` where its kind is not read or several arrays could
     /// be meant, `Data` where it is damaged as far as its header tells, `Cancelled`.
     pub fn open(path: &Path, options: &ImportOptions) -> Result<Incoming> {
-        let format = match options.format {
-            Some(format) => format,
-            None => Format::of(path)?,
+        let url = remote::array(path, options.format)?;
+        let format = match (options.format, &url) {
+            (Some(format), _) => format,
+            (None, Some(_)) => Format::Zarr,
+            (None, None) => Format::of(path)?,
         };
         check_options(format, options)?;
         let nobody = Meter { progress: &Progress::new(), cancel: &options.cancel };
@@ -70,7 +72,11 @@ impl Incoming {
                 Kind::InPlace(Source::Npy(Arc::new(array)), transposed)
             }
             Format::Zarr => {
-                Kind::InPlace(Source::Zarr(Arc::new(ZarrArray::open(path, &options.cancel)?)), false)
+                let array = match &url {
+                    Some(url) => ZarrArray::open_at(url, &options.cancel)?,
+                    None => ZarrArray::open(path, &options.cancel)?,
+                };
+                Kind::InPlace(Source::Zarr(Arc::new(array)), false)
             }
             Format::Npz => Self::archived(path, options)?,
             Format::MatrixMarket => Kind::Stream(Stream::Market(Market::open(Input::new(path)?, &nobody)?)),
@@ -121,6 +127,11 @@ impl Incoming {
     /// Whether elements may be rounded: the file's are f64, and they become f32.
     pub fn rounds(&self) -> bool {
         (self.element_of_file(), self.element()) == (ElementType::F64, ElementType::F32)
+    }
+
+    /// Whether it lies in a store, where the peers of a cluster read it too, and is no file of this host.
+    pub fn is_in_a_store(&self) -> bool {
+        matches!(&self.kind, Kind::InPlace(Source::Zarr(array), _) if array.url().is_some())
     }
 
     /// Where it is a sparse matrix that becomes dense: how many elements it stores, and the bytes of all.
@@ -196,7 +207,8 @@ impl Incoming {
     /// Makes it a table.
     ///
     /// # Cost
-    /// Within the memory given. What is read in place: one pass. Text with rows in order (CSV) is read once for its
+    /// Within the memory given. What is read in place: one pass, by all peers; on a cluster by its peers where they reach it,
+    /// as an array in a store, else by this process. Text with rows in order (CSV) is read once for its
     /// shape, and then once where a row of tiles, 1024 rows of the matrix at most, fits into the memory given, else
     /// once for each part of it that does. Matrix Market files are read once for each part of the matrix that fits
     /// where they name places, and else as CSV, by columns.
@@ -216,10 +228,12 @@ impl Incoming {
         match &self.kind {
             Kind::InPlace(source, transposed) | Kind::Archived(source, transposed, _) => {
                 self.check(hama)?;
-                match AnyMatrix::of_source(hama, source.clone(), *transposed)? {
-                    AnyMatrix::F64(matrix) => copy::copy(&matrix, hama, name),
-                    AnyMatrix::F32(matrix) => copy::copy(&matrix, hama, name),
-                }
+                let runs = hama.reaching(&[source]);
+                let copied = match AnyMatrix::of_source(&runs, source.clone(), *transposed)? {
+                    AnyMatrix::F64(matrix) => copy::copy(&matrix, &runs, name),
+                    AnyMatrix::F32(matrix) => copy::copy(&matrix, &runs, name),
+                };
+                Ok(copied?.in_hama(hama))
             }
             Kind::Stream(stream) => {
                 let shape = stream.shape(&Meter { progress: hama.progress(), cancel: hama.cancel() })?;
@@ -263,5 +277,74 @@ pub(super) fn check_delimiter(delimiter: Option<u8>) -> Result<()> {
             )))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[cfg(all(feature = "cluster", feature = "testing"))]
+mod tests {
+    use hama_core::{Cancel, Host};
+    use hama_hdfs::store::{self, CreateHint};
+    use hama_hdfs::{StorePath, StoreUrl, TileIndex};
+
+    use super::*;
+    use crate::cluster::Rehearsal;
+    use crate::random::Seed;
+
+    /// The array of a table, as another program would have put it into a store.
+    fn array_of(table: &hama_hdfs::Table, url: &StoreUrl) {
+        let (from, to) = (table.store(), store::create(url).unwrap());
+        for entry in from.list(&table.values_path()).unwrap() {
+            let reader = from.open(&table.values_path().child(&entry.name).unwrap()).unwrap();
+            let mut bytes = vec![0; reader.len() as usize];
+            reader.read_at(0, &mut bytes).unwrap();
+            let path = StorePath::new(&entry.name).unwrap();
+            let mut writer = to.create(&path, CreateHint::new(reader.len(), &Host::local())).unwrap();
+            writer.write(&bytes).unwrap();
+            writer.close().unwrap();
+        }
+    }
+
+    #[test]
+    fn what_lies_in_a_store_is_imported_by_the_peers_of_a_cluster() {
+        let rehearsal = Rehearsal::of(&["dn1", "dn2", "dn3"], 2, 512 << 20);
+        let builder = Hama::builder().store("memory:import-there").rehearse(rehearsal.clone());
+        let hama = builder.build().unwrap();
+        let a = DenseMatrix::<f64>::random(&hama, "a", (17_000, 1030), Seed(1)).unwrap();
+        let url: StoreUrl = "memory:import-from".parse().unwrap();
+        array_of(a.table().unwrap(), &url);
+        let open = || Source::Zarr(Arc::new(ZarrArray::open_at(&url, &Cancel::new()).unwrap()));
+        let incoming = Incoming { kind: Kind::InPlace(open(), false), element: None };
+        assert!(incoming.is_in_a_store());
+        let imported = incoming.save(&hama, "b").unwrap();
+        let (one, other) = (a.table().unwrap().shards(), imported.table().unwrap().shards());
+        assert_eq!(one.len(), 2);
+        assert!(one.iter().zip(other).all(|(one, other)| one.tiles == other.tiles));
+        assert!(other.iter().all(|record| record.host.name().starts_with("dn")), "{other:?}");
+        let imports = || rehearsal.started().into_iter().filter(|job| job.program == "import");
+        assert_eq!(imports().map(|job| job.peers).collect::<Vec<_>>(), [2]);
+        // Of another type, transposed, and the first bytes of its first chunk have a flipped bit.
+        let stored = store::open(&url).unwrap();
+        let chunk = StorePath::new("c.0.0").unwrap();
+        let reader = stored.open(&chunk).unwrap();
+        let mut bytes = vec![0; reader.len() as usize];
+        reader.read_at(0, &mut bytes).unwrap();
+        let transposed = Incoming { kind: Kind::InPlace(open(), true), element: Some(ElementType::F32) };
+        let AnyMatrix::F32(narrow) = transposed.save(&hama, "c").unwrap() else { panic!("it is f32") };
+        assert_eq!(narrow.shape(), (1030, 17_000));
+        let mut tile = vec![0; narrow.spec().tile_bytes()];
+        narrow.table().unwrap().read_tile(TileIndex::new(0, 0), &mut tile).unwrap();
+        let first = a.read(0..1, 0..1).unwrap()[(0, 0)] as f32;
+        assert_eq!(tile[..4], first.to_le_bytes());
+        bytes[20] ^= 1;
+        stored.delete(&chunk).unwrap();
+        let mut writer = stored.create(&chunk, CreateHint::new(0, &Host::local())).unwrap();
+        writer.write(&bytes).unwrap();
+        writer.close().unwrap();
+        let damaged = Incoming { kind: Kind::InPlace(open(), false), element: None };
+        let error = damaged.save(&hama, "d").unwrap_err();
+        assert!(error.kind() == hama_core::ErrorKind::Data && error.to_string().contains("c.0.0"), "{error}");
+        assert!(crate::open_any(&hama, "d").is_err(), "there is no new table");
+        assert_eq!(imports().count(), 3);
     }
 }

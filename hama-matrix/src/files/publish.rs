@@ -7,10 +7,11 @@ use hama_core::{Error, ErrorKind, Result};
 use hama_hdfs::store::Durability;
 
 use super::partial::Partial;
+use super::remote;
 use super::room::check_room;
 
 /// What errors of an export begin with.
-const EXPORT: &str = "cannot export to";
+pub(super) const EXPORT: &str = "cannot export to";
 
 /// How a new file is made.
 #[derive(Clone, Copy, Debug)]
@@ -161,6 +162,7 @@ pub(crate) fn exists(path: &Path) -> Error {
 }
 
 fn free(path: &Path, replace: bool, doing: &str) -> Result<PathBuf> {
+    remote::check_target(path, doing)?;
     match path.symlink_metadata() {
         Err(_) => Ok(path.to_owned()),
         // A device, a pipe or a folder is never replaced by a file.

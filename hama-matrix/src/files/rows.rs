@@ -64,7 +64,7 @@ fn band_rows<T: Scalar>(matrix: &DenseMatrix<T>, most: u64) -> Result<u64> {
     let (hama, (_, cols)) = (matrix.hama(), matrix.shape());
     let tile = Pool::cost(matrix.spec().tile_bytes()) as u64 + matrix.source().scratch_bytes();
     let row = cols * size_of::<T>() as u64;
-    let free = hama.memory().saturating_sub(tile);
+    let free = hama.own_memory().saturating_sub(tile);
     let fits = |rows: u64| {
         Pool::cost(usize::try_from(rows.saturating_mul(row)).unwrap_or(usize::MAX >> 1)) as u64 <= free
     };
@@ -80,7 +80,7 @@ fn band_rows<T: Scalar>(matrix: &DenseMatrix<T>, most: u64) -> Result<u64> {
         ErrorKind::OutOfMemory,
         format!(
             "--memory {} is too small for a tile and a row of {}: it needs {needed}; try --memory {needed}",
-            format_bytes(hama.memory()),
+            format_bytes(hama.own_memory()),
             matrix.name()
         ),
     ))

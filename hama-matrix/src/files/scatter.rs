@@ -33,7 +33,7 @@ impl Cut {
     pub(super) fn new<T: Scalar>(hama: &Hama, what: &str, shape: Extent, order: Order) -> Result<Cut> {
         let spec = TableSpec::new(shape, T::TYPE)?;
         drop(hama.tile_buffer(what, &spec, 1)?);
-        let fit = (hama.memory() / Pool::cost(spec.tile_bytes()) as u64).clamp(1, WINDOW_TILES_MAX);
+        let fit = (hama.own_memory() / Pool::cost(spec.tile_bytes()) as u64).clamp(1, WINDOW_TILES_MAX);
         Cut::of(spec, order, fit)
     }
 

@@ -63,7 +63,8 @@ pub(super) fn export<T: Scalar>(matrix: &DenseMatrix<T>, path: &Path, new: NewFi
         .suffix(".part")
         .tempdir_in(folder)
         .map_err(|e| cannot_make(path, folder, &e))?;
-    let hama = matrix.hama().with_store(&StoreUrl::directory(partial.path())?.to_string())?;
+    // The folder is of this host.
+    let hama = matrix.hama().here().with_store(&StoreUrl::directory(partial.path())?.to_string())?;
     let table = copy::<T, T>(matrix, &hama, NAME.into())?;
     let made = hama.store().local_path(&table.table()?.values_path());
     let made = made.ok_or_else(|| Error::internal("an exported array has no path"))?;

@@ -278,3 +278,16 @@ fn parts_are_whole_panels_where_they_fit() {
     let by_steps = Packing { by_lines: false, ..packing };
     assert_eq!(by_steps.part_bytes::<f32>(256 << 10), 65 * 4000);
 }
+
+#[test]
+fn a_kernel_runs_beside_those_that_hosts_of_a_cluster_have() {
+    use KernelId::{Avx2, Avx512, Neon, Portable};
+    for kernel in KernelId::ALL {
+        assert_eq!(kernel.runs_here(), kernel.runs_beside(KernelId::of_this_host()), "{kernel}");
+        assert!(kernel.runs_beside(kernel) && Portable.runs_beside(kernel));
+    }
+    assert!(Avx2.runs_beside(Avx512));
+    for (kernel, best) in [(Avx512, Avx2), (Avx2, Portable), (Avx2, Neon), (Neon, Avx512)] {
+        assert!(!kernel.runs_beside(best), "{kernel} beside {best}");
+    }
+}

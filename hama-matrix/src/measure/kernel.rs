@@ -20,6 +20,16 @@ use crate::scalar::Scalar;
 /// # Errors
 /// `Invalid` for no rows or no threads, `OutOfMemory` where the matrices do not fit, `Cancelled`.
 pub fn multiply_in_memory<T: Scalar>(n: usize, threads: usize, cancel: &Cancel) -> Result<Duration> {
+    multiply_by::<T>(KernelId::of_this_host(), n, threads, cancel)
+}
+
+/// The same by a kernel, which may be one that this host does not run: `Invalid`.
+pub(crate) fn multiply_by<T: Scalar>(
+    kernel: KernelId,
+    n: usize,
+    threads: usize,
+    cancel: &Cancel,
+) -> Result<Duration> {
     if n == 0 || threads == 0 {
         return Err(Error::invalid(format!("cannot multiply {n} x {n} in memory on {threads} threads")));
     }
@@ -37,7 +47,7 @@ pub fn multiply_in_memory<T: Scalar>(n: usize, threads: usize, cancel: &Cancel) 
     };
     let (a, b, mut c) = (matrix(1)?, matrix(2)?, matrix(3)?);
     let (mut packed_a, mut packed_b) = (matrix(1)?, matrix(2)?);
-    let kernel = &Kernel::<T>::new(KernelId::of_this_host())?;
+    let kernel = &Kernel::<T>::new(kernel)?;
     let start = Instant::now();
     let pack = |index: usize, (packed_a, packed_b): (&mut Buffer, &mut Buffer)| {
         let shape = (valid(index / count), valid(index % count));

@@ -151,13 +151,23 @@ fn dropped(path: &Path) -> bool {
 /// # Errors
 /// Those of products.
 pub fn product_s(hama: &Hama) -> Result<f64> {
-    let name = || replace(NAME);
+    product_s_named(hama, &TableName::new(NAME)?)
+}
+
+/// The same with tables of this name.
+pub(crate) fn product_s_named(hama: &Hama, name: &TableName) -> Result<f64> {
+    let seconds = seconds_of_products(hama, name);
+    let removed = hama_hdfs::remove(&**hama.store(), name);
+    let seconds = seconds?;
+    removed?;
+    Ok(median(seconds))
+}
+
+fn seconds_of_products(hama: &Hama, name: &TableName) -> Result<Vec<f64>> {
+    let name = || replace(name.as_str());
     let one = DenseMatrix::from_array(hama, name(), Array2::from_elem((1, 1), 1.0).view())?;
     let product = one.mult(&one)?;
-    let seconds = (0..PRODUCTS).map(|_| Ok(product.run(name())?.seconds)).collect::<Result<Vec<f64>>>();
-    drop((one, product));
-    hama_hdfs::remove(&**hama.store(), &TableName::new(NAME)?)?;
-    Ok(median(seconds?))
+    (0..PRODUCTS).map(|_| Ok(product.run(name())?.seconds)).collect()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::Instant;
 use hama_core::{
     BoxError, Buffer, Context, Error, Flow, Inbox, Outbox, Payload, PeerId, Result, SuperstepProgram,
 };
-use hama_hdfs::{Extent, TileIndex};
+use hama_hdfs::{ElementType, Extent, TileIndex};
 use serde::{Deserialize, Serialize};
 
 use super::panels::{Held, Key, key};
@@ -17,6 +17,7 @@ use super::reduce::add_ascending;
 use super::sum::{Product, Sum};
 use crate::grid::Coordinates;
 use crate::kernel::{Kernel, Part};
+use crate::placement::Sites;
 use crate::plan::Plan;
 use crate::plan::steps::{Brick, Need, Step};
 use crate::problem::Operand;
@@ -40,6 +41,8 @@ pub(crate) struct Multiply<T> {
     a: SourceRef,
     b: SourceRef,
     c: Target,
+    /// On a cluster.
+    sites: Option<Sites>,
     element: PhantomData<T>,
 }
 
@@ -70,8 +73,22 @@ pub(crate) struct State<T> {
 }
 
 impl<T: Scalar> Multiply<T> {
-    pub(crate) fn new(plan: Plan, a: SourceRef, b: SourceRef, c: Target) -> Multiply<T> {
-        Multiply { plan, a, b, c, element: PhantomData }
+    pub(crate) fn new(
+        plan: Plan,
+        (a, b): (SourceRef, SourceRef),
+        c: Target,
+        sites: Option<Sites>,
+    ) -> Multiply<T> {
+        Multiply { plan, a, b, c, sites, element: PhantomData }
+    }
+
+    /// The tiles that a peer needs in a step, and who reads them.
+    fn needs(&self, peer: u64, step: Step) -> Vec<Need> {
+        let needs = self.plan.needs(peer, step);
+        match &self.sites {
+            Some(sites) => sites.assign(&self.plan.problem, needs),
+            None => needs,
+        }
     }
 
     /// Starts reading the tiles of a step that this peer reads for all that share them.
@@ -79,7 +96,7 @@ impl<T: Scalar> Multiply<T> {
         if index >= self.plan.step_count() {
             return Ok(());
         }
-        let needs = self.plan.needs(state.me, self.plan.step(index));
+        let needs = self.needs(state.me, self.plan.step(index));
         let own = needs.into_iter().filter(|need| need.reader == state.me);
         state.reader.request(own.collect())
     }
@@ -100,6 +117,7 @@ impl<T: Scalar> Multiply<T> {
         outbox.add_read(start.elapsed(), read.iter().map(|(_, payload)| payload.len() as u64).sum());
         self.request(state, index + 1)?;
         for (need, payload) in &read {
+            self.sites.iter().for_each(|sites| sites.count_read(outbox, &self.plan.problem, need));
             let others = need.sharers.iter().filter(|&&peer| peer != state.me);
             let others: Vec<PeerId> =
                 others.map(|&peer| outbox.peer(peer as usize)).collect::<Result<_>>()?;
@@ -170,7 +188,7 @@ impl<T: Scalar> Multiply<T> {
         if index >= self.plan.step_count() {
             return BTreeSet::new();
         }
-        let needs = self.plan.needs(me, self.plan.step(index));
+        let needs = self.needs(me, self.plan.step(index));
         needs.into_iter().filter(|need| need.reader != me).map(|need| key(need.operand, need.tile)).collect()
     }
 
@@ -285,7 +303,7 @@ impl<T: Scalar> Multiply<T> {
     }
 }
 
-/// How many readers a peer has, so that all peers together have as many as the sources are best read by.
+/// How many readers a peer has, so that the `peers` of its process together have as many as the sources are best read by.
 fn readers_of_a_peer((a, b): &(Source, Source), peers: usize) -> usize {
     if a.scratch_bytes() + b.scratch_bytes() > 0 {
         return 1;
@@ -294,7 +312,10 @@ fn readers_of_a_peer((a, b): &(Source, Source), peers: usize) -> usize {
 }
 
 impl<T: Scalar> SuperstepProgram for Multiply<T> {
-    const NAME: &'static str = "multiply";
+    const NAME: &'static str = match T::TYPE {
+        ElementType::F64 => "multiply-f64",
+        ElementType::F32 => "multiply-f32",
+    };
     type Message = Tile;
     type State = State<T>;
     type Output = Written;
@@ -303,7 +324,9 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
         let (pool, cancel) = (outbox.pool().clone(), outbox.cancel().clone());
         let sources = (Source::open_ref(&self.a)?, Source::open_ref(&self.b)?);
         let memory = (pool, cancel);
-        let readers = (0..readers_of_a_peer(&sources, outbox.count()))
+        // Peers that share nothing may be in processes of their own, each with its own way to the store.
+        let peers_here = if self.plan.by_reference { outbox.count() } else { 1 };
+        let readers = (0..readers_of_a_peer(&sources, peers_here))
             .map(|_| Reader::<T>::new(self.plan.problem, &sources, self.plan.kernel, memory.clone()))
             .map(|reader| reader.map(|mut reader| move |need| reader.read(need)))
             .collect::<Result<Vec<_>>>()?;
@@ -319,6 +342,7 @@ impl<T: Scalar> SuperstepProgram for Multiply<T> {
             sums: BTreeMap::new(),
             partial: BTreeMap::new(),
         };
+        self.sites.iter().for_each(|sites| sites.count_plan(outbox));
         self.request(&state, 0)?;
         for (need, payload) in self.pass_on(&state, 0, outbox)? {
             state.held.insert(key(need.operand, need.tile), payload)?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::faces::{Lying, Operands};
 use super::node::Nodes;
 use super::traffic::{Data, Work};
-use super::{Reads, faces, search};
+use super::{Payoff, Reads, faces, search};
 use crate::plan::Plan;
 use crate::problem::Operand;
 
@@ -34,15 +34,15 @@ pub struct Advice {
     pub hosts: Vec<Host>,
     /// Bytes of the product's reads that would be local and are not.
     pub local_bytes_more: u64,
-    /// Bytes that making it writes, once, after reading as many.
+    /// Bytes that making it reads and writes, once, those of all replicas.
     pub rewrite_bytes: u64,
-    /// The number of such products from which on it pays.
+    /// The least number of such products that it pays for.
     pub pays_after: u64,
 }
 
 /// Gives each block of a copy, which will be `spec`, to a host: to that which holds most of what will be in it, as many
-/// blocks to each host as to any other, or one more.
-pub(crate) fn owners(spec: &TableSpec, blocking: Extent, lying: &Lying, nodes: &Nodes) -> Owners {
+/// blocks to each host as to any other, or one more. And what they read now, each its blocks once.
+pub(crate) fn owners(spec: &TableSpec, blocking: Extent, lying: &Lying, nodes: &Nodes) -> (Owners, Reads) {
     let tiles = spec.tile_grid();
     let block = tiles.div_ceil(blocking.min(tiles));
     let blocks = tiles.div_ceil(block);
@@ -73,7 +73,8 @@ pub(crate) fn owners(spec: &TableSpec, blocking: Extent, lying: &Lying, nodes: &
     let places = search::place(&work);
     let count = |number: usize| places.iter().filter(|place| **place == number).count() as u64;
     let hosts = nodes.computing().iter().zip(0..).map(|(node, number)| (node.host.clone(), count(number)));
-    Owners { hosts: hosts.collect(), of_shards: spec.shards().map(|shard| places[block_of(shard)]).collect() }
+    let of_shards = spec.shards().map(|shard| places[block_of(shard)]).collect();
+    (Owners { hosts: hosts.collect(), of_shards }, work.traffic(&places).all_reads(false))
 }
 
 /// A factor as it is stored, of which a copy could be made.
@@ -83,6 +84,8 @@ pub(crate) struct Copyable<'a> {
     /// Of the other operand too: it is the same table.
     pub(crate) both: bool,
     pub(crate) bytes: u64,
+    /// How many replicas of a copy are written.
+    pub(crate) replicas: u64,
     /// What a copy with so many blocks would be, where there can be one.
     pub(crate) copy: &'a dyn Fn(Extent) -> Option<TableSpec>,
 }
@@ -107,7 +110,7 @@ pub(crate) fn advice(
         let blocking = Extent::new(blocks, blocks);
         let Some(spec) = (of.copy)(blocking) else { continue };
         let lying = if of.operand == Operand::A { &operands.a } else { &operands.b };
-        let owners = owners(&spec, blocking, lying, nodes).of_shards;
+        let owners = owners(&spec, blocking, lying, nodes).0.of_shards;
         let copy = Lying::held(&spec, owners.into_iter().map(|host| vec![host]).collect());
         let mut copied = operands.clone();
         if of.operand == Operand::A || of.both {
@@ -124,14 +127,14 @@ pub(crate) fn advice(
         }
     }
     let (blocks, more) = best?;
+    let payoff = Payoff::new(nodes.computing().len(), more, of.bytes, of.replicas);
     Some(Advice {
         operand: of.operand,
         name: of.name.to_owned(),
         blocks,
         hosts: nodes.computing().iter().map(|node| node.host.clone()).collect(),
         local_bytes_more: more,
-        rewrite_bytes: of.bytes,
-        // Bytes read remotely times uses exceed one rewrite.
-        pays_after: of.bytes / more + 1,
+        rewrite_bytes: payoff.rewrite_bytes(),
+        pays_after: payoff.pays_after?,
     })
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use hama_hdfs::{ShardLocation, TableSpec};
+use serde::{Deserialize, Serialize};
 
 use super::node::Nodes;
 use super::traffic::{Data, Pass, Work};
@@ -12,7 +13,7 @@ use crate::plan::Plan;
 use crate::problem::{Box3, Operand, Problem};
 
 /// Where a matrix lies: cut into shards of so many elements, whose holders are known or not.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Lying {
     /// Elements of a shard along rows and columns.
     shard: (u64, u64),
@@ -44,6 +45,14 @@ impl Lying {
     pub(crate) fn unknown(spec: &TableSpec) -> Lying {
         let shape = (spec.shape.rows, spec.shape.cols);
         Lying { shard: (shape.0.max(1), shape.1.max(1)), shape, holders: vec![Vec::new()] }
+    }
+
+    /// The hosts that hold the shard of an element; none where nobody knows.
+    pub(super) fn holders_of(&self, row: u64, col: u64) -> &[usize] {
+        let across = self.shape.1.div_ceil(self.shard.1.max(1));
+        let (row, col) = (row / self.shard.0.max(1), col / self.shard.1.max(1));
+        let index = row.saturating_mul(across).saturating_add(col);
+        usize::try_from(index).ok().and_then(|index| self.holders.get(index)).map_or(&[][..], Vec::as_slice)
     }
 
     /// Elements of a region by the hosts that hold them.

@@ -9,7 +9,7 @@ use super::traffic::{Data, Pass, Work};
 use super::*;
 use crate::grid::Grid;
 use crate::kernel::KernelId;
-use crate::plan::{Rates, Resources, plan, plan_on_hosts};
+use crate::plan::{MemoryOf, Rates, Resources, plan, plan_on_hosts};
 use crate::problem::{Operand, Problem};
 
 /// Work on so many hosts, of which some may stand in racks, some hold data and compute nothing.
@@ -203,8 +203,8 @@ fn each_host_reads_the_rows_that_it_holds() {
     let hosts = NAMES.map(node);
     let (nodes, lying) = operands(&a, &b, &hosts);
     let grid = Some(Grid { m: 6, n: 1, k: 1 });
-    let (plan, placement) =
-        plan_on_hosts((problem, ["a", "b"]), &resources(6, grid), &nodes, &lying).unwrap();
+    let (plan, placement, _) =
+        plan_on_hosts((problem, ["a", "b"]), (&resources(6, grid), MemoryOf::Host), &nodes, &lying).unwrap();
     assert_eq!(placement.reads, Reads { local_bytes: 56_000_000, ..Reads::default() });
     assert_eq!(placement.reads_unplaced.local_bytes, 8_000_000 + 2 * 8_000_000);
     let peers: Vec<_> = placement.hosts.iter().map(|share| share.peers.clone()).collect();
@@ -217,8 +217,8 @@ fn each_host_reads_the_rows_that_it_holds() {
     // In whatever order the hosts are named.
     let (nodes, lying) = operands(&a, &b, &["dn3", "dn1", "dn2"].map(node));
     assert_eq!(
-        plan_on_hosts((problem, ["a", "b"]), &resources(6, grid), &nodes, &lying).unwrap(),
-        (plan, placement)
+        plan_on_hosts((problem, ["a", "b"]), (&resources(6, grid), MemoryOf::Host), &nodes, &lying).unwrap(),
+        (plan, placement, None)
     );
 }
 
@@ -229,9 +229,14 @@ fn racks_count_where_they_are_known() {
     let run = |hosts: &[&str]| {
         let hosts: Vec<Node> = hosts.iter().map(|text| node(text)).collect();
         let (nodes, lying) = operands(&a, &b, &hosts);
-        plan_on_hosts((problem, ["a", "b"]), &resources(2, Some(Grid { m: 2, n: 1, k: 1 })), &nodes, &lying)
-            .unwrap()
-            .1
+        plan_on_hosts(
+            (problem, ["a", "b"]),
+            (&resources(2, Some(Grid { m: 2, n: 1, k: 1 })), MemoryOf::Host),
+            &nodes,
+            &lying,
+        )
+        .unwrap()
+        .1
     };
     let unknown = run(&["dn1", "dn2"]);
     let expected = Reads { remote_bytes: 16_000_000, unknown_bytes: 8_000_000, ..Reads::default() };
@@ -250,16 +255,17 @@ fn a_copy_is_advised_where_it_makes_more_local() {
     let problem = Problem::new(ElementType::F64, (a.0.shape, false), (b.0.shape, false)).unwrap();
     let (nodes, lying) = operands(&a, &b, &NAMES.map(node));
     let grid = Some(Grid { m: 3, n: 1, k: 1 });
-    let (plan, placement) =
-        plan_on_hosts((problem, ["a", "b"]), &resources(3, grid), &nodes, &lying).unwrap();
+    let (plan, placement, _) =
+        plan_on_hosts((problem, ["a", "b"]), (&resources(3, grid), MemoryOf::Host), &nodes, &lying).unwrap();
     assert_eq!(placement.reads.remote_bytes, 32_000_000);
     let copy = |blocking| a.0.clone().with_blocking(Some(blocking)).ok();
-    let of = Copyable { operand: Operand::A, name: "a", both: false, bytes: 48_000_000, copy: &copy };
+    let of =
+        Copyable { operand: Operand::A, name: "a", both: false, bytes: 48_000_000, replicas: 1, copy: &copy };
     let advice = advice(&plan, &nodes, &lying, &placement.reads, &of).unwrap();
-    assert_eq!((advice.blocks, advice.local_bytes_more, advice.pays_after), (3, 32_000_000, 2));
+    assert_eq!((advice.blocks, advice.local_bytes_more, advice.pays_after), (3, 32_000_000, 4));
     assert_eq!(
         advice.to_string(),
-        "a placed copy of A would make 30.6MiB more local for a rewrite of 45.8MiB: pays after 2 uses: \
+        "a placed copy of A would make 30.6MiB more local for a rewrite of 91.6MiB: pays after 4 uses: \
          hama matrix blocking a 3 --copy --hosts dn1,dn2,dn3"
     );
     let of = Copyable {
@@ -267,6 +273,7 @@ fn a_copy_is_advised_where_it_makes_more_local() {
         name: "b",
         both: false,
         bytes: 8_000_000,
+        replicas: 1,
         copy: &|_| Some(b.0.clone()),
     };
     assert_eq!(super::advice(&plan, &nodes, &lying, &placement.reads, &of), None, "it is local everywhere");
@@ -281,12 +288,12 @@ fn hosts_that_cannot_be_are_refused() {
     let problem = Problem::new(ElementType::F64, (a.0.shape, false), (a.0.shape, false)).unwrap();
     let (nodes, lying) = operands(&a, &a, &[node("a"), node("b")]);
     let tight = Resources { memory_bytes: 1 << 20, ..resources(2, None) };
-    let error = plan_on_hosts((problem, ["a", "b"]), &tight, &nodes, &lying).unwrap_err();
+    let error = plan_on_hosts((problem, ["a", "b"]), (&tight, MemoryOf::Host), &nodes, &lying).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OutOfMemory);
     assert!(error.message().contains("try --memory"), "{error}");
     let wrong = resources(2, Some(Grid { m: 9, n: 9, k: 9 }));
     assert_eq!(
-        plan_on_hosts((problem, ["a", "b"]), &wrong, &nodes, &lying).unwrap_err().kind(),
+        plan_on_hosts((problem, ["a", "b"]), (&wrong, MemoryOf::Host), &nodes, &lying).unwrap_err().kind(),
         ErrorKind::Invalid
     );
 }
@@ -314,7 +321,7 @@ proptest! {
         let problem = Problem { symmetric, ..problem };
         let (nodes, lying) = operands(&a, &b, &NAMES.map(node)[..hosts]);
         let resources = Resources { memory_bytes: 1 << memory, ..resources(peers, None) };
-        let Ok((plan, placement)) = plan_on_hosts((problem, ["a", "b"]), &resources, &nodes, &lying) else {
+        let Ok((plan, placement, _)) = plan_on_hosts((problem, ["a", "b"]), (&resources, MemoryOf::Host), &nodes, &lying) else {
             prop_assert!(plan(problem, &resources).is_err() || resources.peers > 1);
             return Ok(());
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Reads;
+use super::{Passed, Reads};
 
 /// Bricks to be placed on hosts, and the data that they need and pass on.
 #[derive(Clone, Debug)]
@@ -46,19 +46,41 @@ pub(super) enum Flow {
 /// What is more than between hosts of one rack, as HDFS counts it.
 const BEYOND_RACK: u8 = 2;
 
-impl Work {
-    /// How far it is from one host to another.
-    fn distance(&self, a: usize, b: usize) -> u8 {
-        if a == b {
-            return 0;
-        }
-        let same_rack = self.racks[a].is_some() && self.racks[a] == self.racks[b];
-        if same_rack { 1 } else { BEYOND_RACK }
+/// How far it is from one host to another.
+fn distance(racks: &[Option<usize>], a: usize, b: usize) -> u8 {
+    if a == b {
+        return 0;
     }
+    let rack = |host: usize| racks.get(host).copied().flatten();
+    let same_rack = rack(a).is_some() && rack(a) == rack(b);
+    if same_rack { 1 } else { BEYOND_RACK }
+}
 
-    /// How far a host is from the nearest holder.
-    fn distance_to(&self, holders: &[usize], at: usize) -> u8 {
-        holders.iter().map(|&holder| self.distance(holder, at)).min().unwrap_or(BEYOND_RACK)
+/// How far a host is from the nearest holder.
+pub(super) fn distance_to(racks: &[Option<usize>], holders: &[usize], at: usize) -> u8 {
+    holders.iter().map(|&holder| distance(racks, holder, at)).min().unwrap_or(BEYOND_RACK)
+}
+
+/// The hosts that read what these hold for so many users on each host, in turns, ascending: those that are nearest to a
+/// holder, and of these those from which it has the least way to go to the others.
+pub(super) fn readers(
+    racks: &[Option<usize>],
+    holders: &[usize],
+    users: &BTreeMap<usize, u64>,
+) -> Vec<usize> {
+    let nearest = users.keys().map(|&host| distance_to(racks, holders, host)).min();
+    let way = |from: usize| -> u64 {
+        users.iter().map(|(&to, &count)| u64::from(distance(racks, from, to)) * count).sum()
+    };
+    let near = users.keys().filter(|&&host| Some(distance_to(racks, holders, host)) == nearest);
+    let ways: Vec<(u64, usize)> = near.map(|&host| (way(host), host)).collect();
+    let least = ways.iter().map(|(way, _)| *way).min();
+    ways.into_iter().filter(|(way, _)| Some(*way) == least).map(|(_, host)| host).collect()
+}
+
+impl Work {
+    fn distance(&self, a: usize, b: usize) -> u8 {
+        distance(&self.racks, a, b)
     }
 
     /// Bricks on hosts in their order, as many on each, without looking.
@@ -68,22 +90,13 @@ impl Work {
             .collect()
     }
 
-    /// What moves for some data: those of its users read it that are nearest to a holder, and of these those from whose
-    /// host it has the least way to go to the others, in turns.
+    /// What moves for some data: its [`readers`] pass it on to its other users.
     pub(super) fn flows_of(&self, data: &Data, places: &[usize], flow: &mut impl FnMut(Flow, u64)) {
         let mut users: BTreeMap<usize, u64> = BTreeMap::new();
         for &user in &data.users {
             *users.entry(places[user]).or_default() += 1;
         }
-        let nearest = users.keys().map(|&host| self.distance_to(&data.holders, host)).min();
-        let way = |from: usize| -> u64 {
-            users.iter().map(|(&to, &count)| u64::from(self.distance(from, to)) * count).sum()
-        };
-        let near = users.keys().filter(|&&host| Some(self.distance_to(&data.holders, host)) == nearest);
-        let ways: Vec<(u64, usize)> = near.map(|&host| (way(host), host)).collect();
-        let least = ways.iter().map(|(way, _)| *way).min();
-        let readers: Vec<usize> =
-            ways.into_iter().filter(|(way, _)| Some(*way) == least).map(|(_, host)| host).collect();
+        let readers = readers(&self.racks, &data.holders, &users);
         for (at, share) in shares(data.bytes, &readers) {
             self.read(data, at, share, flow);
             for (&to, &count) in users.iter().filter(|(to, _)| **to != at) {
@@ -96,7 +109,7 @@ impl Work {
         if data.holders.is_empty() {
             return flow(Flow::Read { at, from: None }, bytes);
         }
-        let nearest = self.distance_to(&data.holders, at);
+        let nearest = distance_to(&self.racks, &data.holders, at);
         let near = data.holders.iter().copied().filter(|&holder| self.distance(holder, at) == nearest);
         for (from, share) in shares(bytes, &near.collect::<Vec<_>>()) {
             flow(Flow::Read { at, from: Some(from) }, share);
@@ -113,6 +126,24 @@ impl Work {
             traffic.add(Flow::Passed { from: places[pass.from], to: places[pass.to] }, pass.bytes);
         }
         traffic
+    }
+
+    /// What bricks that are placed so send each other.
+    pub(super) fn passed(&self, places: &[usize]) -> Passed {
+        let (mut all, mut between) = (0, 0);
+        for data in &self.data {
+            all += u128::from(data.bytes) * data.users.len().saturating_sub(1) as u128;
+            self.flows_of(data, places, &mut |flow, bytes| {
+                if let Flow::Passed { .. } = flow {
+                    between += u128::from(bytes);
+                }
+            });
+        }
+        for pass in &self.passes {
+            all += u128::from(pass.bytes);
+            between += u128::from(if places[pass.from] == places[pass.to] { 0 } else { pass.bytes });
+        }
+        Passed { between_hosts_bytes: narrow(between), within_hosts_bytes: narrow(all - between) }
     }
 }
 

@@ -113,7 +113,7 @@ pub fn smallest_memory(problem: &Problem, grid: Grid, by_reference: bool) -> u64
 
 /// The least bytes that a peer needs, for pieces of any size: either of one tile, or as long as the brick, so that all
 /// of a factor is one strip.
-fn least_bytes_of_all(problem: &Problem, grid: Grid, by_reference: bool) -> u64 {
+pub(super) fn least_bytes_of_all(problem: &Problem, grid: Grid, by_reference: bool) -> u64 {
     let brick = Loops { grid, stationary: Stationary::C, piece: ONE, panel: 1, shard: ONE }.cuts(problem);
     let pieces =
         [1, brick.rows].into_iter().flat_map(|rows| [1, brick.cols].map(|cols| Extent { rows, cols }));

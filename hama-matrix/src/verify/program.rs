@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::time::Instant;
 
 use hama_core::{BoxError, Bsp, Buffer, Error, Payload, Peer, PeerId, Pool, Received, Result};
-use hama_hdfs::{TableSpec, TileIndex};
+use hama_hdfs::{ElementType, TableSpec, TileIndex};
 use serde::{Deserialize, Serialize};
 
 use super::Verification;
@@ -20,7 +20,7 @@ use crate::source::{Source, SourceRef, TileReader};
 /// In superstep 0 a peer computes y_J = B_J x_J for some rows of tiles of B and sends them to all; in
 /// superstep 1 it compares A y_J with C_J x_J for some rows of tiles of C.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Freivalds<T> {
+pub(crate) struct Freivalds<T> {
     problem: Problem,
     sources: [SourceRef; 3],
     transpose_c: bool,
@@ -46,7 +46,10 @@ impl Image {
 }
 
 impl<T: Scalar> Bsp for Freivalds<T> {
-    const NAME: &'static str = "verify";
+    const NAME: &'static str = match T::TYPE {
+        ElementType::F64 => "verify-f64",
+        ElementType::F32 => "verify-f32",
+    };
     // Which row of tiles of B.
     type Message = u64;
     type Output = Verification;

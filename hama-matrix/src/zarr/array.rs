@@ -1,17 +1,19 @@
-//! A Zarr array in a local directory, open for reading.
+//! A Zarr array in a local directory or in a store, open for reading.
 
-use std::fs::{self, File};
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use hama_core::{Cancel, Error, ErrorKind, Pool, Result};
-use hama_hdfs::{Extent, TableSpec};
+use hama_hdfs::store::StoreReader;
+use hama_hdfs::{Extent, StoreUrl, TableSpec};
 use serde::{Deserialize, Serialize};
 
+use super::folder::{Folder, FolderRef, Listing, Opened};
 use super::metadata::{self, Metadata};
 use super::shard::Index;
 use super::version2;
-use crate::files::stamp::{FilePath, Stamp, changed};
+use crate::files::stamp::{FilePath, changed};
 
 /// Metadata of more bytes is refused.
 pub(crate) const METADATA_BYTES_MAX: u64 = 4 << 20;
@@ -19,11 +21,13 @@ pub(crate) const METADATA_BYTES_MAX: u64 = 4 << 20;
 const CHUNKS_MAX: u64 = 1 << 24;
 /// A reader looks for a chunk among so many at most.
 const KEPT_MAX: u64 = 256;
+/// The files that say what an array is, of version 3 and 2.
+const METADATA_FILES: [&str; 2] = ["zarr.json", ".zarray"];
 
 /// An array of somebody else, as the matrix that it is.
 #[derive(Clone, Debug)]
 pub(crate) struct ZarrArray {
-    pub(super) path: PathBuf,
+    pub(super) folder: Folder,
     pub(super) metadata: Metadata,
     spec: TableSpec,
     what: String,
@@ -36,9 +40,9 @@ pub(crate) struct ZarrArray {
 /// Names an array for a peer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ZarrRef {
-    path: FilePath,
+    folder: FolderRef,
     metadata_file: String,
-    stamp: Stamp,
+    metadata_checksum: u32,
     what: String,
     /// How many chunks a reader keeps, unpacked.
     kept: usize,
@@ -52,32 +56,57 @@ struct Found {
     chunks: u64,
     bytes: u64,
     /// Changes when a file does.
-    digest: u32,
+    digest: u64,
 }
 
 impl ZarrArray {
-    /// Opens an array, and says with a warning how many of its chunks are missing.
+    /// Opens an array in a local directory, and says with a warning how many of its chunks are missing.
     ///
     /// # Cost
     /// Looks at each file of a chunk, without reading it, until `cancel` asks for the end; of shards it reads the index.
     ///
     /// # Errors
-    /// `Cancelled`; `Invalid` where it is of a kind that is not read, `Data` where its metadata is damaged.
+    /// `Cancelled`; `NotFound` where nothing is there; `Invalid` where it is of a kind that is not read, `Data` where its
+    /// metadata is damaged.
     pub(crate) fn open(path: &Path, cancel: &Cancel) -> Result<ZarrArray> {
-        let file = ["zarr.json", ".zarray"].into_iter().find(|name| path.join(name).is_file());
-        let file = file.ok_or_else(|| no_array(path))?;
-        let meta = fs::metadata(path.join(file))
-            .map_err(|e| Error::io(format!("cannot open {}", path.join(file).display()), e))?;
         let what = path.display().to_string();
-        let reference = ZarrRef {
-            path: FilePath::of(path)?,
-            metadata_file: file.to_owned(),
-            stamp: Stamp::of(&meta),
-            what,
-            kept: 1,
-        };
-        let mut array = ZarrArray { cancel: cancel.clone(), ..ZarrArray::open_ref(&reference)? };
-        let found = array.look()?;
+        std::fs::metadata(path).map_err(|e| Error::io(format!("cannot open {what}"), e))?;
+        ZarrArray::open_in(FolderRef::Local(FilePath::of(path)?), what, cancel)
+    }
+
+    /// The same of the array that is all of a store, such as a directory in HDFS.
+    ///
+    /// # Cost
+    /// That of [`open`](Self::open), by listings: one for each row of chunks, or one for all where they are in one
+    /// directory, which may have 262144 files then; several at once, as the store likes it.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open), and of the store.
+    pub(crate) fn open_at(url: &StoreUrl, cancel: &Cancel) -> Result<ZarrArray> {
+        let what = url.to_string();
+        ZarrArray::open_in(FolderRef::Stored(url.absolute()?), what, cancel).map_err(|e| match e.kind() {
+            ErrorKind::NotFound => Error::new(e.kind(), format!("cannot open {url}: it is not there")),
+            _ => e,
+        })
+    }
+
+    fn open_in(folder: FolderRef, what: String, cancel: &Cancel) -> Result<ZarrArray> {
+        let files = folder.open()?;
+        let mut opened = None;
+        for name in METADATA_FILES {
+            if let Some(Opened::File(file)) = files.open(name)? {
+                opened = Some((name, file));
+                break;
+            }
+        }
+        let (name, file) = opened.ok_or_else(|| no_array(&files, &what))?;
+        let bytes = metadata_bytes(&*file, &what)?;
+        let metadata_checksum = crc32c::crc32c(&bytes);
+        let metadata_file = name.to_owned();
+        let reference = ZarrRef { folder, metadata_file, metadata_checksum, what, kept: 1 };
+        let mut array =
+            ZarrArray { cancel: cancel.clone(), ..ZarrArray::of_metadata(&reference, files, &bytes)? };
+        let found = array.look(true)?;
         if found.missing > 0 {
             tracing::warn!(
                 array = %array.what,
@@ -92,28 +121,20 @@ impl ZarrArray {
     }
 
     pub(crate) fn open_ref(reference: &ZarrRef) -> Result<ZarrArray> {
-        let (path, what) = (reference.path.path(), reference.what.clone());
-        let file = path.join(&reference.metadata_file);
-        let failed = |e| Error::io(format!("cannot open {}", file.display()), e);
-        if Stamp::of(&fs::metadata(&file).map_err(failed)?) != reference.stamp {
-            return Err(changed(&file));
-        }
-        if reference.stamp.len > METADATA_BYTES_MAX {
-            return Err(Error::data(format!(
-                "cannot read {what}: its metadata has {} bytes, {METADATA_BYTES_MAX} are the most",
-                reference.stamp.len
-            )));
-        }
-        let mut bytes = Vec::new();
-        File::open(&file)
-            .and_then(|file| file.take(METADATA_BYTES_MAX).read_to_end(&mut bytes))
-            .map_err(failed)?;
+        let folder = reference.folder.open()?;
+        let bytes = reference.metadata_in(&folder)?;
+        ZarrArray::of_metadata(reference, folder, &bytes)
+    }
+
+    /// The array that the bytes of its metadata describe.
+    fn of_metadata(reference: &ZarrRef, folder: Folder, bytes: &[u8]) -> Result<ZarrArray> {
+        let what = reference.what.clone();
         let parse = if reference.metadata_file == ".zarray" { version2::parse } else { metadata::parse };
         let in_file = |e: Error| Error::new(e.kind(), format!("cannot read {what}: {}", e.message()));
-        let metadata = parse(&bytes).map_err(in_file)?;
+        let metadata = parse(bytes).map_err(in_file)?;
         let spec = TableSpec::new(metadata.shape, metadata.coding.encoding.element()).map_err(in_file)?;
         Ok(ZarrArray {
-            path,
+            folder,
             metadata,
             spec,
             what,
@@ -129,6 +150,11 @@ impl ZarrArray {
 
     pub(crate) fn name(&self) -> &str {
         &self.what
+    }
+
+    /// Its URL, where it is no directory of this host.
+    pub(crate) fn url(&self) -> Option<&StoreUrl> {
+        self.folder.url()
     }
 
     pub(crate) fn spec(&self) -> &TableSpec {
@@ -170,18 +196,18 @@ impl ZarrArray {
         let (coding, chunk) = (&self.metadata.coding, self.metadata.chunk_bytes().unwrap_or(usize::MAX >> 8));
         let index =
             self.metadata.sharding.as_ref().map_or(0, |sharding| Index::bytes(&self.metadata, sharding));
+        let tile = if self.stages() { self.spec.tile_bytes() } else { 0 };
         if self.reads_in_place() {
-            return [0, 0, 0, 0, index];
+            return [0, 0, 0, tile, index];
         }
         let steps = &coding.steps;
         let packed = if steps.compress() { *steps.packed_bytes(chunk).end() } else { 0 };
-        let tile = if self.stages() { self.spec.tile_bytes() } else { 0 };
         [steps.unpacked_bytes(chunk), packed, steps.decoder_bytes(chunk), tile, index]
     }
 
-    /// Whether parts of a tile would have the same chunks unpacked again and again.
+    /// Whether parts of a tile would have the same chunks unpacked again and again, or each ask a server for little.
     pub(super) fn stages(&self) -> bool {
-        !self.reads_in_place() && self.metadata.inner() != self.spec.tile
+        if self.reads_in_place() { !self.folder.is_local() } else { self.metadata.inner() != self.spec.tile }
     }
 
     /// Whether parts of chunks are read from their files as they are.
@@ -194,61 +220,91 @@ impl ZarrArray {
         Error::data(format!("cannot read {}: chunk {key} is damaged: {why}", self.what))
     }
 
-    /// The open file of a chunk with its length, where there is one.
-    pub(super) fn open_chunk(&self, row: u64, col: u64) -> Result<Option<(File, u64)>> {
-        let path = self.path.join(self.metadata.keys.key(row, col));
-        let meta = match fs::metadata(&path) {
-            Ok(meta) => meta,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(Error::io(format!("cannot open {}", path.display()), e)),
-        };
-        if !meta.is_file() {
-            return Err(self.bad(row, col, "it is no file"));
+    /// The error of a chunk whose bytes could not be read: of a server that does not answer it is no damage.
+    pub(super) fn unread(&self, row: u64, col: u64, error: Error) -> Error {
+        if error.kind() == ErrorKind::Data { self.bad(row, col, error.message()) } else { error }
+    }
+
+    /// The open file of a chunk, where there is one.
+    pub(super) fn open_chunk(&self, row: u64, col: u64) -> Result<Option<Box<dyn StoreReader>>> {
+        match self.folder.open(&self.metadata.keys.key(row, col))? {
+            Some(Opened::File(file)) => Ok(Some(file)),
+            Some(Opened::NoFile) => Err(self.bad(row, col, "it is no file")),
+            None => Ok(None),
         }
-        let file = File::open(&path).map_err(|e| Error::io(format!("cannot open {}", path.display()), e))?;
-        Ok(Some((file, meta.len())))
     }
 
     /// Fails where a file of it was changed since it was opened.
     pub(crate) fn check_unchanged(&self) -> Result<()> {
-        self.reference.stamp.check(&self.path.join(&self.reference.metadata_file))?;
-        match self.found {
-            Some(found) if self.look()? != found => Err(changed(&self.path)),
-            _ => Ok(()),
+        self.reference.metadata_in(&self.folder)?;
+        let Some(found) = self.found else { return Ok(()) };
+        let now = self.look(false)?;
+        if (now.bytes, now.digest) == (found.bytes, found.digest) {
+            return Ok(());
         }
+        Err(changed(Path::new(&self.what)))
     }
 
-    /// Looks at the files of all chunks.
-    fn look(&self) -> Result<Found> {
-        let Metadata { shape, chunk, keys, .. } = self.metadata;
-        let grid = shape.div_ceil(chunk);
+    /// Looks at the files of all chunks; `in_shards` too.
+    fn look(&self, in_shards: bool) -> Result<Found> {
+        let grid = self.chunk_grid();
         if grid.count().is_none_or(|count| count > CHUNKS_MAX) {
             return Err(Error::invalid(format!(
                 "cannot read {}: it has {grid} chunks, {CHUNKS_MAX} are the most: write it again with larger ones",
                 self.what
             )));
         }
-        let mut found = Found::default();
-        for (row, col) in (0..grid.rows).flat_map(|row| (0..grid.cols).map(move |col| (row, col))) {
+        let all = self.folder.list_all(self.metadata.keys, grid)?;
+        let next = AtomicU64::new(0);
+        let look = || {
+            let mut found = Found::default();
+            loop {
+                let row = next.fetch_add(1, Ordering::Relaxed);
+                if row >= grid.rows {
+                    return Ok(found);
+                }
+                let looked = self.look_at_row(&all, row, in_shards, &mut found);
+                // The others need not go on then.
+                looked.inspect_err(|_| next.store(grid.rows, Ordering::Relaxed))?;
+            }
+        };
+        let threads = (self.folder.files_at_once() as u64).min(grid.rows);
+        if threads <= 1 {
+            return look();
+        }
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(look)).collect();
+            let found = threads.into_iter().map(|thread| {
+                thread.join().map_err(|_| Error::internal("a look at the chunks of an array panicked"))?
+            });
+            found
+                .collect::<Result<Vec<Found>>>()
+                .map(|found| found.into_iter().fold(Found::default(), Found::and))
+        })
+    }
+
+    fn look_at_row(&self, all: &Listing, row: u64, in_shards: bool, found: &mut Found) -> Result<()> {
+        let keys = self.metadata.keys;
+        self.folder.row((all, keys, self.chunk_grid()), row, |col, seen| {
             self.cancel.check()?;
             let inner = self.inner_chunks(row, col);
             found.chunks += inner.0.saturating_mul(inner.1);
-            let path = self.path.join(keys.key(row, col));
-            match fs::metadata(&path) {
-                Ok(meta) => {
-                    found.bytes += meta.len();
-                    let words = Stamp::of(&meta).words();
-                    found.digest = crc32c::crc32c_append(found.digest, bytemuck::bytes_of(&words));
-                    found.missing += self.missing_of(row, col, inner)?;
-                }
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                    found.missing += inner.0 * inner.1;
-                    found.digest = crc32c::crc32c_append(found.digest, b"missing");
-                }
-                Err(e) => return Err(Error::io(format!("cannot open {}", path.display()), e)),
+            let Some(seen) = seen else {
+                found.missing += inner.0 * inner.1;
+                return Ok(());
+            };
+            let words = [[row, col, 0, 0], seen.words];
+            found.bytes += seen.len;
+            found.digest = found.digest.wrapping_add(u64::from(crc32c::crc32c(bytemuck::bytes_of(&words))));
+            if in_shards {
+                found.missing += self.missing_of(row, col, inner)?;
             }
-        }
-        Ok(found)
+            Ok(())
+        })
+    }
+
+    fn chunk_grid(&self) -> Extent {
+        self.metadata.shape.div_ceil(self.metadata.chunk)
     }
 
     /// How many inner chunks of a chunk reach into the array, along rows and columns.
@@ -262,33 +318,65 @@ impl ZarrArray {
 
     /// How many of those are absent in a shard that is there.
     fn missing_of(&self, row: u64, col: u64, (down, across): (u64, u64)) -> Result<u64> {
-        let Some(index) = self.index(row, col)? else { return Ok(0) };
+        let Some(sharding) = &self.metadata.sharding else { return Ok(0) };
+        let Some(file) = self.open_chunk(row, col)? else { return Ok(0) };
+        let index = Index::read(&*file, &self.metadata, sharding).map_err(|e| self.unread(row, col, e))?;
         let wide = self.metadata.chunk.cols / self.metadata.inner().cols;
         let places = (0..down).flat_map(|row| (0..across).map(move |col| (row * wide + col) as usize));
         Ok(places.filter(|place| index.place(*place).is_none()).count() as u64)
     }
+}
 
-    /// The index of a chunk that is a shard.
-    fn index(&self, row: u64, col: u64) -> Result<Option<Index>> {
-        let Some(sharding) = &self.metadata.sharding else { return Ok(None) };
-        let Some((file, len)) = self.open_chunk(row, col)? else { return Ok(None) };
-        let index = Index::read(&file, len, &self.metadata, sharding);
-        index.map(Some).map_err(|why| self.bad(row, col, why))
+impl Found {
+    fn and(self, other: Found) -> Found {
+        Found {
+            missing: self.missing + other.missing,
+            chunks: self.chunks + other.chunks,
+            bytes: self.bytes + other.bytes,
+            digest: self.digest.wrapping_add(other.digest),
+        }
     }
 }
 
-/// Why a directory is no array: perhaps one of those in it is meant.
-fn no_array(path: &Path) -> Error {
-    let shown = path.display();
-    let inside = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut arrays: Vec<String> = inside
-        .filter(|path| path.join("zarr.json").is_file() || path.join(".zarray").is_file())
-        .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
-        .take(100)
-        .collect();
-    arrays.sort();
-    arrays.truncate(10);
-    let hint =
-        if arrays.is_empty() { String::new() } else { format!("; there are {} in it", arrays.join(", ")) };
-    Error::new(ErrorKind::Invalid, format!("cannot read {shown}: it is a directory and no Zarr array{hint}"))
+impl ZarrRef {
+    /// The bytes of the metadata, which are those of when the reference was made.
+    fn metadata_in(&self, folder: &Folder) -> Result<Vec<u8>> {
+        let changed = || changed(Path::new(&folder.shown(&self.metadata_file)));
+        let Some(Opened::File(file)) = folder.open(&self.metadata_file)? else { return Err(changed()) };
+        let bytes = metadata_bytes(&*file, &self.what)?;
+        if crc32c::crc32c(&bytes) == self.metadata_checksum { Ok(bytes) } else { Err(changed()) }
+    }
 }
+
+/// All of a file of metadata.
+fn metadata_bytes(file: &dyn StoreReader, what: &str) -> Result<Vec<u8>> {
+    let len = file.len();
+    if len > METADATA_BYTES_MAX {
+        return Err(Error::data(format!(
+            "cannot read {what}: its metadata has {len} bytes, {METADATA_BYTES_MAX} are the most"
+        )));
+    }
+    let mut bytes = vec![0; len as usize];
+    file.read_at(0, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Why a directory is no array: perhaps one of those in it is meant.
+fn no_array(folder: &Folder, what: &str) -> Error {
+    let is_array =
+        |folder: &Folder, name: &str| METADATA_FILES.iter().any(|file| folder.has(&format!("{name}/{file}")));
+    let mut arrays = folder.directories(100, is_array);
+    arrays.truncate(10);
+    let is_table = !folder.directories(100, |_, name| name == "generations").is_empty();
+    let hint = match what.trim_end_matches('/').rsplit_once('/') {
+        Some((store, name)) if is_table => {
+            format!("; it is a matrix of Hama: name it {name}, with --store {store}")
+        }
+        _ if arrays.is_empty() => String::new(),
+        _ => format!("; there are {} in it", arrays.join(", ")),
+    };
+    Error::new(ErrorKind::Invalid, format!("cannot read {what}: it is a directory and no Zarr array{hint}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,17 +1,20 @@
 //! Reads parts of a Zarr array, a chunk at a time.
 
-use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use hama_core::{Buffer, Error, Pool, Result};
+use hama_hdfs::store::StoreReader;
 use hama_hdfs::{ElementType, Extent, TableSpec};
 
 use super::array::ZarrArray;
 use super::shard::Index;
 use crate::files::numbers::Inexact;
 use crate::scalar::Scalar;
+
+/// Rows of a chunk with at most so many bytes between what is wanted of them are read at once from a store where each
+/// range is a request of its own: more bytes take longer than another request.
+const GAP_BYTES_MAX: usize = 256 << 10;
 
 /// Reads parts of an array.
 pub(crate) struct ZarrReader {
@@ -41,7 +44,7 @@ struct Kept {
 /// The file that was read last: of a chunk, or of a shard with its index.
 struct OpenFile {
     place: (u64, u64),
-    file: Option<(File, u64)>,
+    file: Option<Box<dyn StoreReader>>,
     index: Option<Index>,
 }
 
@@ -151,9 +154,9 @@ impl Chunks {
         if self.open.as_ref().is_none_or(|open| open.place != place) {
             self.open = Some(self.open_file(place)?);
         }
-        let Some(OpenFile { file: Some((_, len)), index, .. }) = &self.open else { return Ok(None) };
+        let Some(OpenFile { file: Some(file), index, .. }) = &self.open else { return Ok(None) };
         Ok(match index {
-            None => Some((0, *len)),
+            None => Some((0, file.len())),
             Some(index) => index.place((row % per.rows * per.cols + col % per.cols) as usize),
         })
     }
@@ -162,18 +165,18 @@ impl Chunks {
         let array = &self.array;
         let file = array.open_chunk(place.0, place.1)?;
         let index = match (&file, &array.metadata.sharding) {
-            (Some((file, len)), Some(sharding)) => {
-                let index = Index::read(file, *len, &array.metadata, sharding);
-                Some(index.map_err(|why| array.bad(place.0, place.1, why))?)
+            (Some(file), Some(sharding)) => {
+                let index = Index::read(&**file, &array.metadata, sharding);
+                Some(index.map_err(|e| array.unread(place.0, place.1, e))?)
             }
             _ => None,
         };
         Ok(OpenFile { place, file, index })
     }
 
-    fn file(&self) -> Result<&File> {
+    fn file(&self) -> Result<&dyn StoreReader> {
         match &self.open {
-            Some(OpenFile { file: Some((file, _)), .. }) => Ok(file),
+            Some(OpenFile { file: Some(file), .. }) => Ok(&**file),
             _ => Err(Error::internal("a chunk is read that is not open")),
         }
     }
@@ -182,6 +185,12 @@ impl Chunks {
     fn bad(&self, why: impl std::fmt::Display) -> Error {
         let (row, col) = self.open.as_ref().map_or((0, 0), |open| open.place);
         self.array.bad(row, col, why)
+    }
+
+    /// The error of reading it.
+    fn unread(&self, error: Error) -> Error {
+        let (row, col) = self.open.as_ref().map_or((0, 0), |open| open.place);
+        self.array.unread(row, col, error)
     }
 
     /// Reads rows of a chunk that is stored as it is.
@@ -197,17 +206,30 @@ impl Chunks {
             return Err(self.bad(format!("it has {bytes} bytes and should have {chunk_bytes}")));
         }
         let encoding = self.array.metadata.coding.encoding;
-        let (size, wide) = (encoding.size_bytes(), self.array.metadata.inner().cols);
-        let mut line = std::mem::take(&mut self.line);
-        line.resize((shared.cols.end - shared.cols.start) as usize * size, 0);
-        for (row, into) in (first_row..).zip(lines) {
-            let at = offset + (row * wide + first_col) * size as u64;
-            self.file()?.read_exact_at(&mut line, at).map_err(|e| self.bad(e))?;
-            let place = (shared.rows.start + row - first_row, shared.cols.start);
-            encoding.decode(&line, into).map_err(|inexact| self.inexact(place, &inexact))?;
+        let (size, wide) = (encoding.size_bytes(), self.array.metadata.inner().cols as usize);
+        let width = (shared.cols.end - shared.cols.start) as usize * size;
+        // From one row to the next, and how many of them are read at once.
+        let stride = wide * size;
+        let count = (shared.rows.end - shared.rows.start) as usize;
+        let together = !self.array.folder.is_local() && stride - width <= GAP_BYTES_MAX;
+        let at_once = if together { count } else { 1 };
+        let mut part = std::mem::take(&mut self.line);
+        part.resize(if together { stride } else { width }, 0);
+        let mut lines = (shared.rows.start..).zip(lines);
+        let mut decoded = Ok(());
+        for row in (0..count).step_by(at_once) {
+            let at = offset + (first_row + row as u64) * stride as u64 + first_col * size as u64;
+            let len = (at_once - 1) * stride + width;
+            let read = self.file()?.read_through(at, len, &mut part, &mut |part| {
+                if let (Ok(()), Some((row, into))) = (&decoded, lines.next()) {
+                    let line = encoding.decode(&part[..width], into);
+                    decoded = line.map_err(|inexact| self.inexact((row, shared.cols.start), &inexact));
+                }
+            });
+            read.map_err(|e| self.unread(e))?;
         }
-        self.line = line;
-        Ok(())
+        self.line = part;
+        decoded
     }
 
     /// Whether a chunk is unpacked already; it is the first then.
@@ -230,21 +252,24 @@ impl Chunks {
             return Err(self.bad(format!("it has {bytes} bytes and should have {least} to {most}")));
         };
         let file = match &self.open {
-            Some(OpenFile { file: Some((file, _)), .. }) => file,
+            Some(OpenFile { file: Some(file), .. }) => file,
             _ => return Err(Error::internal("a chunk is unpacked that is not open")),
         };
-        let read = |into: &mut [u8]| file.read_exact_at(into, offset).map_err(|e| e.to_string());
         let Some(oldest) = self.kept.last_mut() else {
             return Err(Error::internal("there is no memory for a chunk"));
         };
         oldest.chunk = None;
-        let unpacked = match &mut self.packed {
-            Some(packed) => {
-                let packed = &mut packed[..length];
-                read(packed).and_then(|()| steps.unpack(packed, &mut oldest.unpacked))
-            }
-            None => read(&mut oldest.unpacked).and_then(|()| steps.check(&oldest.unpacked)),
+        let into = match &mut self.packed {
+            Some(packed) => &mut packed[..length],
+            None => &mut oldest.unpacked[..],
         };
+        let read = file.read_at(offset, into);
+        let unpacked = match &mut self.packed {
+            Some(packed) if read.is_ok() => steps.unpack(&packed[..length], &mut oldest.unpacked),
+            None if read.is_ok() => steps.check(&oldest.unpacked),
+            _ => Ok(()),
+        };
+        read.map_err(|e| self.unread(e))?;
         unpacked.map_err(|why| self.bad(why))?;
         if let Some(oldest) = self.kept.last_mut() {
             oldest.chunk = Some(chunk);

@@ -1,7 +1,7 @@
 //! The index of a shard: where its inner chunks lie in its file.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use hama_core::{Error, Result};
+use hama_hdfs::store::StoreReader;
 
 use super::codecs::checked;
 use super::metadata::{Metadata, Sharding};
@@ -23,27 +23,26 @@ impl Index {
         count.saturating_mul(ENTRY_BYTES + size_of::<Option<(u64, u64)>>())
     }
 
-    /// Reads the index of a shard's file of `len` bytes.
+    /// Reads the index of a shard's file.
     ///
     /// # Errors
-    /// Why it is none.
-    pub(super) fn read(
-        file: &File,
-        len: u64,
-        metadata: &Metadata,
-        sharding: &Sharding,
-    ) -> Result<Index, String> {
+    /// `Data` with why it is none, and those of the store.
+    pub(super) fn read(file: &dyn StoreReader, metadata: &Metadata, sharding: &Sharding) -> Result<Index> {
+        let len = file.len();
         let count = metadata.chunk.div_ceil(sharding.chunk).count().unwrap_or(0) as usize;
         let mut bytes = vec![0; count * ENTRY_BYTES + sharding.index_checksums * CHECKSUM_BYTES];
         let at = len.checked_sub(bytes.len() as u64);
-        let at = at.ok_or_else(|| format!("it has {len} bytes, and its index alone has {}", bytes.len()))?;
+        let at = at.ok_or_else(|| {
+            Error::data(format!("it has {len} bytes, and its index alone has {}", bytes.len()))
+        })?;
         let at = if sharding.index_at_start { 0 } else { at };
-        file.read_exact_at(&mut bytes, at).map_err(|e| format!("its index cannot be read: {e}"))?;
-        Index::parse(&bytes, sharding.index_checksums, len)
+        file.read_at(at, &mut bytes)
+            .map_err(|e| Error::new(e.kind(), format!("its index cannot be read: {}", e.message())))?;
+        Index::parse(&bytes, sharding.index_checksums, len).map_err(Error::data)
     }
 
     /// The index in these bytes, of a file of `len` bytes.
-    pub(crate) fn parse(bytes: &[u8], checksums: usize, len: u64) -> Result<Index, String> {
+    pub(crate) fn parse(bytes: &[u8], checksums: usize, len: u64) -> std::result::Result<Index, String> {
         let mut bytes = bytes;
         for _ in 0..checksums {
             bytes = checked(bytes).map_err(|why| format!("of its index, {why}"))?;
@@ -63,7 +62,7 @@ impl Index {
                 }
             }
         });
-        Ok(Index(entries.collect::<Result<_, String>>()?))
+        Ok(Index(entries.collect::<std::result::Result<_, String>>()?))
     }
 
     pub(super) fn place(&self, index: usize) -> Option<(u64, u64)> {

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use hama::measure::{self, Machine, MemoryRates, StoreRates};
 use hama::plan::Rates;
 use hama::table::ElementType;
-use hama::{Error, Hama, LocalRunner, Result, Scalar, TransportKind};
+use hama::{Error, Hama, Result, Scalar, TransportKind};
 use serde::Serialize;
 
+use super::cluster;
 use super::scratch::Scratch;
 use super::{fits_memory, is_steady, note, peak};
 use crate::cli::Global;
@@ -36,6 +37,7 @@ const ABOUT: &str = "\
 Examples:
   hama bench probe
   hama bench probe --json --store /data/hama             the disk of that store
+  hama bench probe --master localhost:7070 --store hdfs://namenode/hama-data     a cluster
 
 It takes some 10 seconds on all cores: let nothing else run. It measures
   r   what a peer's kernel computes, while all peers do, beside the peak of multiply-adds in registers
@@ -46,9 +48,13 @@ setting `probe` names (`hama config show`), else in $XDG_STATE_HOME/hama/probe.j
 ~/.local/state/hama/probe.json. While processor, cores and kernel are those of this machine, `matrix
 multiply`, `demo` and `bench multiply` plan by them; remove the file to plan by defaults.
 
+With a master named it measures that cluster and its store instead, by jobs that have a peer in each free slot: let no
+other job run. Its figures are stored beside those of this machine, in probe-MASTER.json, for that master and the hosts
+that it has now: where hosts or slots are others, plans go by what is assumed of clusters, and say so.
+
 --memory does not bound the kernel's products: they lie in memory beside it, in half of the machine's at most.";
 
-/// Measure this machine: kernel, memory, disk, supersteps; store it for the planner
+/// Measure this machine, or a cluster: kernel, memory, disk, supersteps; store it for the planner
 #[derive(clap::Args)]
 #[command(after_help = ABOUT)]
 pub(crate) struct Probe {}
@@ -108,6 +114,9 @@ impl Probe {
         let writing = Writing::begin(&global.settings).map_err(|error| {
             Failure::from(error).or_try("HAMA_PROBE=FILE, which names another file to store them in")
         })?;
+        if global.settings.master.value.is_some() {
+            return cluster::probe(global, writing, output);
+        }
         let scratch = Scratch::make(global)?;
         let session = Session::open_at(global, scratch.store()?, Access::Create, |builder| builder)?;
         let machine = Machine::this();
@@ -150,13 +159,11 @@ impl Measured {
         let store = measure::store_rates(hama, STORE_BYTES.min(free / 4))?;
         let product_s = measure::product_s(hama)?;
         note("supersteps and messages ...");
-        let framed = LocalRunner::new(hama.pool().clone())
-            .with_transport(TransportKind::Framed)
-            .with_cancel(cancel.clone());
+        let framed = hama.with_transport(TransportKind::Framed);
         let mut supersteps = Vec::new();
-        for (transport, runner) in [("memory", hama.runner()), ("framed", &framed)] {
+        for (transport, hama) in [("memory", hama), ("framed", &framed)] {
             for peers in peer_counts(cores) {
-                let seconds = measure::superstep_s(runner, peers)?;
+                let seconds = measure::superstep_s(hama, peers)?;
                 supersteps.push(Superstep { transport, peers, seconds });
             }
         }
@@ -276,7 +283,7 @@ impl fmt::Display for ProbeReport {
     }
 }
 
-fn row(f: &mut fmt::Formatter<'_>, what: &str, value: f64, unit: &str) -> fmt::Result {
+pub(super) fn row(f: &mut fmt::Formatter<'_>, what: &str, value: f64, unit: &str) -> fmt::Result {
     writeln!(f, "{what:42}{value:>10.2} {unit}")
 }
 

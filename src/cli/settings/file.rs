@@ -42,6 +42,12 @@ pub(super) struct Values {
     pub(super) webhdfs: Option<String>,
     #[serde(default, deserialize_with = "host")]
     pub(super) host: Option<Host>,
+    pub(super) master: Option<String>,
+    pub(super) token_file: Option<PathBuf>,
+    pub(super) insecure_network: Option<bool>,
+    pub(super) zookeeper: Option<String>,
+    pub(super) zookeeper_root: Option<String>,
+    pub(super) zookeeper_auth_file: Option<PathBuf>,
     pub(super) probe: Option<PathBuf>,
 }
 
@@ -136,7 +142,7 @@ mod tests {
 
     #[test]
     fn everything_that_may_be_said() {
-        let content = "# mine\nstore = 'file:/data'\nmemory = \"1.5GiB\"\npeers = 3\nprogress = 'plain'\ndurability = 'none'\nspill-dir = '/s'\ntimeout = 5\nreplication = 2\nwebhdfs = 'nn:9870'\nhost = 'dn1'\nprobe = 'p.json'\n";
+        let content = "# mine\nstore = 'file:/data'\nmemory = \"1.5GiB\"\npeers = 3\nprogress = 'plain'\ndurability = 'none'\nspill-dir = '/s'\ntimeout = 5\nreplication = 2\nwebhdfs = 'nn:9870'\nhost = 'dn1'\nmaster = 'm:7070'\ntoken-file = '/t'\ninsecure-network = true\nzookeeper = 'z:2181'\nzookeeper-root = '/h'\nzookeeper-auth-file = '/z'\nprobe = 'p.json'\n";
         let values = parse(Path::new("hama.toml"), content).unwrap();
         let expected = Values {
             store: Some("file:/data".into()),
@@ -149,6 +155,12 @@ mod tests {
             replication: Some(2),
             webhdfs: Some("nn:9870".into()),
             host: Some(Host::new("dn1")),
+            master: Some("m:7070".into()),
+            token_file: Some("/t".into()),
+            insecure_network: Some(true),
+            zookeeper: Some("z:2181".into()),
+            zookeeper_root: Some("/h".into()),
+            zookeeper_auth_file: Some("/z".into()),
             probe: Some("p.json".into()),
         };
         assert_eq!(values, expected);
@@ -172,6 +184,8 @@ mod tests {
             ("replication = -1", 1, "-1"),
             ("store = 7", 1, "string"),
             ("host = 'a,b'", 1, "a,b"),
+            ("insecure-network = 'yes'", 1, "yes"),
+            ("zookeeper-password = 'x'", 1, "zookeeper-password"),
             ("store = 'a'\nstore = 'b'", 2, "duplicate"),
             ("store = ", 1, ""),
             ("[store]\nurl = 'a'", 1, "string"),

@@ -16,7 +16,7 @@ pub(super) fn all_gone(bench: &Bench, _: &Trial) -> Result<String, String> {
     for replica in &replicas {
         fs::remove_file(replica).map_err(|error| error.to_string())?;
     }
-    told(bench, &shard)?;
+    told(bench, &shard, 4, hama_core::Host::local().name())?;
     bench.place.prepare(&["matrix remove t"])?;
     bench.is_clean()?;
     Ok(format!("{} replicas gone, {} commands told", replicas.len(), READERS.len()))
@@ -39,18 +39,18 @@ pub(super) fn flipped(bench: &Bench, trial: &Trial) -> Result<String, String> {
     bench.place.prepare(&[&format!("{MAKE} --replication 1")])?;
     let (shard, replicas) = replicas(bench)?;
     flip(&replicas[0])?;
-    told(bench, &shard)?;
+    told(bench, &shard, 5, "127.0.0.1")?;
     bench.place.prepare(&["matrix remove t"])?;
     bench.is_clean()?;
     Ok(format!("of two replicas the other one is read, and of one {} commands told", READERS.len()))
 }
 
-/// Checks that every reader names the table, its shard and the host, and leaves nothing.
-fn told(bench: &Bench, shard: &str) -> Result<(), String> {
+/// Checks that every reader ends so, names the table, its shard and a host, and leaves nothing.
+fn told(bench: &Bench, shard: &str, status: i32, host: &str) -> Result<(), String> {
     let file = shard.rsplit('/').next().unwrap_or_default();
     for line in READERS {
         let reply = bench.place.run(line)?;
-        reply.fails(if reply.status == 5 { 5 } else { 4 }, &["table t", file, "127.0.0.1"])?;
+        reply.fails(status, &["table t", file, host])?;
     }
     if bench.place.info("u")?.is_some() || bench.place.path().join("t.npy").exists() {
         return Err("a result is there".to_owned());

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::Bench;
+use crate::generations::generations_in;
 
 /// Where the store of the cases lies.
 const ROOT: &str = "/faults";
@@ -40,7 +41,9 @@ impl Bench {
     /// A request of WebHDFS that must go well, in the name of who may everything.
     pub(super) fn ask(&self, method: &str, path: &str, query: &str) -> Result<Value, String> {
         let query = format!("{query}&user.name={}", user());
-        self.hdfs.webhdfs(method, path, &query, &[]).map(|reply| reply.json())
+        let asked = || self.hdfs.webhdfs(method, path, &query, &[]).map(|reply| reply.json());
+        // A DataNode learns by that error that its connection to a NameNode that was killed is gone.
+        asked().or_else(|why| if why.contains("EOFException") { asked() } else { Err(why) })
     }
 
     fn walk(&self, path: &str, into: &mut Vec<String>) -> Result<(), String> {
@@ -95,21 +98,4 @@ impl Bench {
 pub(super) fn user() -> String {
     let output = std::process::Command::new("id").arg("-un").output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
-}
-
-/// Every generation that a manifest names.
-fn generations_in(value: &Value, into: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(members) => {
-            for (name, member) in members {
-                match member {
-                    Value::String(id) if name == "generation" => drop(into.insert(id.clone())),
-                    other if name != "attributes" => generations_in(other, into),
-                    _ => {}
-                }
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| generations_in(item, into)),
-        _ => {}
-    }
 }

@@ -33,24 +33,25 @@ pub(super) const MULTIPLY: &str = "matrix multiply a a --output t --grid 2x1x1 -
 pub(super) struct Place {
     folder: tempfile::TempDir,
     url: String,
+    web: String,
     timeout: Duration,
 }
 
 impl Place {
-    /// The store at `url`.
-    pub(super) fn new(url: &str) -> Result<Place, String> {
+    /// The store at `url`, and the NameNode's web server.
+    pub(super) fn new(url: &str, web: &str) -> Result<Place, String> {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).map_err(|error| error.to_string())?;
-        Ok(Place { folder, url: url.to_owned(), timeout: TIMEOUT })
+        Ok(Place { folder, url: url.to_owned(), web: web.to_owned(), timeout: TIMEOUT })
     }
 
     /// Another store, or the same as another user.
     pub(super) fn at(&self, url: &str) -> Result<Place, String> {
-        Place::new(url)
+        Place::new(url, &self.web)
     }
 
     /// The same store, with more patience.
     pub(super) fn waiting(&self, timeout: Duration) -> Result<Place, String> {
-        Ok(Place { timeout, ..Place::new(&self.url)? })
+        Ok(Place { timeout, ..self.at(&self.url)? })
     }
 
     /// Makes the tables that the cases begin with.
@@ -80,7 +81,8 @@ impl Place {
         command
             .current_dir(self.path())
             .args(line.split_whitespace())
-            .args(["--store", &self.url, "--timeout", &self.timeout.as_secs().to_string()])
+            .args(["--store", &self.url, "--webhdfs", &self.web])
+            .args(["--timeout", &self.timeout.as_secs().to_string()])
             // What is written waits there.
             .args(["--spill-dir", "."])
             .env("XDG_CONFIG_HOME", self.path().join("config"))

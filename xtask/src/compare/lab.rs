@@ -8,11 +8,14 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use xtask::cluster::Cluster;
+use xtask::hdfs::{Hdfs, Options};
 
 use super::child::Process;
 use super::machine::cores;
 use super::rounds::Candidate;
 use crate::oracles::{self, ORACLES};
+use crate::services;
 use crate::steps::{Steps, cargo, output, root, tail};
 
 /// The programs that are compared.
@@ -23,13 +26,16 @@ pub(crate) struct Programs {
     pub(crate) python: PathBuf,
     /// A Python with MKL, where it could be had.
     pub(crate) mkl: Result<PathBuf, String>,
+    /// Whether an HDFS can be started.
+    pub(crate) hdfs: Result<(), String>,
 }
 
 impl Programs {
-    /// Builds ours and installs the others. Of MKL only the kernel's comparison knows.
-    pub(crate) fn set_up(steps: &mut Steps, mkl: bool) -> Result<Programs, String> {
+    /// Builds ours and installs the others. Of MKL only the kernel's comparison knows, of HDFS only its own.
+    pub(crate) fn set_up(steps: &mut Steps, mkl: bool, hdfs: bool) -> Result<Programs, String> {
         let python = oracles::set_up(steps, ORACLES)?;
         let mkl = if mkl { oracles::set_up(steps, "mkl") } else { Err("it was not asked for".into()) };
+        let hdfs = if hdfs { services::set_up(steps) } else { Err("it was not asked for".into()) };
         let build = ["bench", "--locked", "--bench", "compare", "--no-run"];
         steps.run("hama, optimised", &mut cargo(build))?;
         // Asked again, it has nothing to do but to say where they lie.
@@ -43,7 +49,7 @@ impl Programs {
             let path = message.and_then(|message| message["executable"].as_str().map(PathBuf::from));
             path.ok_or_else(|| format!("cargo has built no {name}"))
         };
-        Ok(Programs { hama: program("bin", "hama")?, rust: program("bench", "compare")?, python, mkl })
+        Ok(Programs { hama: program("bin", "hama")?, rust: program("bench", "compare")?, python, mkl, hdfs })
     }
 
     /// `compare.py`, asked once.
@@ -183,7 +189,7 @@ impl Lab {
     /// user has set, or measured by `hama bench probe`, would lead to other plans.
     fn settle(&self, command: &mut Command) {
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("HAMA_") {
+            if ["HAMA_", "HADOOP_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
                 command.env_remove(name);
             }
         }
@@ -239,6 +245,23 @@ impl Lab {
         let mut command = Command::new(&self.programs.rust);
         command.args(arguments.iter().map(ToString::to_string));
         self.start(name, command)
+    }
+
+    /// `benches/compare.rs`, asked once.
+    pub(crate) fn ours(&self, arguments: &[&str]) -> Result<String, String> {
+        output(Command::new(&self.programs.rust).args(arguments))
+    }
+
+    /// An HDFS of its own, which ends when it is dropped.
+    pub(crate) fn hdfs(&self) -> Result<Hdfs, String> {
+        self.programs.hdfs.clone()?;
+        Hdfs::start(Options::default())
+    }
+
+    /// A cluster with an HDFS, of the command that is compared.
+    pub(crate) fn cluster(&self) -> Result<Cluster, String> {
+        self.programs.hdfs.clone()?;
+        Cluster::start(&self.programs.hama, false)
     }
 
     /// A candidate of `compare.py`.
@@ -300,7 +323,13 @@ impl Lab {
             is_amd: false,
             failures: Vec::new(),
             folder: nowhere(),
-            programs: Programs { hama: nowhere(), rust: nowhere(), python: nowhere(), mkl: Ok(nowhere()) },
+            programs: Programs {
+                hama: nowhere(),
+                rust: nowhere(),
+                python: nowhere(),
+                mkl: Ok(nowhere()),
+                hdfs: Err("no HDFS".into()),
+            },
             peak: Process::start(shell).unwrap(),
             raw: OpenOptions::new().write(true).open("/dev/null").unwrap(),
         }

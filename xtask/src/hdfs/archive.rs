@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Hdfs, Options, Services, jvm};
+use super::{Hdfs, Options, Services};
+use crate::servers::jvm;
 
 /// Tells Java to use the archive where there is one. Where that is not of its version or not of these jars, it does not.
-pub(super) fn flag(folder: &Path) -> String {
+pub(crate) fn flag(folder: &Path) -> String {
     let archive = archive(folder);
     if archive.exists() {
         format!("-XX:SharedArchiveFile={}", archive.display())
@@ -23,7 +24,7 @@ fn archive(folder: &Path) -> PathBuf {
 
 /// Starts servers and a tool once to see which classes they load, and makes the archive of those. The jars have to lie
 /// where they will stay. Where something fails there is no archive: servers start slower, and that is all.
-pub(super) fn make(services: &Services, folder: &Path) {
+pub(crate) fn make(services: &Services, folder: &Path) {
     let work = folder.join("classes");
     let list = fs::create_dir_all(work.join("tmp")).map_err(|error| error.to_string());
     if let Ok(list) = list.and_then(|()| classes(services, &work)) {

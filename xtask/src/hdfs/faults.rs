@@ -2,8 +2,8 @@
 
 use rustix::process::Signal;
 
-use super::jvm::Server;
 use super::{Hdfs, web};
+use crate::servers::jvm::Server;
 
 impl Hdfs {
     /// Ends the NameNode by kill -9.

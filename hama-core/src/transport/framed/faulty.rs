@@ -45,9 +45,14 @@ pub(crate) fn connect(count: u32, common: Common, seed: u64) -> Result<Vec<Endpo
 fn pair(seed: u64) -> io::Result<(Socket, Socket)> {
     let (one, near) = UnixStream::pair()?;
     let (other, far) = UnixStream::pair()?;
-    spawn(near.try_clone()?, far.try_clone()?, seed.wrapping_mul(2))?;
-    spawn(far, near, seed.wrapping_mul(2).wrapping_add(1))?;
+    join(near, far, seed)?;
     Ok((Socket::of(one)?, Socket::of(other)?))
+}
+
+/// Passes the frames of two connections on to each other, with faults.
+pub(crate) fn join(near: UnixStream, far: UnixStream, seed: u64) -> io::Result<()> {
+    spawn(near.try_clone()?, far.try_clone()?, seed.wrapping_mul(2))?;
+    spawn(far, near, seed.wrapping_mul(2).wrapping_add(1))
 }
 
 fn spawn(from: UnixStream, to: UnixStream, seed: u64) -> io::Result<()> {

@@ -5,6 +5,7 @@ use crate::pool::Buffer;
 use crate::transport::framed::fault::Fault;
 use crate::transport::framed::header::{HEADER_BYTES, Header, body_crc};
 use crate::transport::framed::socket::{Moved, Socket};
+use crate::transport::framed::spill::Spilled;
 
 const BUFFER_BYTES: usize = 64 << 10;
 // The checksum finds what was read at once still in the cache.
@@ -18,6 +19,8 @@ pub(crate) struct Incoming {
     start: usize,
     end: usize,
     body: Option<Partial>,
+    /// Something was read; who looks resets it.
+    pub(crate) has_read: bool,
 }
 
 /// A frame whose body is being read.
@@ -39,6 +42,8 @@ pub(crate) enum Sink {
     Totals([u8; TOTALS_BYTES]),
     Bundle(Vec<u8>),
     Payload(Buffer),
+    /// To the disk: the pool has no room.
+    Spilled(Spilled),
 }
 
 /// What came of reading.
@@ -54,7 +59,7 @@ pub(crate) enum Event {
 
 impl Incoming {
     pub(crate) fn new() -> Incoming {
-        Incoming { buffer: vec![0; BUFFER_BYTES].into(), start: 0, end: 0, body: None }
+        Incoming { buffer: vec![0; BUFFER_BYTES].into(), start: 0, end: 0, body: None, has_read: false }
     }
 
     /// Reads up to the end of the next frame. `sink_for` says where the body of a header goes.
@@ -81,7 +86,7 @@ impl Incoming {
                     return Ok(Event::Frame { header, sink, crc });
                 }
                 Some(partial) if self.start < self.end => {
-                    self.start += partial.put(&self.buffer[self.start..self.end]);
+                    self.start += partial.put(&self.buffer[self.start..self.end])?;
                     continue;
                 }
                 Some(partial) if partial.missing() >= BUFFER_BYTES as u64 => {
@@ -90,7 +95,7 @@ impl Incoming {
                 Some(_) => self.refill(socket)?,
             };
             match moved {
-                Moved::Bytes(_) => {}
+                Moved::Bytes(_) => self.has_read = true,
                 Moved::Blocked => return Ok(Event::Blocked),
                 Moved::Closed => return Ok(Event::Closed),
             }
@@ -120,17 +125,22 @@ impl Partial {
     }
 
     /// Takes of `bytes` what belongs to the body; says how many.
-    fn put(&mut self, bytes: &[u8]) -> usize {
+    fn put(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
         let count = bytes.len().min(usize::try_from(self.missing()).unwrap_or(usize::MAX));
-        if let Some(rest) = self.sink.rest(self.filled) {
-            rest[..count].copy_from_slice(&bytes[..count]);
-            self.crc = body_crc(self.crc, &bytes[..count]);
+        let bytes = &bytes[..count];
+        if let Sink::Spilled(spilled) = &self.sink {
+            spilled.write(self.filled, bytes).map_err(Fault::Memory)?;
+            self.crc = body_crc(self.crc, bytes);
+        } else if let Some(rest) = self.sink.rest(self.filled) {
+            rest[..count].copy_from_slice(bytes);
+            self.crc = body_crc(self.crc, bytes);
         }
         self.filled += count as u64;
-        count
+        Ok(count)
     }
 
-    /// Reads from the socket straight into the body. What is skipped is read into `scratch`.
+    /// Reads from the socket straight into the body. What does not stay in memory goes by way of `scratch`, which is
+    /// not longer than what is missing.
     fn fill(&mut self, socket: &Socket, scratch: &mut [u8]) -> Result<Moved, Fault> {
         let filled = self.filled;
         let moved = match self.sink.rest(filled) {
@@ -142,7 +152,13 @@ impl Partial {
                 }
                 moved
             }
-            None => socket.read(scratch)?,
+            None => {
+                let moved = socket.read(scratch)?;
+                if let Moved::Bytes(count) = moved {
+                    self.put(&scratch[..count])?;
+                }
+                return Ok(moved);
+            }
         };
         if let Moved::Bytes(count) = moved {
             self.filled += count as u64;
@@ -154,7 +170,7 @@ impl Partial {
 impl Sink {
     fn rest(&mut self, filled: u64) -> Option<&mut [u8]> {
         let bytes: &mut [u8] = match self {
-            Sink::Skip | Sink::Control => return None,
+            Sink::Skip | Sink::Control | Sink::Spilled(_) => return None,
             Sink::Totals(bytes) => bytes,
             Sink::Bundle(bytes) => bytes,
             Sink::Payload(buffer) => buffer,

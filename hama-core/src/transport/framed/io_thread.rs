@@ -6,25 +6,37 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::transport::framed::Common;
 use crate::transport::framed::fault::Fault;
 use crate::transport::framed::outgoing::Turn;
 use crate::transport::framed::shared::{Goodbye, Shared};
 use crate::transport::framed::socket::{self, Moved, Ready, Socket};
 use crate::transport::framed::wire::Wire;
 
+// How long it waits at most before it looks after time.
+const TICK_MAX: Duration = Duration::from_secs(1);
 // How long a goodbye may take.
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
 
 /// What the io thread works on.
 #[derive(Debug)]
 pub(crate) struct Io {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) woken_by: Socket,
-    pub(crate) wires: Vec<Wire>,
-    pub(crate) repeat_after: Duration,
+    shared: Arc<Shared>,
+    woken_by: Socket,
+    wires: Vec<Wire>,
+    repeat_after: Duration,
+    lost_after: Duration,
+    // When it last looked after time.
+    looked: Instant,
 }
 
 impl Io {
+    /// To move the frames of `shared` through `wires`; a byte in `woken_by` wakes it.
+    pub(crate) fn new(shared: &Arc<Shared>, woken_by: Socket, wires: Vec<Wire>, common: &Common) -> Io {
+        let Common { repeat_after, lost_after, .. } = *common;
+        Io { shared: Arc::clone(shared), woken_by, wires, repeat_after, lost_after, looked: Instant::now() }
+    }
+
     /// Runs until the peer is done or the job ends. What goes wrong ends the job.
     pub(crate) fn run(mut self) {
         let result = catch_unwind(AssertUnwindSafe(|| self.try_run()));
@@ -45,11 +57,12 @@ impl Io {
                     break;
                 }
             }
-            let tick_ms = (self.repeat_after.as_millis() / 2).min(1000) as u32;
+            let tick = (self.repeat_after.min(self.lost_after) / 2).min(TICK_MAX);
             let more = more || self.wires.iter().any(|wire| wire.has_more);
-            self.wait(if more { 0 } else { tick_ms })?;
+            self.wait(if more { 0 } else { tick.as_millis() as u32 })?;
             self.read()?;
             self.repeat()?;
+            self.watch()?;
         }
         Ok(())
     }
@@ -61,7 +74,8 @@ impl Io {
         for wire in self.wires.iter_mut().filter(|wire| !wire.is_closed && !wire.is_blocked) {
             let other = wire.other;
             let turn = wire.outgoing.write(&wire.socket, || shared.lock().link(other).give());
-            match turn.map_err(|error| Fault::Io(error).between(shared.me, other))? {
+            shared.add_sent(other, wire.outgoing.take_written());
+            match turn.map_err(|error| Fault::Io(error).on(shared.me, wire))? {
                 Turn::Done => {}
                 Turn::More => more = true,
                 Turn::Blocked => wire.is_blocked = true,
@@ -86,7 +100,7 @@ impl Io {
         self.shared.awake();
         let open = self.wires.iter_mut().filter(|wire| !wire.is_closed);
         for (wire, ready) in open.zip(&ready[1..]) {
-            wire.is_blocked &= !ready.write;
+            wire.room(ready.write);
             wire.is_readable = ready.read || wire.has_more;
         }
         Ok(())
@@ -95,7 +109,7 @@ impl Io {
     fn read(&mut self) -> Result<()> {
         let shared = &self.shared;
         for wire in self.wires.iter_mut().filter(|wire| wire.is_readable && !wire.is_closed) {
-            wire.read(shared).map_err(|fault| fault.between(shared.me, wire.other))?;
+            wire.read(shared).map_err(|fault| fault.on(shared.me, wire))?;
             // Who sends also reads. The system says that there is room only once most of what it holds is gone.
             wire.is_blocked = false;
         }
@@ -107,7 +121,21 @@ impl Io {
         let shared = &self.shared;
         for wire in self.wires.iter_mut().filter(|wire| !wire.is_closed && !wire.is_blocked) {
             let repeated = wire.repeat(shared, self.repeat_after);
-            repeated.map_err(|violation| Fault::from(violation).between(shared.me, wire.other))?;
+            repeated.map_err(|violation| Fault::from(violation).on(shared.me, wire))?;
+        }
+        Ok(())
+    }
+
+    /// Notices who is gone though the connection does not say so.
+    fn watch(&mut self) -> Result<()> {
+        let now = Instant::now();
+        // While this thread did not run, nobody was heard: that of a process that was stopped tells nothing.
+        let passed = (now - self.looked).min(2 * TICK_MAX);
+        self.looked = now;
+        let shared = &self.shared;
+        for wire in self.wires.iter_mut().filter(|wire| !wire.is_closed) {
+            let watched = wire.watch(shared, passed, self.lost_after);
+            watched.map_err(|fault| fault.on(shared.me, wire))?;
         }
         Ok(())
     }

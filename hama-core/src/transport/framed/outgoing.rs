@@ -13,6 +13,8 @@ const TURN_BYTES: usize = 4 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Outgoing {
     current: Option<Writing>,
+    /// Bytes that the socket took since somebody asked.
+    written: u64,
 }
 
 #[derive(Debug)]
@@ -41,6 +43,11 @@ impl Outgoing {
         self.current.is_none()
     }
 
+    /// The bytes that the socket took since this was last asked.
+    pub(crate) fn take_written(&mut self) -> u64 {
+        std::mem::take(&mut self.written)
+    }
+
     /// Writes frames as long as `next` has some, the socket takes them and the turn lasts.
     pub(crate) fn write(&mut self, socket: &Socket, mut next: impl FnMut() -> Option<Frame>) -> Result<Turn> {
         let mut left = TURN_BYTES;
@@ -58,6 +65,7 @@ impl Outgoing {
                 Moved::Closed => return Ok(Turn::Closed),
                 Moved::Bytes(count) => {
                     writing.written += count;
+                    self.written += count as u64;
                     left = left.saturating_sub(count);
                 }
             }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::IoSlice;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::abort::Abort;
 use crate::error::{At, Result};
@@ -17,7 +17,9 @@ use crate::transport::framed::frame::Frame;
 use crate::transport::framed::header::Route;
 use crate::transport::framed::protocol::receiver::Receiver;
 use crate::transport::framed::protocol::sender::Sender;
+use crate::transport::framed::refused::Refused;
 use crate::transport::framed::socket::{Moved, Socket};
+use crate::transport::framed::spill::{Spill, Spilled};
 
 /// One peer's side of a transport.
 #[derive(Debug)]
@@ -25,10 +27,14 @@ pub(crate) struct Shared {
     pub(crate) me: PeerId,
     pub(crate) host: Host,
     pub(crate) pool: Pool,
+    pub(crate) spill: Option<Arc<Spill>>,
     pub(crate) abort: Abort,
+    pub(crate) refused: Refused,
     state: Mutex<State>,
     /// Something was acknowledged, or the job ended.
     pub(crate) changed: Condvar,
+    // Bytes that the sockets to the others took, by peer.
+    sent: Vec<AtomicU64>,
     // Its other end wakes the io thread.
     waker: Socket,
     is_woken: AtomicBool,
@@ -78,6 +84,11 @@ pub(crate) struct Gathering {
 pub(crate) enum Item {
     Bundle(Bundle),
     Payload(Payload),
+    /// One that waits on the disk.
+    Spilled {
+        spilled: Spilled,
+        crc: u32,
+    },
 }
 
 impl Item {
@@ -85,22 +96,32 @@ impl Item {
     pub(crate) fn own_bytes(&self) -> u64 {
         match self {
             Item::Bundle(bundle) => bundle.raw_bytes(),
-            Item::Payload(_) => 0,
+            Item::Payload(_) | Item::Spilled { .. } => 0,
         }
     }
 }
 
 impl Shared {
     /// For the peer `me` of `count`; whoever has the other end of `waker` is woken.
-    pub(crate) fn new(routes: Vec<Option<Route>>, me: PeerId, common: &Common, waker: Socket) -> Shared {
+    pub(crate) fn new(
+        routes: Vec<Option<Route>>,
+        me: PeerId,
+        common: &Common,
+        waker: Socket,
+        refused: Refused,
+    ) -> Shared {
+        let sent = routes.iter().map(|_| AtomicU64::new(0)).collect();
         let state = State::new(routes, Budget::new(me, common.inbox_bytes_max));
         Shared {
             me,
             host: common.host.clone(),
             pool: common.pool.clone(),
+            spill: common.spill.clone().map(|folder| Spill::new(me, folder, common.pool.clone())),
             abort: common.abort.clone(),
+            refused,
             state: Mutex::new(state),
             changed: Condvar::new(),
+            sent,
             waker,
             is_woken: AtomicBool::new(false),
         }
@@ -126,6 +147,18 @@ impl Shared {
     /// The io thread is awake and is about to look at the state.
     pub(crate) fn awake(&self) {
         self.is_woken.store(false, Ordering::Release);
+    }
+
+    /// The socket to a peer took so many bytes more.
+    pub(crate) fn add_sent(&self, to: PeerId, bytes: u64) {
+        if let Some(sent) = self.sent.get(to.index()) {
+            sent.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes that the sockets to the others took so far, by peer.
+    pub(crate) fn sent(&self) -> impl Iterator<Item = u64> {
+        self.sent.iter().map(|sent| sent.load(Ordering::Relaxed))
     }
 
     pub(crate) fn at(&self) -> At {

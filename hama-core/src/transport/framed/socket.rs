@@ -1,19 +1,23 @@
 //! Sockets that never block, and waiting for many of them. With the pool's pages the only place that names the
 //! system's interface.
 
-use std::io::{self, IoSlice, Read};
+#[cfg(any(test, feature = "testing", feature = "cluster"))]
+mod dial;
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg, sockopt};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg, sockopt};
 
 // What the system grants of it: a bundle in one go rather than in twenty.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// One end of a connection between two peers.
+/// One end of a connection between two peers: a unix socket or TCP.
 #[derive(Debug)]
-pub(crate) struct Socket(UnixStream);
+pub(crate) struct Socket(OwnedFd);
 
 /// What a read or a write came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,25 +43,28 @@ impl Socket {
         Ok((Socket::of(one)?, Socket::of(other)?))
     }
 
-    /// One end of a connection that there is.
-    pub(crate) fn of(stream: UnixStream) -> io::Result<Socket> {
-        stream.set_nonblocking(true)?;
-        sockopt::set_socket_send_buffer_size(&stream, BUFFER_BYTES)?;
-        Ok(Socket(stream))
+    /// One end of a connection of unix sockets that there is.
+    pub(crate) fn of(stream: impl Into<OwnedFd>) -> io::Result<Socket> {
+        let fd = stream.into();
+        rustix::io::ioctl_fionbio(&fd, true)?;
+        sockopt::set_socket_send_buffer_size(&fd, BUFFER_BYTES)?;
+        Ok(Socket(fd))
     }
 
     /// Reads what is there, up to the length of `bytes`, which is not empty.
     pub(crate) fn read(&self, bytes: &mut [u8]) -> io::Result<Moved> {
+        self.receive(bytes, RecvFlags::empty())
+    }
+
+    fn receive(&self, bytes: &mut [u8], flags: RecvFlags) -> io::Result<Moved> {
         loop {
-            match (&self.0).read(bytes) {
-                Ok(0) => return Ok(Moved::Closed),
-                Ok(count) => return Ok(Moved::Bytes(count)),
-                Err(error) => match error.kind() {
-                    io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::WouldBlock => return Ok(Moved::Blocked),
-                    io::ErrorKind::ConnectionReset => return Ok(Moved::Closed),
-                    _ => return Err(error),
-                },
+            match recv(&self.0, &mut *bytes, flags) {
+                Ok((0, _)) => return Ok(Moved::Closed),
+                Ok((count, _)) => return Ok(Moved::Bytes(count)),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(Moved::Blocked),
+                Err(Errno::CONNRESET) => return Ok(Moved::Closed),
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -77,16 +84,22 @@ impl Socket {
     }
 }
 
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 /// Waits until one of the sockets is ready for what it is waited for, or until the time is over. Changes what
 /// was waited for into what is ready. A closed or broken one is ready for both.
-pub(crate) fn wait(sockets: &mut [(&Socket, Ready)], timeout_ms: u32) -> io::Result<()> {
+pub(crate) fn wait<S: AsFd>(sockets: &mut [(S, Ready)], timeout_ms: u32) -> io::Result<()> {
     let mut fds: Vec<PollFd<'_>> = sockets
         .iter()
         .map(|(socket, want)| {
             let mut flags = PollFlags::empty();
             flags.set(PollFlags::IN, want.read);
             flags.set(PollFlags::OUT, want.write);
-            PollFd::new(&socket.0, flags)
+            PollFd::new(socket, flags)
         })
         .collect();
     let timeout =

@@ -16,7 +16,9 @@ fn common(trial: &Trial) -> Common {
         pool: trial.pool.clone(),
         abort: trial.abort.clone(),
         repeat_after: REPEAT_AFTER,
+        lost_after: Duration::MAX,
         inbox_bytes_max: trial.inbox_bytes_max,
+        spill: None,
         span: Span::none(),
     }
 }
@@ -49,7 +51,10 @@ fn half() -> (Endpoint, UnixStream, Common) {
     let common = common(&Trial::new(1 << 20));
     let (near, far) = UnixStream::pair().unwrap();
     let wire = Wire::new(peer(1), Socket::of(near).unwrap());
-    (Endpoint::start(0, 2, vec![wire], &common).unwrap(), far, common)
+    let route = header(Kind::Ack, 0, b"").route.back();
+    let end =
+        Endpoint::start(Route { destination: peer(0), ..route }, 2, vec![wire], &common, Refused::default());
+    (end.unwrap(), far, common)
 }
 
 /// A header that peer 1 could send to peer 0.

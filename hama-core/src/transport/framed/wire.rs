@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::ids::PeerId;
 use crate::message::bundler::Totals;
-use crate::message::compress::Bundle;
+use crate::message::compress::{Bundle, Fetch};
+use crate::transport::budget::IN_MEMORY_BYTES_MAX;
 use crate::transport::framed::fault::Fault;
 use crate::transport::framed::header::{HEADER_BYTES, Header, Kind};
 use crate::transport::framed::incoming::{Event, Incoming, Sink};
@@ -23,6 +24,8 @@ const PATIENCE_MAX: Duration = Duration::from_secs(8);
 #[derive(Debug)]
 pub(crate) struct Wire {
     pub(crate) other: PeerId,
+    // Where that is, for other processes.
+    place: Option<String>,
     pub(crate) socket: Socket,
     incoming: Incoming,
     pub(crate) outgoing: Outgoing,
@@ -35,6 +38,10 @@ pub(crate) struct Wire {
     heard: Instant,
     // How often frames were repeated since.
     repetitions: u32,
+    // How long nothing came of it, and until when that does not count: before it says something, the other one may be
+    // connecting to others.
+    silent: Duration,
+    connects_until: Option<Instant>,
     has_warned: bool,
 }
 
@@ -42,6 +49,7 @@ impl Wire {
     pub(crate) fn new(other: PeerId, socket: Socket) -> Wire {
         Wire {
             other,
+            place: None,
             socket,
             incoming: Incoming::new(),
             outgoing: Outgoing::default(),
@@ -51,7 +59,31 @@ impl Wire {
             is_closed: false,
             heard: Instant::now(),
             repetitions: 0,
+            silent: Duration::ZERO,
+            connects_until: None,
             has_warned: false,
+        }
+    }
+
+    /// The same to a process at `place`, which may be connecting to others until then.
+    #[cfg(any(test, feature = "testing", feature = "cluster"))]
+    pub(crate) fn to(self, place: String, connects_until: Instant) -> Wire {
+        Wire { place: Some(place), connects_until: Some(connects_until), ..self }
+    }
+
+    /// The other peer and, where that says something, where it is.
+    pub(crate) fn name(&self) -> String {
+        match &self.place {
+            Some(place) => format!("peer {} on {place}", self.other),
+            None => format!("peer {}", self.other),
+        }
+    }
+
+    /// Whether the socket takes more again.
+    pub(crate) fn room(&mut self, has_room: bool) {
+        if self.is_blocked && has_room {
+            self.is_blocked = false;
+            self.silent = Duration::ZERO;
         }
     }
 
@@ -91,12 +123,33 @@ impl Wire {
                 }
             }
             _ if crc != header.body_crc => {
+                shared.refused.frame();
                 trouble(&mut self.has_warned, self.other, "a damaged frame is asked for again");
                 shared.lock().link(self.other).receiver.damaged(header)?;
             }
             (_, sink) => delivered(&mut shared.lock(), self.other, header, sink)?,
         }
         Ok(())
+    }
+
+    /// Counts `passed` as time in which the other end was silent, if it was and should not be.
+    pub(crate) fn watch(
+        &mut self,
+        shared: &Shared,
+        passed: Duration,
+        lost_after: Duration,
+    ) -> Result<(), Fault> {
+        let has_read = std::mem::take(&mut self.incoming.has_read);
+        if has_read {
+            self.connects_until = None;
+        }
+        let is_connecting = self.connects_until.is_some_and(|until| Instant::now() < until);
+        if has_read || is_connecting || shared.lock().link(self.other).sender.is_done() {
+            self.silent = Duration::ZERO;
+            return Ok(());
+        }
+        self.silent += passed;
+        if self.silent > lost_after { Err(Fault::Silent(self.silent)) } else { Ok(()) }
     }
 
     fn acknowledged(&mut self, shared: &Shared, header: &Header) -> Result<(), Fault> {
@@ -146,6 +199,7 @@ fn sink_for(shared: &Shared, other: PeerId, header: &Header, has_warned: &mut bo
     match verdict {
         Verdict::Control => return Ok(Sink::Control),
         Verdict::Skip(why) => {
+            shared.refused.frame();
             tracing::trace!(?why, "the next frame is skipped");
             trouble(has_warned, other, "frames that are not wanted are skipped");
             return Ok(Sink::Skip);
@@ -155,12 +209,28 @@ fn sink_for(shared: &Shared, other: PeerId, header: &Header, has_warned: &mut bo
     Ok(match header.kind {
         // The header's bounds hold: a bundle's length is limited.
         Kind::Bundle => {
-            shared.lock().budget.check(header.superstep, other, header.raw_length).map_err(Fault::Memory)?;
-            Sink::Bundle(vec![0; header.length as usize])
+            let len = header.length as usize;
+            let held = {
+                let state = shared.lock();
+                state.budget.check(header.superstep, other, header.raw_length).map_err(Fault::Memory)?;
+                state.budget.held(header.superstep)
+            };
+            match &shared.spill {
+                Some(spill) if held >= IN_MEMORY_BYTES_MAX => {
+                    Sink::Spilled(spill.room(other, len).map_err(Fault::Memory)?)
+                }
+                _ => Sink::Bundle(vec![0; len]),
+            }
         }
         Kind::Payload => {
             let len = usize::try_from(header.length).unwrap_or(usize::MAX);
-            Sink::Payload(shared.pool.take(len).map_err(Fault::Memory)?)
+            match (shared.pool.take(len), &shared.spill) {
+                (Ok(buffer), _) => Sink::Payload(buffer),
+                (Err(_), Some(spill)) => {
+                    Sink::Spilled(spill.room_of_payload(other, len).map_err(Fault::Memory)?)
+                }
+                (Err(error), None) => return Err(Fault::Memory(error)),
+            }
         }
         Kind::EndOfStep => Sink::Totals([0; _]),
         Kind::Ack | Kind::Goodbye => Sink::Control,
@@ -176,13 +246,24 @@ pub(crate) fn delivered(state: &mut State, from: PeerId, header: &Header, sink: 
             state.gathering(header.superstep, from).told = Some(Totals::from_bytes(&bytes));
             return Ok(());
         }
-        Sink::Bundle(bytes) if header.compressed => {
-            Item::Bundle(Bundle::Compressed { bytes, raw_bytes: header.raw_length as usize })
+        Sink::Bundle(bytes) => Item::Bundle(bundle(header, bytes)),
+        Sink::Spilled(spilled) if header.kind == Kind::Bundle => {
+            let of = *header;
+            let fetch = Fetch(Box::new(move || Ok(bundle(&of, spilled.fetch_bytes(of.body_crc)?))));
+            Item::Bundle(Bundle::Elsewhere { fetch, raw_bytes: header.raw_length })
         }
-        Sink::Bundle(bytes) => Item::Bundle(Bundle::Raw(bytes)),
         Sink::Payload(buffer) => Item::Payload(buffer.freeze()),
+        Sink::Spilled(spilled) => Item::Spilled { spilled, crc: header.body_crc },
     };
     state.keep(header.superstep, from, header.sequence, item).map_err(Fault::Memory)
+}
+
+/// The bundle of a frame.
+fn bundle(header: &Header, bytes: Vec<u8>) -> Bundle {
+    match header.compressed {
+        true => Bundle::Compressed { bytes, raw_bytes: header.raw_length as usize },
+        false => Bundle::Raw(bytes),
+    }
 }
 
 /// The first trouble of a connection is worth a warning, the others are details.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use hama_core::{Error, Result};
@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 
 use super::call::runtime;
 use super::error::reason;
+use super::travel::first_options;
 use crate::url::HdfsPlace;
 
 /// HDFS takes no smaller blocks unless it is told to, and only multiples of its checksums' unit.
@@ -46,7 +47,7 @@ impl Default for HdfsOptions {
     }
 }
 
-static OPTIONS: RwLock<HdfsOptions> = RwLock::new(HdfsOptions::DEFAULT);
+static OPTIONS: LazyLock<RwLock<HdfsOptions>> = LazyLock::new(|| RwLock::new(first_options()));
 
 /// What holds for the stores in HDFS that this process opens.
 pub fn hdfs_options() -> HdfsOptions {
@@ -58,6 +59,13 @@ pub fn hdfs_options() -> HdfsOptions {
 /// # Errors
 /// `Invalid` for a timeout below 100 ms or above a day, and for a replication of 0 or above 512.
 pub fn set_hdfs_options(options: HdfsOptions) -> Result<()> {
+    check(&options)?;
+    *OPTIONS.write().unwrap_or_else(PoisonError::into_inner) = options;
+    Ok(())
+}
+
+/// Fails where options cannot hold.
+pub(super) fn check(options: &HdfsOptions) -> Result<()> {
     let (least, most) = (Duration::from_millis(100), Duration::from_secs(24 * 60 * 60));
     if !(least..=most).contains(&options.timeout) {
         let seconds = options.timeout.as_secs_f64();
@@ -69,7 +77,6 @@ pub fn set_hdfs_options(options: HdfsOptions) -> Result<()> {
         let count = options.replication.unwrap_or_default();
         return Err(Error::invalid(format!("cannot keep {count} replicas: from 1 to 512 are possible")));
     }
-    *OPTIONS.write().unwrap_or_else(PoisonError::into_inner) = options;
     Ok(())
 }
 

@@ -12,6 +12,11 @@ use super::config::Configuration;
 /// The longest line of a server that is shown.
 const LINE_LEN_MAX: usize = 300;
 
+/// What to try where blocks are damaged or gone.
+pub(super) const FSCK: &str = "`hdfs fsck PATH -files -blocks -locations` tells more";
+/// How the client begins to say that no DataNode gave a block.
+const ALL_FAILED: &str = "All DataNodes failed";
+
 /// How a call fails.
 #[derive(Debug)]
 pub(super) enum Failed {
@@ -111,6 +116,11 @@ fn has_no_place(error: &HdfsError) -> bool {
     said(error).is_some_and(|(_, line)| line.contains("could only be written to"))
 }
 
+/// Whether none of the DataNodes that are said to hold a block gave its bytes.
+pub(super) fn is_refused_by_all(failed: &Failed) -> bool {
+    matches!(failed, Failed::Said(HdfsError::DataTransferError(text)) if text.starts_with(ALL_FAILED))
+}
+
 /// The kind of an error, and why in words.
 pub(super) fn reason(error: &HdfsError) -> (ErrorKind, String) {
     use ErrorKind::{Data, Exists, Internal, Invalid, NotFound, OutOfSpace, Unavailable};
@@ -163,9 +173,7 @@ pub(super) fn reason(error: &HdfsError) -> (ErrorKind, String) {
         HdfsError::UrlParseError(e) => (Invalid, e.to_string()),
         HdfsError::XmlParseError(e) => (Invalid, format!("the configuration of Hadoop cannot be read: {e}")),
         HdfsError::ChecksumError => (Data, "its bytes do not have HDFS's checksum".into()),
-        HdfsError::DataTransferError(text) if text.starts_with("All DataNodes failed") => {
-            (Unavailable, unread(text))
-        }
+        HdfsError::DataTransferError(text) if text.starts_with(ALL_FAILED) => (Unavailable, unread(text)),
         HdfsError::BlocksNotFound(_) => (Unavailable, "HDFS knows none of its blocks".into()),
         HdfsError::IOError(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
             (Unavailable, "nobody listens there".into())
@@ -188,13 +196,9 @@ fn unread(text: &str) -> String {
         text.split("host_name: \"").skip(1).filter_map(|rest| rest.split('"').next()).take(16).collect();
     hosts.dedup();
     if hosts.is_empty() {
-        return "no DataNode that is alive holds it: `hdfs fsck PATH -files -blocks -locations` tells more"
-            .into();
+        return format!("no DataNode that is alive holds it: {FSCK}");
     }
-    format!(
-        "no DataNode gave sound bytes of it, tried on {}: `hdfs fsck PATH -files -blocks -locations` tells more",
-        hosts.join(", ")
-    )
+    format!("no DataNode gave sound bytes of it, tried on {}: {FSCK}", hosts.join(", "))
 }
 
 /// The error of what failed for good while `doing` something. `listens` says what was found where the NameNode should be,

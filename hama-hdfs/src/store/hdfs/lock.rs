@@ -177,7 +177,7 @@ impl Locks {
         // Before the sessions: whose marker is there has begun its session, so it is seen.
         let mut markers = Vec::new();
         for folder in &folders {
-            markers.append(&mut self.markers(folder)?);
+            markers.append(&mut self.markers_or_empty(folder)?);
         }
         self.session()?;
         let seen = self.sessions.clear()?;
@@ -284,6 +284,20 @@ impl Locks {
                 Ok(entries.iter().filter_map(|entry| Marker::parse(folder, &entry.name)).collect())
             }
         }
+    }
+
+    /// The markers in a folder. One with nothing in it goes: who removed its last marker ended before it removed the folder. Who
+    /// makes a marker makes its folder again.
+    fn markers_or_empty(&self, folder: &StorePath) -> Result<Vec<Marker>> {
+        let markers = self.markers(folder)?;
+        let is_empty = || self.namespace.entries(folder).is_ok_and(|entries| entries.is_empty());
+        if markers.is_empty()
+            && is_empty()
+            && let Err(error) = self.namespace.remove(folder)
+        {
+            tracing::debug!(%error, "an empty folder of locks stays");
+        }
+        Ok(markers)
     }
 
     /// Removes markers of dead sessions, which count no more in any case.

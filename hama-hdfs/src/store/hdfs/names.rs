@@ -10,7 +10,10 @@ use hdfs_native::client::FileStatus;
 use super::call::NameNode;
 use super::namespace::{Named, Namespace};
 use crate::path::StorePath;
+use crate::store::{Entry, EntryKind};
 
+/// How often a name is given whose answer was lost, while the file has the old one.
+const OWN_TRIES: usize = 3;
 /// The permissions of a directory where nothing else is known.
 const DIRECTORY_MODE: u32 = 0o755;
 const FILE_BITS: u32 = 0o666;
@@ -103,26 +106,31 @@ impl Names {
         )
     }
 
-    /// All that lies in a directory, each with its name.
-    pub(super) fn entries(&self, dir: &StorePath) -> Result<Vec<(String, FileStatus)>> {
+    /// All that lies in a directory, in the NameNode's order; `written` is the time by its clock, in milliseconds. Of a
+    /// directory too.
+    pub(super) fn entries(&self, dir: &StorePath) -> Result<Vec<Entry>> {
         let full = self.full(dir);
-        let asked = full.clone();
         let found = self.namenode.repeat(
             || format!("cannot list {}", self.shown(dir)),
             move |client| {
-                let asked = asked.clone();
-                async move { client.list_status(&asked, false).await }
+                let full = full.clone();
+                async move {
+                    let statuses = client.list_status_iter(&full, false);
+                    let mut entries = Vec::new();
+                    // What the client says of each takes ten times the memory.
+                    while let Some(status) = statuses.next().await {
+                        let status = status?;
+                        // A file is listed as the only thing in itself.
+                        if !status.isdir && status.path == full {
+                            return Ok(None);
+                        }
+                        entries.push(entry(&status));
+                    }
+                    Ok(Some(entries))
+                }
             },
         )?;
-        // A file is listed as the only thing in itself.
-        if let [only] = &found[..]
-            && !only.isdir
-            && only.path == full
-        {
-            return Err(Error::invalid(format!("cannot list {}: it is a file", self.shown(dir))));
-        }
-        let name = |status: &FileStatus| status.path.rsplit('/').next().unwrap_or_default().to_owned();
-        Ok(found.into_iter().map(|status| (name(&status), status)).collect())
+        found.ok_or_else(|| Error::invalid(format!("cannot list {}: it is a file", self.shown(dir))))
     }
 
     /// Gives a file another name, which nothing has.
@@ -145,6 +153,28 @@ impl Names {
         }
     }
 
+    /// Gives a file that nobody else knows of a name that nobody else gives. So where an answer was lost, as by a NameNode
+    /// that starts again, looking tells whether it was done.
+    pub(super) fn rename_own(&self, from: &StorePath, to: &StorePath) -> Result<()> {
+        let mut is_lost = false;
+        for _ in 0..OWN_TRIES {
+            let error = match self.rename(from, to) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            is_lost |= error.kind() == ErrorKind::Unavailable;
+            if !is_lost {
+                return Err(error);
+            }
+            match (self.exists(from), self.exists(to)) {
+                (Ok(false), Ok(true)) => return Ok(()),
+                (Ok(true), Ok(false)) => {}
+                _ => return Err(error),
+            }
+        }
+        self.rename(from, to)
+    }
+
     /// Deletes a file or a directory, with all that is in it where `all` says so; fine where nothing is there.
     pub(super) fn delete(&self, path: &StorePath, all: bool) -> Result<()> {
         let full = self.full(path);
@@ -160,6 +190,15 @@ impl Names {
             _ => Ok(()),
         }
     }
+}
+
+fn entry(status: &FileStatus) -> Entry {
+    let name = status.path.rsplit('/').next().unwrap_or_default().to_owned();
+    let (kind, len) = match status.isdir {
+        true => (EntryKind::Directory, 0),
+        false => (EntryKind::File, status.length as u64),
+    };
+    Entry { name, kind, len, written: status.modification_time }
 }
 
 impl Namespace for Names {
@@ -200,10 +239,7 @@ impl Namespace for Names {
 
     fn entries(&self, dir: &StorePath) -> Result<Vec<Named>> {
         let found = Names::entries(self, dir)?;
-        Ok(found
-            .into_iter()
-            .map(|(name, status)| Named { name, modified_ms: status.modification_time })
-            .collect())
+        Ok(found.into_iter().map(|entry| Named { name: entry.name, modified_ms: entry.written }).collect())
     }
 
     fn exists(&self, path: &StorePath) -> Result<bool> {

@@ -11,8 +11,11 @@ use hama_core::{Error, Result};
 use hdfs_native::HdfsError;
 use hdfs_native::file::FileReader;
 
-use super::call::{NameNode, runtime, wait_until};
-use super::error::Failed;
+use super::call::{runtime, wait_until};
+use super::error::{FSCK, Failed, is_refused_by_all};
+use super::names::Names;
+use super::web::Web;
+use crate::path::StorePath;
 use crate::store::StoreReader;
 
 /// The largest file that is read when it is opened. HDFS deletes blocks while a file is open; manifests stay so. A table may
@@ -22,12 +25,14 @@ const WHOLE_BYTES: u64 = 64 << 10;
 const REQUEST_BYTES: usize = 2 << 20;
 /// How long before a range is asked for again.
 const PAUSE: Duration = Duration::from_millis(200);
+/// After so many failures it is asked whether there are sound bytes at all.
+const FAILURES: u32 = 2;
 
 /// A file open to be read.
 pub(super) struct HdfsReader {
-    namenode: Arc<NameNode>,
-    path: String,
-    shown: String,
+    names: Arc<Names>,
+    web: Arc<Web>,
+    path: StorePath,
     len: u64,
     /// Replaced where it failed: another one knows where the blocks are now.
     file: Mutex<Arc<FileReader>>,
@@ -35,13 +40,13 @@ pub(super) struct HdfsReader {
 }
 
 impl HdfsReader {
-    /// Opens the file at `path`, which errors name `shown`.
-    pub(super) fn open(namenode: &Arc<NameNode>, path: &str, shown: String) -> Result<HdfsReader> {
-        let file = locate(namenode, path, &shown)?;
+    /// Opens the file at `path`.
+    pub(super) fn open(names: &Arc<Names>, web: &Arc<Web>, path: StorePath) -> Result<HdfsReader> {
+        let file = locate(names, &path)?;
         let mut reader = HdfsReader {
-            namenode: Arc::clone(namenode),
-            path: path.to_owned(),
-            shown,
+            names: Arc::clone(names),
+            web: Arc::clone(web),
+            path,
             len: file.file_length() as u64,
             file: Mutex::new(Arc::new(file)),
             whole: None,
@@ -61,11 +66,12 @@ impl HdfsReader {
     /// Gives all bytes of a range to `take`, in order. Where a stream breaks, the next one goes on behind what was given,
     /// until nothing has come for as long as calls may take.
     fn stream(&self, offset: u64, len: usize, take: &mut dyn FnMut(&[u8])) -> Result<()> {
-        let doing = || format!("cannot read {len} bytes at {offset} of {}", self.shown);
+        let doing = || format!("cannot read {len} bytes at {offset} of {}", self.names.shown(&self.path));
         if offset.checked_add(len as u64).is_none_or(|end| end > self.len) {
             return Err(Error::data(format!("{}: it has {} bytes", doing(), self.len)));
         }
-        let (mut done, mut since) = (0, Instant::now());
+        let namenode = self.names.namenode();
+        let (mut done, mut since, mut failures) = (0, Instant::now(), 0);
         while done < len {
             let before = done;
             let result = self.stream_once(offset as usize, len, &mut done, take);
@@ -73,11 +79,15 @@ impl HdfsReader {
                 since = Instant::now();
             }
             let Err(failed) = result else { continue };
-            if since.elapsed() + PAUSE >= self.namenode.timeout() {
-                return Err(self.namenode.error(&doing(), failed, true));
+            failures += 1;
+            if failures == FAILURES && is_refused_by_all(&failed) {
+                self.check(offset, len, done, &doing)?;
+            }
+            if since.elapsed() + PAUSE >= namenode.timeout() {
+                return Err(namenode.error(&doing(), failed, true));
             }
             std::thread::sleep(PAUSE);
-            let file = locate(&self.namenode, &self.path, &self.shown)?;
+            let file = locate(&self.names, &self.path)?;
             if file.file_length() as u64 != self.len {
                 let now = file.file_length();
                 return Err(Error::data(format!("{}: it had {} bytes and now has {now}", doing(), self.len)));
@@ -85,6 +95,15 @@ impl HdfsReader {
             *self.file.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(file);
         }
         Ok(())
+    }
+
+    /// An error where HDFS knows that what is left of a range is damaged, so that nothing is worth another try.
+    fn check(&self, offset: u64, len: usize, done: usize, doing: &dyn Fn() -> String) -> Result<()> {
+        let Some(hosts) = self.web.damaged_on(&self.path, offset + done as u64, len - done) else {
+            return Ok(());
+        };
+        let hosts = hosts.join(", ");
+        Err(Error::data(format!("{}: HDFS says that it is damaged on all of {hosts}: {FSCK}", doing())))
     }
 
     /// One request of what is left of a range.
@@ -96,7 +115,7 @@ impl HdfsReader {
         take: &mut dyn FnMut(&[u8]),
     ) -> Result<(), Failed> {
         let runtime = runtime().map_err(|e| Failed::NoThreads(e.to_string()))?;
-        let (file, timeout) = (self.file(), self.namenode.timeout());
+        let (file, timeout) = (self.file(), self.names.namenode().timeout());
         let _runtime = runtime.enter();
         // The client's code runs on this thread here, with the defects that it has.
         let pumped = catch_unwind(AssertUnwindSafe(|| {
@@ -124,12 +143,12 @@ impl HdfsReader {
     }
 }
 
-fn locate(namenode: &NameNode, path: &str, shown: &str) -> Result<FileReader> {
-    let path = path.to_owned();
-    namenode.repeat(
-        || format!("cannot open {shown}"),
+fn locate(names: &Names, path: &StorePath) -> Result<FileReader> {
+    let full = names.full(path);
+    names.namenode().repeat(
+        || format!("cannot open {}", names.shown(path)),
         move |client| {
-            let path = path.clone();
+            let path = full.clone();
             async move { client.read(&path).await }
         },
     )
@@ -190,6 +209,6 @@ impl StoreReader for HdfsReader {
 
 impl std::fmt::Debug for HdfsReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "HdfsReader({}, {} bytes)", self.shown, self.len)
+        write!(f, "HdfsReader({}, {} bytes)", self.path, self.len)
     }
 }

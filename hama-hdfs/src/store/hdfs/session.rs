@@ -13,62 +13,29 @@
 //! What this cannot tell: who is alive and still does not reach the NameNode then. Such a process begins another session and
 //! marks its locks again; in between somebody may have taken them for a dead one's.
 
+mod clock;
 mod id;
+mod times;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hama_core::{Error, ErrorKind, Result};
-use rustix::time::{ClockId, clock_gettime};
 
 use super::namespace::{Named, Namespace};
 use crate::path::StorePath;
 
+pub(super) use clock::Clock;
 pub(super) use id::SessionId;
 #[cfg(test)]
 pub(super) use id::tests as ids;
+pub(super) use times::Times;
+#[cfg(feature = "testing")]
+pub(crate) use times::set_hdfs_lease_ms;
 
 /// Everything of Hama's own that is no table lies here.
 pub(super) const OWN: &str = ".hama";
-
-/// How often what is done.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Times {
-    /// How often a session is renewed.
-    pub(super) renewal: Duration,
-    /// How long after its last renewal it is dead.
-    pub(super) lease: Duration,
-    /// How long who lets a lock go, or the store, waits until that is done.
-    pub(super) release: Duration,
-}
-
-impl Default for Times {
-    fn default() -> Times {
-        let lease = lease();
-        Times { renewal: lease / 6, lease, release: Duration::from_secs(2) }
-    }
-}
-
-/// How long after its last renewal a session is dead. All who share a store have to agree in that.
-#[cfg(not(feature = "testing"))]
-fn lease() -> Duration {
-    Duration::from_secs(60)
-}
-
-/// The same, which tests shorten.
-#[cfg(feature = "testing")]
-fn lease() -> Duration {
-    Duration::from_millis(LEASE_MS.load(std::sync::atomic::Ordering::Relaxed))
-}
-
-#[cfg(feature = "testing")]
-static LEASE_MS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(60_000);
-
-#[cfg(feature = "testing")]
-pub(crate) fn set_hdfs_lease_ms(ms: u64) {
-    LEASE_MS.store(ms, std::sync::atomic::Ordering::Relaxed);
-}
 
 /// For which part of the lease somebody whose session is old is watched before it is dead.
 const WATCHED: u32 = 3;
@@ -336,40 +303,6 @@ impl Sessions {
         }
         *watched = old;
         seen
-    }
-}
-
-/// What tells how long ago something was.
-#[derive(Clone, Debug)]
-pub(super) enum Clock {
-    /// That of the kernel since its boot; it goes on while the host sleeps.
-    Boot,
-    /// One that a test sets, in milliseconds.
-    #[cfg(test)]
-    Set(Arc<std::sync::atomic::AtomicU64>),
-}
-
-impl Clock {
-    fn now(&self) -> Duration {
-        match self {
-            Clock::Boot => {
-                let now = clock_gettime(ClockId::Boottime);
-                Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
-            }
-            #[cfg(test)]
-            Clock::Set(ms) => Duration::from_millis(ms.load(std::sync::atomic::Ordering::SeqCst)),
-        }
-    }
-
-    fn wait(&self, time: Duration) {
-        match self {
-            Clock::Boot => std::thread::sleep(time),
-            #[cfg(test)]
-            Clock::Set(ms) => {
-                let time = u64::try_from(time.as_millis()).unwrap();
-                ms.fetch_add(time, std::sync::atomic::Ordering::SeqCst);
-            }
-        }
     }
 }
 

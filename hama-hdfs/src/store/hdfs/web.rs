@@ -4,6 +4,7 @@
 //! makes it unknown, and is not asked again for a while.
 
 mod answer;
+mod damage;
 mod upload;
 
 use std::collections::HashMap;
@@ -67,15 +68,19 @@ struct Answer {
     body: Vec<u8>,
 }
 
+/// In whose name HDFS is asked where the URL does not say.
+pub(super) fn user_name() -> Option<String> {
+    let given = std::env::var("HADOOP_USER_NAME").ok().filter(|name| !name.is_empty());
+    given.or_else(|| whoami::username().ok())
+}
+
 impl Web {
     /// The web servers of the NameNode that a configuration leads to.
     pub(super) fn of(configuration: &Configuration) -> Web {
         let Configuration { place, timeout, .. } = configuration;
         let addresses = addresses_of(configuration);
-        let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
         // Whom the other client says it is.
-        let user = place.user.clone().or_else(|| variable("HADOOP_USER_NAME"));
-        let user = user.or_else(|| whoami::username().ok());
+        let user = place.user.clone().or_else(user_name);
         Web::new(addresses, user, &place.path, *timeout)
     }
 

@@ -190,7 +190,7 @@ impl StoreWriter for HdfsWriter {
     fn close(mut self: Box<Self>) -> Result<()> {
         self.spool.end();
         let at = self.send_all()?;
-        let renamed = self.names.rename(&at, &self.path);
+        let renamed = self.names.rename_own(&at, &self.path);
         if let Err(error) = &renamed
             && error.kind() != ErrorKind::Unavailable
         {

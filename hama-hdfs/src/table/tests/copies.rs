@@ -311,13 +311,20 @@ fn files_that_were_begun_are_cleared_wherever_they_lie() {
 fn a_table_of_which_only_the_first_file_was_begun_is_cleared() {
     let test = &stores()[0];
     let begun = begin_file(test, "c");
-    let foreign = test.store.local_path(&StorePath::new("foreign").unwrap()).unwrap();
-    std::fs::create_dir(&foreign).unwrap();
+    let directory = |name| {
+        let directory = test.store.local_path(&StorePath::new(name).unwrap()).unwrap();
+        std::fs::create_dir(&directory).unwrap();
+        directory
+    };
+    let (empty, foreign) = (directory("empty"), directory("foreign"));
+    std::fs::write(foreign.join("notes"), b"of somebody else").unwrap();
     let collect = |table| collect(&*test.store, &name(table), Duration::ZERO).unwrap();
     assert_eq!(collect("c").writers, 1);
     assert!(!begun.parent().unwrap().exists());
+    assert_eq!(collect("empty"), crate::Collected::default());
+    assert!(!empty.exists(), "a writer that was killed at once leaves such a one");
     assert_eq!(collect("foreign"), crate::Collected::default());
-    assert!(foreign.exists(), "an empty directory is somebody else's");
+    assert!(foreign.join("notes").exists(), "what is not empty is somebody else's");
 }
 
 #[test]

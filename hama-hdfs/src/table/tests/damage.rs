@@ -175,9 +175,10 @@ fn a_check_goes_on_after_what_cannot_be_read() {
             faulty.set(Fault::Fails(call, ErrorKind::Unavailable));
             let report = table.check(&|_| {}, &Cancel::new()).unwrap();
             faulty.set(Fault::None);
-            assert_eq!(report.faults.len(), 1, "call {call}: {:?}", report.faults);
-            assert_eq!(report.faults[0].kind(), ErrorKind::Data);
-            assert!(report.faults[0].to_string().contains("fails"), "{:?}", report.faults);
+            assert_eq!(report.unreachable.len(), 1, "call {call}: {:?}", report.unreachable);
+            assert_eq!(report.unreachable[0].kind(), ErrorKind::Unavailable);
+            assert!(report.unreachable[0].to_string().contains("fails"), "{:?}", report.unreachable);
+            assert!(report.faults.is_empty(), "nobody knows that it is damaged: {:?}", report.faults);
             assert!(report.tiles >= 2, "the others are checked");
         }
     }

@@ -349,6 +349,21 @@ fn who_reads_in_safe_mode_marks_later() {
 }
 
 #[test]
+fn sweeping_removes_folders_that_nothing_is_in() {
+    let name_node = name_node();
+    let a = Process::of(&name_node, 0);
+    let before = name_node.names();
+    let marker = Marker::new(&path("t/a"), Lock::Shared, ids::ended(), 0);
+    name_node.make(marker.folder(), true);
+    a.locks.sweep(&path("t")).unwrap();
+    assert!(name_node.names().contains(&marker.folder().to_string()), "the locks are swept with the root");
+    a.locks.sweep(&StorePath::root()).unwrap();
+    assert!(!name_node.names().contains(&marker.folder().to_string()));
+    drop(a);
+    assert_eq!(name_node.names(), before);
+}
+
+#[test]
 fn sweeping_leaves_what_is_alive_or_foreign() {
     let name_node = name_node();
     let [a, b] = [0, 1].map(|number| Process::of(&name_node, number));
