@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::cancel::Cancel;
 use crate::error::{At, Error, Result};
 use crate::ids::{Host, PeerId};
-use crate::metrics::{Progress, SuperstepRecord};
+use crate::metrics::{Counters, Progress, SuperstepRecord};
 use crate::pool::Pool;
 
 /// A peer's place in its job. [`Peer`](crate::Peer) and [`Outbox`](crate::Outbox) dereference to it.
@@ -16,7 +16,6 @@ use crate::pool::Pool;
 pub struct Context {
     membership: Membership,
     superstep: Cell<u64>,
-    counters: RefCell<BTreeMap<&'static str, u64>>,
     meter: RefCell<Meter>,
 }
 
@@ -29,6 +28,7 @@ pub(crate) struct Membership {
     pub(crate) pool: Pool,
     pub(crate) cancel: Cancel,
     pub(crate) progress: Option<Arc<Progress>>,
+    pub(crate) counters: Counters,
 }
 
 /// What the program and the outbox have measured in this superstep.
@@ -96,7 +96,7 @@ impl Context {
 
     /// Adds `n` to a counter of the job. The counters of all peers are summed by name.
     pub fn add(&self, counter: &'static str, n: u64) {
-        *self.counters.borrow_mut().entry(counter).or_default() += n;
+        self.membership.counters.add(counter, n);
     }
 
     /// Says that `units` more of the job's work are done, for whoever shows progress.
@@ -126,12 +126,7 @@ impl Context {
     }
 
     pub(crate) fn new(membership: Membership) -> Context {
-        Context {
-            membership,
-            superstep: Cell::new(0),
-            counters: RefCell::default(),
-            meter: RefCell::default(),
-        }
+        Context { membership, superstep: Cell::new(0), meter: RefCell::default() }
     }
 
     pub(crate) fn at(&self) -> At {
@@ -150,8 +145,8 @@ impl Context {
         self.superstep.set(self.superstep.get() + 1);
     }
 
-    pub(crate) fn take_counters(&self) -> BTreeMap<&'static str, u64> {
-        self.counters.take()
+    pub(crate) fn counters(&self) -> BTreeMap<&'static str, u64> {
+        self.membership.counters.counts()
     }
 
     /// A record of the work since the last one, which took `elapsed` up to now.

@@ -1,6 +1,8 @@
 //! What a superstep cost a peer, and how far a job is.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -89,5 +91,20 @@ impl Progress {
     /// How many are done.
     pub fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
+    }
+}
+
+/// What a peer has counted, by name: added to by its program, and read by whoever tells how it is. Clones share the counts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counters(Arc<Mutex<BTreeMap<&'static str, u64>>>);
+
+impl Counters {
+    pub(crate) fn add(&self, name: &'static str, n: u64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += n;
+    }
+
+    /// All so far.
+    pub(crate) fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -211,6 +211,8 @@ fn kills(place: &Place) {
     until("it runs", || place.only("running").is_some());
     let id = place.only("running").unwrap();
     assert!(place.fails(&format!("job logs {id}"), 1).contains("it is running"));
+    let text = place.ok(&format!("job show {id}"));
+    assert!(text.contains("\npeer 0  on ") && text.contains("superstep 0"), "{text}");
     let waits = place.command(&format!("job wait {id}")).stderr(Stdio::piped()).spawn().unwrap();
     let killed = place.json(&format!("job kill {} --why enough", &id[..8]));
     assert_eq!(

@@ -62,6 +62,7 @@ fn a_peer_that_fails_ends_its_job_and_nothing_else() {
         (Fault::Exit, ErrorKind::Program, "exited with code 9"),
         (Fault::Kill, ErrorKind::PeerLost, "signal 9"),
         (Fault::Memory, ErrorKind::OutOfMemory, "more memory"),
+        (Fault::Counters, ErrorKind::Invalid, "a peer, in counters, has 300 where 256 is the most"),
     ];
     for (fault, kind, says) in cases {
         let started = Instant::now();
@@ -78,7 +79,7 @@ fn a_peer_that_fails_ends_its_job_and_nothing_else() {
     let outcome = runner.run(&ring(5)).pool_bytes(MIB).peers(4).unwrap();
     assert_eq!(outcome.supersteps, 5);
     let job = fleet.cluster().jobs().unwrap().into_iter().find(|job| job.state == "failed").unwrap();
-    assert!(job.why.unwrap().contains("memory"));
+    assert!(job.why.unwrap().contains("counters"));
 }
 
 /// A job that runs or waits, and its end.
@@ -111,6 +112,13 @@ fn jobs_wait_for_slots_and_are_killed_in_each_state() {
     let third = submit(&fleet, 2, Duration::from_millis(5));
     assert_eq!((state(second.id), state(third.id)), ("queued", "queued"));
     assert_eq!(cluster.job(third.id).unwrap().before, Some(1));
+    // What peers have counted is told while they run.
+    until("all peers of the first have told", || {
+        let peers = cluster.peers(first.id).unwrap();
+        let told = peers.iter().filter(|peer| peer.superstep > 0 && peer.counters.get("passed") > Some(&9));
+        told.count() == 4
+    });
+    assert!(cluster.peers(second.id).unwrap().is_empty());
     cluster.kill(third.id, "nobody wants it").unwrap();
     third.was_killed("nobody wants it");
     let killed = Instant::now();

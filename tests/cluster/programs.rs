@@ -45,6 +45,8 @@ pub(crate) enum Fault {
     Exit,
     Kill,
     Memory,
+    /// It counts more than can be kept, and returns.
+    Counters,
 }
 
 /// One peer fails in a superstep.
@@ -70,6 +72,12 @@ impl Bsp for Fails {
                     Fault::Exit => std::process::exit(9),
                     Fault::Kill => drop(kill_myself()),
                     Fault::Memory => grow(),
+                    Fault::Counters => {
+                        (0..300).for_each(|n| peer.add(Box::leak(format!("c{n}").into_boxed_str()), 1));
+                        // So long that it is told before the peer returns.
+                        std::thread::sleep(Duration::from_millis(700));
+                        return Ok(());
+                    }
                 }
             }
             std::thread::sleep(Duration::from_millis(5));

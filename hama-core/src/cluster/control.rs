@@ -1,5 +1,6 @@
 //! What a peer and its groom say to each other: messages with their length before them, on one connection.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::net::IpAddr;
 
@@ -27,8 +28,8 @@ pub(crate) enum FromPeer {
     Arrive { superstep: u64, vote: Vote },
     /// It listens there.
     Ready { addresses: Vec<String> },
-    /// It has done so much of its work.
-    Progress { units: u64 },
+    /// It has done so much of its work, and counted so far.
+    Progress { units: u64, counters: BTreeMap<String, u64> },
     /// Its program has returned.
     Returned(Returned),
     /// It has not, and will not.

@@ -20,13 +20,12 @@ use crate::barrier::groom::GroomBarrier;
 use crate::bsp::Bsp;
 use crate::cluster::client_job::ClientOnCluster;
 use crate::cluster::control::{Begin, Decoder, FromPeer, ToPeer, frame};
-use crate::cluster::model::bounds::OUTPUT_BYTES_MAX;
 use crate::cluster::model::error::WireError;
 use crate::cluster::model::task::Returned;
 use crate::context::Membership;
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::help::Tasks;
-use crate::metrics::Progress;
+use crate::metrics::{Counters, Progress};
 use crate::peer::Seat;
 use crate::pool::Pool;
 use crate::programs;
@@ -168,20 +167,15 @@ impl Process {
         let refused = listener.refused();
         let seat = self.seat(&begin, listener, &addresses, &folder)?;
         let left = program.run(&begin.arguments, seat)?;
-        let mut counters: BTreeMap<String, u64> =
-            left.counters.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        let mut counters = named_counts(left.counters);
         let strange = [("refused connections", refused.connections()), ("refused frames", refused.frames())];
         counters.extend(
             strange.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.into(), count)),
         );
         let Left { output, supersteps, records, .. } = left;
         let returned = Returned { output, counters, supersteps, records };
-        let bytes = returned.bytes();
-        if bytes > OUTPUT_BYTES_MAX {
-            return Err(Error::invalid(format!(
-                "cannot keep what the peer leaves: {bytes} bytes, the limit is {OUTPUT_BYTES_MAX}"
-            )));
-        }
+        let at = At { host: begin.host, peer: begin.peer, superstep: supersteps };
+        returned.validate().map_err(|error| error.at(at))?;
         Ok(returned)
     }
 
@@ -193,8 +187,8 @@ impl Process {
         folder: &Path,
     ) -> Result<Seat> {
         let (abort, pool) = (Abort::new(), Pool::new(begin.pool_bytes as usize));
-        let progress = Arc::new(Progress::new());
-        self.tell_progress(Arc::clone(&progress))?;
+        let (progress, counters) = (Arc::new(Progress::new()), Counters::default());
+        self.tell_progress(Arc::clone(&progress), counters.clone())?;
         let common = Common {
             job: begin.pass.job,
             host: begin.host.clone(),
@@ -218,6 +212,7 @@ impl Process {
                 pool,
                 cancel: abort.cancel().clone(),
                 progress: Some(progress),
+                counters,
             },
             transport: Box::new(transport),
             barrier,
@@ -226,18 +221,22 @@ impl Process {
         })
     }
 
-    /// Tells the groom now and then how much is done.
-    fn tell_progress(&self, progress: Arc<Progress>) -> Result<()> {
+    /// Tells the groom now and then how much is done, and counted.
+    fn tell_progress(&self, progress: Arc<Progress>, counters: Counters) -> Result<()> {
         let line = self.line.clone();
         let tell = move || {
-            let mut told = 0;
+            let mut told = (0, BTreeMap::new());
             loop {
                 thread::sleep(PROGRESS);
-                let units = progress.done();
-                if units > told && line.say(&FromPeer::Progress { units }).is_err() {
+                let now = (progress.done(), counters.counts());
+                if now == told {
+                    continue;
+                }
+                told = now.clone();
+                let (units, counters) = (now.0, named_counts(now.1));
+                if line.say(&FromPeer::Progress { units, counters }).is_err() {
                     return;
                 }
-                told = units;
             }
         };
         let started = thread::Builder::new().name("progress".into()).spawn(tell);
@@ -279,6 +278,10 @@ fn listen(mut groom: UnixStream, tell: &Sender<ToPeer>, barrier: &OnceLock<Arc<G
             }
         }
     }
+}
+
+fn named_counts(counts: BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+    counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
 }
 
 /// The program of this name.

@@ -11,7 +11,7 @@ use crate::cluster::model::job::{Came, JobOutcome, JobState, Stage};
 use crate::cluster::model::question::{Question, Reply, Status};
 use crate::cluster::options::ConnectOptions;
 use crate::cluster::scheduler::groom::Draining;
-use crate::cluster::scheduler::view::{GroomView, Health, JobView};
+use crate::cluster::scheduler::view::{GroomView, Health, JobView, PeerView};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{Host, JobId};
 use crate::metrics::SuperstepRecord;
@@ -98,18 +98,18 @@ pub struct JobStatus {
     pub history: Vec<(&'static str, u64)>,
 }
 
-/// What is left of a peer of a job that has ended.
+/// How a peer of a job is, or what is left of it.
 #[derive(Clone, Debug)]
 pub struct PeerReport {
     /// Where it ran.
     pub host: Host,
     /// The last superstep that it is known to have been in.
     pub superstep: u64,
-    /// The last that it printed, at most 8 KiB.
+    /// The last that it printed, at most 8 KiB, once its job has ended.
     pub log: Vec<u8>,
     /// What its supersteps cost, where it returned.
     pub records: Vec<SuperstepRecord>,
-    /// Its counters, where it returned.
+    /// Its counters: as it told them last while it runs, all of them where it returned.
     pub counters: BTreeMap<String, u64>,
 }
 
@@ -200,13 +200,14 @@ impl Cluster {
         status_of(self.client.ask_again(&Question::Wait { job: id }, cancel)?)
     }
 
-    /// What is left of the peers of a job that has ended, by index.
+    /// How the peers of a job are, or what is left of them, by index; none while the job waits for places.
     ///
     /// # Errors
-    /// `NotFound` for a job that has not ended, or is not known.
+    /// `NotFound` for a job that is not known.
     pub fn peers(&self, id: JobId) -> Result<Vec<PeerReport>> {
         let outcome = match self.client.ask(&Question::Outcome { job: id })? {
             Reply::Outcome(outcome) => outcome,
+            Reply::Peers(peers) => return Ok(peers.into_iter().map(running).collect()),
             other => return Err(odd(&other)),
         };
         let has_returned = outcome.state == JobState::Succeeded;
@@ -326,6 +327,11 @@ fn times(history: &[Came]) -> Vec<(&'static str, u64)> {
         Stage::Ending => "ending",
     };
     history.iter().map(|came| (stage(came.to), came.at.0)).collect()
+}
+
+fn running(view: PeerView) -> PeerReport {
+    let PeerView { host, superstep, counters } = view;
+    PeerReport { host, superstep, log: Vec::new(), records: Vec::new(), counters }
 }
 
 fn live_job(view: &JobView) -> JobStatus {

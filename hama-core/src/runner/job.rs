@@ -235,7 +235,7 @@ fn try_run_peer<P: Bsp>(program: &[u8], seat: Seat) -> Result<PeerOutcome<P::Out
     let output =
         output.and_then(|output| dropped.map(|()| output)).map_err(|error| peer.outbox().end_job(error))?;
     let (context, records) = peer.leave()?;
-    Ok(PeerOutcome { output, counters: context.take_counters(), supersteps: context.superstep(), records })
+    Ok(PeerOutcome { output, counters: context.counters(), supersteps: context.superstep(), records })
 }
 
 /// What `work`, the program's own code, returns or how it failed.

@@ -11,7 +11,7 @@ use crate::context::Membership;
 use crate::error::{Error, Result};
 use crate::help::Tasks;
 use crate::ids::{Host, PeerId};
-use crate::metrics::Progress;
+use crate::metrics::{Counters, Progress};
 use crate::peer::Seat;
 use crate::pool::Pool;
 use crate::runner::job::{Job, JobHandle};
@@ -215,6 +215,7 @@ impl<P: Bsp> Run<'_, P> {
                 pool: self.runner.pool.clone(),
                 cancel: abort.cancel().clone(),
                 progress: self.progress.clone(),
+                counters: Counters::default(),
             },
             transport,
             barrier: Arc::clone(&barrier),

@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::help::Tasks;
 use crate::ids::{Host, JobId, PeerId};
 use crate::message::codec;
+use crate::metrics::Counters;
 use crate::peer::{Peer, Seat};
 use crate::pool::Pool;
 use crate::transport::budget::INBOX_BYTES_MAX;
@@ -148,7 +149,15 @@ fn try_run_peer<P: Bsp>(program: &P, place: &Place, abort: &Abort) -> Result<P::
     let cancel = abort.cancel().clone();
     let count = place.count as usize;
     let mut peer = Peer::new(Seat {
-        membership: Membership { id: me, count, host, pool, cancel, progress: None },
+        membership: Membership {
+            id: me,
+            count,
+            host,
+            pool,
+            cancel,
+            progress: None,
+            counters: Counters::default(),
+        },
         transport: Box::new(end),
         barrier: Arc::new(Far { line: Mutex::new(line), abort: abort.clone() }),
         tasks: Arc::new(Tasks::default()),

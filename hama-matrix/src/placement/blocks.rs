@@ -41,19 +41,24 @@ pub struct Advice {
 }
 
 /// Gives each block of a copy, which will be `spec`, to a host: to that which holds most of what will be in it, as many
-/// blocks to each host as to any other, or one more. And what they read now, each its blocks once.
+/// blocks to each host as to any other, or one more. Where the rows of blocks can be dealt out evenly, they are given whole: a
+/// brick needs a band of a factor, and its peer reads all of it from its own host then. And what they read now, each its
+/// blocks once.
 pub(crate) fn owners(spec: &TableSpec, blocking: Extent, lying: &Lying, nodes: &Nodes) -> (Owners, Reads) {
     let tiles = spec.tile_grid();
     let block = tiles.div_ceil(blocking.min(tiles));
     let blocks = tiles.div_ceil(block);
+    let hosts = nodes.computing().len();
+    // How many blocks of a row go to one host together.
+    let together = if blocks.rows.is_multiple_of(hosts as u64) { blocks.cols } else { 1 };
     // A shard may cross the edge of the block that it begins in.
-    let block_of = |shard: ShardIndex| {
+    let given = |shard: ShardIndex| {
         let (row, col) = (shard.row * spec.shard.rows / block.rows, shard.col * spec.shard.cols / block.cols);
-        (row * blocks.cols + col) as usize
+        ((row * blocks.cols + col) / together) as usize
     };
     let mut work = Work {
-        bricks: (blocks.rows * blocks.cols) as usize,
-        hosts: nodes.computing().len(),
+        bricks: (blocks.rows * blocks.cols / together) as usize,
+        hosts,
         racks: nodes.racks(),
         data: Vec::new(),
         passes: Vec::new(),
@@ -62,7 +67,7 @@ pub(crate) fn owners(spec: &TableSpec, blocking: Extent, lying: &Lying, nodes: &
     for shard in spec.shards() {
         let rows = shard.row * height..((shard.row + 1) * height).min(spec.shape.rows);
         let cols = shard.col * width..((shard.col + 1) * width).min(spec.shape.cols);
-        let users = vec![block_of(shard)];
+        let users = vec![given(shard)];
         let data = lying.elements(&rows, &cols).into_iter().map(|(holders, elements)| Data {
             bytes: elements * spec.element.size_bytes() as u64,
             holders: holders.to_vec(),
@@ -71,9 +76,9 @@ pub(crate) fn owners(spec: &TableSpec, blocking: Extent, lying: &Lying, nodes: &
         work.data.extend(data);
     }
     let places = search::place(&work);
-    let count = |number: usize| places.iter().filter(|place| **place == number).count() as u64;
+    let count = |number: usize| places.iter().filter(|place| **place == number).count() as u64 * together;
     let hosts = nodes.computing().iter().zip(0..).map(|(node, number)| (node.host.clone(), count(number)));
-    let of_shards = spec.shards().map(|shard| places[block_of(shard)]).collect();
+    let of_shards = spec.shards().map(|shard| places[given(shard)]).collect();
     (Owners { hosts: hosts.collect(), of_shards }, work.traffic(&places).all_reads(false))
 }
 

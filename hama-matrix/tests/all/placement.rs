@@ -52,6 +52,25 @@ fn the_advised_copy_makes_as_much_local_as_it_says() {
 }
 
 #[test]
+fn rows_of_blocks_that_can_be_dealt_out_evenly_are_owned_whole() {
+    let store = fresh("strict");
+    let a = DenseMatrix::<f32>::random(&as_host(&store, "dn1"), "a", (3000, 3000), Seed(1)).unwrap();
+    let b = DenseMatrix::<f32>::random(&as_host(&store, "dn2"), "b", (3000, 3000), Seed(2)).unwrap();
+    let all = hosts("dn1,dn2,dn3");
+    let copied = |matrix: &DenseMatrix<f32>| {
+        let (copied, _, owners) = matrix.blocking_with_copy_on(3, &all).unwrap();
+        assert_eq!(owners.hosts.iter().map(|(_, blocks)| *blocks).collect::<Vec<_>>(), [3, 3, 3]);
+        let placed = copied.table().unwrap().through_copy().unwrap().unwrap();
+        let rows: Vec<_> = writers(&placed).chunks(3).map(<[_]>::to_vec).collect();
+        assert!(rows.iter().all(|row| row.iter().all(|host| *host == row[0])), "{rows:?}");
+        copied
+    };
+    let (a, b) = (copied(&a), copied(&b));
+    let plan = a.mult(&b).unwrap().peers(3).unwrap().grid(Grid { m: 3, n: 1, k: 1 }).plan_on(&all).unwrap();
+    assert_eq!(plan.placement.reads.local_bytes, 2 * 3000 * 3000 * 4);
+}
+
+#[test]
 fn who_owns_a_block_keeps_it() {
     let hama = as_host(&fresh("strict"), "here");
     let a = DenseMatrix::<f64>::random(&hama, "a", (3000, 20), Seed(1)).unwrap();

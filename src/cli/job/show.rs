@@ -7,7 +7,7 @@ use std::time::Duration;
 use hama::{Moved, PeerReport, SuperstepRecord};
 use serde::Serialize;
 
-use super::line::{Line, ended};
+use super::line::Line;
 use super::name::find;
 use crate::cli::cluster::connect;
 use crate::cli::count::counted;
@@ -22,8 +22,9 @@ Examples:
   hama job show 67e5 --master localhost:7070                       by the beginning of its id
   hama job show 67e55044-10b1-426f-9247-bb680e5fe0c8 --json        with what each superstep of each peer took
 
-Of a job that has ended it says too where its peers ran; of one that succeeded what they did in which time, how much of
-its operands they read on their own hosts, and what the wire carried beside what the plan has them send.";
+It says where each peer runs or ran, how far it came, and what it has counted; of a job that succeeded what its peers did
+in which time, how much of its operands they read on their own hosts, and what the wire carried beside what the plan has
+them send.";
 
 /// Show how a job is, and what its peers took
 #[derive(clap::Args)]
@@ -37,13 +38,13 @@ pub(crate) struct Show {
 struct ShowReport {
     #[serde(flatten)]
     job: Line,
-    /// What all of its peers read from where and sent each other, of one that succeeded.
+    /// What all of its peers read from where and sent each other, so far.
     moved: Moved,
-    /// Of a job that has ended.
+    /// Of a job that has places.
     ran: Vec<Ran>,
 }
 
-/// What is left of a peer.
+/// How a peer is, or what is left of it.
 #[derive(Serialize)]
 struct Ran {
     peer: usize,
@@ -60,7 +61,7 @@ impl Show {
         let cluster = connect(global)?;
         let id = find(&cluster, &self.id)?;
         let job = cluster.job(id)?;
-        let peers = if ended(&job) { cluster.peers(id)? } else { Vec::new() };
+        let peers = cluster.peers(id)?;
         let moved = moved(&peers);
         let ran = peers.into_iter().enumerate().map(|(peer, report)| Ran::of(peer, report)).collect();
         output.report(&ShowReport { job: Line::of(job), moved, ran })
@@ -92,20 +93,19 @@ impl Ran {
             format!("on {}", self.host),
             format!("superstep {}", self.superstep),
         ];
-        if self.supersteps.is_empty() {
-            return line;
+        if !self.supersteps.is_empty() {
+            let SuperstepRecord { compute, read, send, wait, receive, write, bytes_sent, .. } = &self.sum;
+            let times = [
+                ("computed", compute),
+                ("read", read),
+                ("sent", send),
+                ("received", receive),
+                ("waited", wait),
+                ("wrote", write),
+            ];
+            line.extend(times.iter().map(|(what, time)| format!("{what} {}", long(**time))));
+            line.push(format!("{} sent", Size(*bytes_sent)));
         }
-        let SuperstepRecord { compute, read, send, wait, receive, write, bytes_sent, .. } = &self.sum;
-        let times = [
-            ("computed", compute),
-            ("read", read),
-            ("sent", send),
-            ("received", receive),
-            ("waited", wait),
-            ("wrote", write),
-        ];
-        line.extend(times.iter().map(|(what, time)| format!("{what} {}", long(**time))));
-        line.push(format!("{} sent", Size(*bytes_sent)));
         // Those that all peers have together are said above.
         let others = self.counters.iter().filter(|(name, _)| !Moved::is_of(name));
         line.extend(others.map(|(name, count)| format!("{name} {count}")));

@@ -3,7 +3,10 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use super::datanodes::NOTICED;
 use super::{Bench, Trial};
 
 const MAKE: &str = "matrix random t --rows 1500 --cols 1500 --seed 2 --replace";
@@ -12,7 +15,7 @@ const READERS: [&str; 3] = ["matrix check t", "matrix export t t.npy", "matrix m
 /// The error names table, shard and hosts.
 pub(super) fn all_gone(bench: &Bench, _: &Trial) -> Result<String, String> {
     bench.place.prepare(&[MAKE])?;
-    let (shard, replicas) = replicas(bench)?;
+    let (shard, replicas) = replicas(bench, 2)?;
     for replica in &replicas {
         fs::remove_file(replica).map_err(|error| error.to_string())?;
     }
@@ -26,10 +29,7 @@ pub(super) fn all_gone(bench: &Bench, _: &Trial) -> Result<String, String> {
 pub(super) fn flipped(bench: &Bench, trial: &Trial) -> Result<String, String> {
     for number in trial.tries(2, 8) {
         bench.place.prepare(&[MAKE])?;
-        let (_, replicas) = replicas(bench)?;
-        if replicas.len() != 2 {
-            return Err(format!("the shard has {} replicas", replicas.len()));
-        }
+        let (_, replicas) = replicas(bench, 2)?;
         flip(&replicas[number as usize % 2])?;
         let state = bench.place.state("t")?;
         if state != "old" {
@@ -37,7 +37,7 @@ pub(super) fn flipped(bench: &Bench, trial: &Trial) -> Result<String, String> {
         }
     }
     bench.place.prepare(&[&format!("{MAKE} --replication 1")])?;
-    let (shard, replicas) = replicas(bench)?;
+    let (shard, replicas) = replicas(bench, 1)?;
     flip(&replicas[0])?;
     told(bench, &shard, 5, "127.0.0.1")?;
     bench.place.prepare(&["matrix remove t"])?;
@@ -58,16 +58,27 @@ fn told(bench: &Bench, shard: &str, status: i32, host: &str) -> Result<(), Strin
     Ok(())
 }
 
-/// The path of a shard of table `t`, and the files of its block.
-fn replicas(bench: &Bench) -> Result<(String, Vec<PathBuf>), String> {
+/// The path of a shard of table `t`, and the files of its block, as soon as the NameNode knows of that many: a DataNode that the
+/// case before broke may have left a pipeline while the shard was written, and the NameNode has it copied then.
+fn replicas(bench: &Bench, wanted: usize) -> Result<(String, Vec<PathBuf>), String> {
     let files = bench.files("/faults/t")?;
     let shard = files.iter().find(|file| file.contains("/values/c.")).ok_or("no shard")?;
-    let located = bench.ask("GET", shard, "op=GET_BLOCK_LOCATIONS")?;
-    let block = &located["LocatedBlocks"]["locatedBlocks"][0]["block"]["blockId"];
-    let name = format!("blk_{}", block.as_u64().ok_or_else(|| format!("no block: {located}"))?);
-    let mut found = Vec::new();
-    (0..3).for_each(|index| find(&bench.hdfs.data_dir(index), &name, &mut found));
-    if found.is_empty() { Err(format!("no file {name}")) } else { Ok((shard.clone(), found)) }
+    let end = Instant::now() + NOTICED;
+    loop {
+        let located = bench.ask("GET", shard, "op=GET_BLOCK_LOCATIONS")?;
+        let block = &located["LocatedBlocks"]["locatedBlocks"][0];
+        let id = block["block"]["blockId"].as_u64().ok_or_else(|| format!("no block: {located}"))?;
+        let hosts = block["locations"].as_array().map_or(0, Vec::len);
+        let mut found = Vec::new();
+        (0..3).for_each(|index| find(&bench.hdfs.data_dir(index), &format!("blk_{id}"), &mut found));
+        if (hosts, found.len()) == (wanted, wanted) {
+            return Ok((shard.clone(), found));
+        }
+        if Instant::now() > end {
+            return Err(format!("block {id} is at {hosts} DataNodes in {} files, not {wanted}", found.len()));
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
 }
 
 fn find(folder: &Path, name: &str, into: &mut Vec<PathBuf>) {

@@ -14,7 +14,7 @@ use crate::random::Random;
 use crate::running::Reply;
 
 /// How long until the NameNode knows of a dead DataNode, and some more.
-const NOTICED: Duration = Duration::from_secs(60);
+pub(super) const NOTICED: Duration = Duration::from_secs(60);
 
 /// What a product does when the fault comes.
 #[derive(Clone, Copy, PartialEq)]

@@ -25,7 +25,7 @@ use crate::cluster::model::error::WireError;
 use crate::cluster::model::ids::{Digest, GroomId, RunId, TaskId};
 use crate::cluster::model::question::{Question, Reply};
 use crate::cluster::model::report::GroomInfo;
-use crate::cluster::model::task::{How, UNITS};
+use crate::cluster::model::task::{How, validate_counters};
 use crate::cluster::options::{ConnectOptions, GroomOptions, check_open, token};
 use crate::cluster::rpc::client::Control;
 use crate::cluster::stop::stopped;
@@ -282,7 +282,7 @@ impl Daemon {
         match event {
             PeerEvent::Said(FromPeer::Ready { addresses }) => self.state.ready(task, addresses),
             PeerEvent::Said(FromPeer::Arrive { superstep, vote }) => {
-                self.state.superstep(task, superstep, BTreeMap::new());
+                self.state.superstep(task, superstep);
                 let arrival = Arrival { peer: task.peer, superstep, vote };
                 let arrived =
                     self.barriers.get(&task.run()).map_or(Ok(()), |barrier| barrier.arrive(arrival));
@@ -291,8 +291,10 @@ impl Daemon {
                     peer.kill();
                 }
             }
-            PeerEvent::Said(FromPeer::Progress { units }) => {
-                self.state.superstep(task, 0, BTreeMap::from([(UNITS.to_owned(), units)]));
+            PeerEvent::Said(FromPeer::Progress { units, counters }) => {
+                // What is wrong with them it is told when it returns with them.
+                let is_valid = validate_counters(&counters).is_ok();
+                self.state.progress(task, units, if is_valid { counters } else { BTreeMap::new() });
             }
             PeerEvent::Said(FromPeer::Returned(returned)) => peer.leaves(How::Returned(Arc::new(returned))),
             PeerEvent::Said(FromPeer::Failed(error)) => peer.leaves(How::Failed(error)),
@@ -308,7 +310,7 @@ impl Daemon {
         self.peers.remove(&task);
         tracing::debug!(%task, "a peer has ended");
         if let Some(barrier) = self.barriers.get(&task.run()) {
-            self.state.superstep(task, barrier.ended(), BTreeMap::new());
+            self.state.superstep(task, barrier.ended());
         }
         self.state.ended(task, how, log);
         if !self.peers.keys().any(|id| id.run() == task.run()) {

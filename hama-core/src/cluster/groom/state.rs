@@ -10,7 +10,9 @@ use crate::cluster::model::action::{Action, Answer, Launch, Orders, Roster, What
 use crate::cluster::model::bounds::PART_BYTES_MAX;
 use crate::cluster::model::error::WireError;
 use crate::cluster::model::ids::{Digest, Epoch, GroomId, RunId, Session, TaskId};
-use crate::cluster::model::report::{GroomInfo, Held, Registration, Report, Request, TaskReport};
+use crate::cluster::model::report::{
+    GroomInfo, Held, Registration, Report, Request, TaskReport, validate_addresses,
+};
 use crate::cluster::model::task::{Ended, How, TaskStatus};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::PeerId;
@@ -236,7 +238,7 @@ impl GroomState {
 
     fn connect(&mut self, run: RunId, me: u32, roster: &Arc<Roster>) {
         for (id, task) in of_run(&mut self.tasks, run).filter(|(_, task)| task.status == TaskStatus::Ready) {
-            task.status = TaskStatus::Running { superstep: 0, counters: BTreeMap::new() };
+            task.status = TaskStatus::Running { superstep: 0, units: 0, counters: BTreeMap::new() };
             self.effects.push(Effect::Connect { task: *id, me, roster: Arc::clone(roster) });
         }
     }
@@ -298,7 +300,8 @@ impl GroomState {
         let Some(task) = self.tasks.get_mut(&id).filter(|task| task.status == TaskStatus::Launching) else {
             return;
         };
-        if addresses.is_empty() {
+        // Others are of no use, and the master would refuse all of the groom's report: the peer waits in vain.
+        if addresses.is_empty() || validate_addresses(&addresses).is_err() {
             return;
         }
         task.addresses = addresses;
@@ -306,15 +309,22 @@ impl GroomState {
         self.effects.push(Effect::Tell);
     }
 
-    /// A peer is in this superstep, and has counted so far: what it does not name is as it was. That can wait for the next
-    /// report.
-    pub(crate) fn superstep(&mut self, id: TaskId, now_in: u64, counted: BTreeMap<String, u64>) {
-        let Some(Task { status: TaskStatus::Running { superstep, counters }, .. }) = self.tasks.get_mut(&id)
-        else {
-            return;
-        };
-        *superstep = now_in.max(*superstep);
-        counters.extend(counted);
+    /// A peer is in this superstep. That can wait for the next report.
+    pub(crate) fn superstep(&mut self, id: TaskId, now_in: u64) {
+        if let Some(TaskStatus::Running { superstep, .. }) = self.status_mut(id) {
+            *superstep = now_in.max(*superstep);
+        }
+    }
+
+    /// A peer has done so much and counted so far. That can wait for the next report.
+    pub(crate) fn progress(&mut self, id: TaskId, done: u64, counted: BTreeMap<String, u64>) {
+        if let Some(TaskStatus::Running { units, counters, .. }) = self.status_mut(id) {
+            (*units, *counters) = (done, counted);
+        }
+    }
+
+    fn status_mut(&mut self, id: TaskId) -> Option<&mut TaskStatus> {
+        self.tasks.get_mut(&id).map(|task| &mut task.status)
     }
 
     /// The process of a task is gone, or could not be started; `log` is the last that it printed. What a kill may have caused
@@ -373,10 +383,10 @@ impl Task {
                 if bytes > *room && *room < PART_BYTES_MAX {
                     self.told_in = None;
                     // It goes on for now. One that never listened cannot be said to run.
-                    let (superstep, counters) = (ended.superstep, BTreeMap::new());
+                    let (superstep, units, counters) = (ended.superstep, 0, BTreeMap::new());
                     let status = match addresses.is_empty() {
                         true => TaskStatus::Launching,
-                        false => TaskStatus::Running { superstep, counters },
+                        false => TaskStatus::Running { superstep, units, counters },
                     };
                     return TaskReport { task, addresses, status };
                 }

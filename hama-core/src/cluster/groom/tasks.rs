@@ -161,8 +161,9 @@ impl LivePeer {
         self.process.kill();
     }
 
-    /// It said how it ended.
+    /// It said how it ended. What it may not say is how it failed: the master would refuse all of the groom's report.
     pub(crate) fn leaves(&mut self, how: How) {
+        let how = how.validate().map_or_else(|error| How::Failed(WireError::from(&error)), |()| how);
         self.left.get_or_insert(how);
     }
 

@@ -118,11 +118,13 @@ fn peers_that_listen_are_connected_once() {
     let connected: Vec<Effect> =
         groom.take_effects().into_iter().filter(|effect| *effect != Effect::Tell).collect();
     assert_eq!(connected, [Effect::Connect { task: task(0), me: 0, roster }]);
-    groom.superstep(task(0), 4, BTreeMap::from([("words".to_owned(), 9)]));
-    groom.superstep(task(1), 4, BTreeMap::new());
     let counters = BTreeMap::from([("words".to_owned(), 9)]);
+    for task in [task(0), task(1)] {
+        groom.superstep(task, 4);
+        groom.progress(task, 7, counters.clone());
+    }
     let ended = TaskStatus::Ended(Ended { superstep: 0, how: How::Exited { code: 2 }, log: Arc::default() });
-    assert_eq!(statuses(&mut groom), [TaskStatus::Running { superstep: 4, counters }, ended]);
+    assert_eq!(statuses(&mut groom), [TaskStatus::Running { superstep: 4, units: 7, counters }, ended]);
 }
 
 #[test]
@@ -264,6 +266,6 @@ fn answers_of_other_sessions_and_impossible_ones_change_nothing() {
     // Peers that never were, and a peer that listens nowhere.
     groom.ended(task(2), How::Killed, Arc::default());
     groom.ready(task(2), Vec::new());
-    groom.superstep(task(2), 3, BTreeMap::new());
+    groom.superstep(task(2), 3);
     assert_eq!(report(&mut groom).tasks.len(), 1);
 }

@@ -63,7 +63,10 @@ impl Service {
                 Some(view) => Ok(Reply::Job(Box::new(view))),
                 None => outcome(&term, job).await,
             },
-            Question::Outcome { job } => outcome(&term, job).await,
+            Question::Outcome { job } => match term.look(|scheduler, _| scheduler.peers(job)).await {
+                Some(peers) => Ok(Reply::Peers(peers)),
+                None => outcome(&term, job).await,
+            },
             Question::Returned { job, peer } => {
                 term.look(|_, history| history.returned(job, peer)).await.map(Reply::Returned)
             }

@@ -8,6 +8,7 @@ use crate::cluster::gather::Participant;
 use crate::cluster::model::bounds;
 use crate::cluster::model::error::WireError;
 use crate::cluster::model::ids::{Epoch, RunId, Session, validate_host};
+use crate::cluster::model::report::validate_addresses;
 use crate::cluster::model::spec::Submission;
 use crate::error::{Error, Result};
 use crate::ids::PeerId;
@@ -131,11 +132,7 @@ impl Roster {
     fn validate(&self) -> Result<()> {
         bounds::at_most("a run, in peers,", self.addresses.len(), PEERS_MAX)?;
         bounds::at_most("a run, in grooms,", self.grooms.len(), self.addresses.len())?;
-        for addresses in &self.addresses {
-            bounds::at_most("the addresses of a peer", addresses.len(), bounds::ADDRESSES_MAX)?;
-            let text = |text: &String| bounds::text("an address of a peer", text, bounds::ADDRESS_BYTES_MAX);
-            addresses.iter().try_for_each(text)?;
-        }
+        self.addresses.iter().try_for_each(|addresses| validate_addresses(addresses))?;
         self.grooms.iter().try_for_each(|groom| validate_host(&groom.host))
     }
 }

@@ -67,7 +67,7 @@ fn report() -> Request {
     let statuses = [
         TaskStatus::Launching,
         TaskStatus::Ready,
-        TaskStatus::Running { superstep: 5, counters: counters() },
+        TaskStatus::Running { superstep: 5, units: 4, counters: counters() },
         TaskStatus::Told,
         ended(How::Returned(Arc::new(returned))),
         ended(How::Failed(error())),
@@ -190,7 +190,7 @@ fn the_bytes_are_pinned() {
         summary(&encoded(&outcome())),
     ];
     let pinned =
-        [(1125, 0x4662_b8f5), (557, 0x891e_f371), (73, 0x961c_9272), (304, 0x0445_eccc), (290, 0x9df5_810f)];
+        [(1133, 0x1b56_138b), (557, 0x891e_f371), (73, 0x961c_9272), (304, 0x0445_eccc), (290, 0x9df5_810f)];
     assert_eq!(all, pinned);
 }
 

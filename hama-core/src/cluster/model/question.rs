@@ -10,7 +10,7 @@ use crate::cluster::model::job::JobOutcome;
 use crate::cluster::model::report::Request;
 use crate::cluster::model::spec::JobSpec;
 use crate::cluster::model::task::Returned;
-use crate::cluster::scheduler::view::{GroomView, JobView};
+use crate::cluster::scheduler::view::{GroomView, JobView, PeerView};
 use crate::error::Result;
 use crate::ids::{JobId, PeerId};
 
@@ -34,7 +34,7 @@ pub(crate) enum Question {
     Look {
         job: JobId,
     },
-    /// All that is left of a job that has ended, but for what its peers returned.
+    /// All that is left of a job that has ended, but for what its peers returned; of another one how its peers are.
     Outcome {
         job: JobId,
     },
@@ -80,6 +80,8 @@ pub(crate) enum Reply {
     },
     Status(Status),
     Failed(WireError),
+    /// Of a job that has not ended.
+    Peers(Vec<PeerView>),
 }
 
 /// How a master is.

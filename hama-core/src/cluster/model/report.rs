@@ -90,7 +90,7 @@ impl GroomInfo {
         bounds::between("the slots of a groom", u64::from(self.slots), 1, u64::from(bounds::SLOTS_MAX))?;
         bounds::between("the memory of a groom in bytes", self.memory_bytes, 1, bounds::MEMORY_BYTES_MAX)?;
         bounds::text("the version of a groom", &self.version, bounds::NAME_BYTES_MAX)?;
-        bounds::at_most("the labels of a groom", self.labels.len(), bounds::LABELS_MAX)?;
+        bounds::at_most("a groom, in labels,", self.labels.len(), bounds::LABELS_MAX)?;
         for text in self.labels.iter().flat_map(|(name, label)| [name, label]) {
             bounds::text("a label of a groom", text, bounds::NAME_BYTES_MAX)?;
         }
@@ -133,16 +133,24 @@ impl Report {
 
 impl TaskReport {
     fn validate(&self) -> Result<()> {
-        bounds::at_most("the addresses of a peer", self.addresses.len(), bounds::ADDRESSES_MAX)?;
-        let address =
-            |address: &String| bounds::text("an address of a peer", address, bounds::ADDRESS_BYTES_MAX);
-        self.addresses.iter().try_for_each(address)?;
+        validate_addresses(&self.addresses)?;
         if self.addresses.is_empty() && matches!(self.status, TaskStatus::Ready | TaskStatus::Running { .. })
         {
             return Err(Error::invalid(format!("{} is ready and listens nowhere", self.task)));
         }
         self.status.validate()
     }
+}
+
+/// Whether a peer can listen there.
+///
+/// # Errors
+/// `Invalid` where there are too many, or one is too long or cannot be printed.
+pub(crate) fn validate_addresses(addresses: &[String]) -> Result<()> {
+    bounds::at_most("a peer, in addresses,", addresses.len(), bounds::ADDRESSES_MAX)?;
+    addresses
+        .iter()
+        .try_for_each(|address| bounds::text("an address of a peer", address, bounds::ADDRESS_BYTES_MAX))
 }
 
 #[cfg(test)]

@@ -13,9 +13,6 @@ use crate::metrics::SuperstepRecord;
 /// What the metrics of a superstep count as, in bytes that a peer leaves.
 const RECORD_BYTES: usize = 144;
 
-/// The counter of the units of its work that a task has done, while it runs.
-pub(crate) const UNITS: &str = "units";
-
 /// How a task is, as its groom says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum TaskStatus {
@@ -27,6 +24,8 @@ pub(crate) enum TaskStatus {
     Running {
         /// The superstep that it is in.
         superstep: u64,
+        /// The units of its work that it has done.
+        units: u64,
         counters: BTreeMap<String, u64>,
     },
     /// Its process is gone.
@@ -93,6 +92,15 @@ impl Returned {
         let counters: usize = self.counters.keys().map(|name| name.len() + 16).sum();
         self.output.len() + counters + self.records.len() * RECORD_BYTES
     }
+
+    /// Whether it is as small as it has to be.
+    ///
+    /// # Errors
+    /// `Invalid`, naming what is too much.
+    pub(crate) fn validate(&self) -> Result<()> {
+        bounds::at_most("what a peer leaves, in bytes,", self.bytes(), bounds::OUTPUT_BYTES_MAX)?;
+        validate_counters(&self.counters)
+    }
 }
 
 impl TaskStatus {
@@ -125,12 +133,13 @@ impl TaskStatus {
 }
 
 impl How {
-    fn validate(&self) -> Result<()> {
+    /// Whether it is as small as it has to be.
+    ///
+    /// # Errors
+    /// `Invalid`, naming what is too much.
+    pub(crate) fn validate(&self) -> Result<()> {
         match self {
-            How::Returned(returned) => {
-                bounds::at_most("what a peer leaves, in bytes,", returned.bytes(), bounds::OUTPUT_BYTES_MAX)?;
-                validate_counters(&returned.counters)
-            }
+            How::Returned(returned) => returned.validate(),
             How::Failed(error) => error.validate(),
             How::Lost { why } => bounds::text("why a task is lost", why, bounds::MESSAGE_BYTES_MAX),
             How::Exited { .. } | How::Signalled { .. } | How::MemoryLimit { .. } | How::Killed => Ok(()),
@@ -181,8 +190,12 @@ impl How {
     }
 }
 
-fn validate_counters(counters: &BTreeMap<String, u64>) -> Result<()> {
-    bounds::at_most("the counters of a peer", counters.len(), bounds::COUNTERS_MAX)?;
+/// Whether a peer can have counted so.
+///
+/// # Errors
+/// `Invalid` where there are too many, or the name of one is too long or cannot be printed.
+pub(crate) fn validate_counters(counters: &BTreeMap<String, u64>) -> Result<()> {
+    bounds::at_most("a peer, in counters,", counters.len(), bounds::COUNTERS_MAX)?;
     counters
         .keys()
         .try_for_each(|name| bounds::text("the name of a counter", name, bounds::COUNTER_BYTES_MAX))
@@ -211,6 +224,7 @@ mod tests {
     #[test]
     fn counters_and_messages_are_bounded() {
         let running = |counters: &[String]| TaskStatus::Running {
+            units: 0,
             superstep: 0,
             counters: counters.iter().map(|name| (name.clone(), 1)).collect(),
         };

@@ -11,7 +11,7 @@ use crate::cluster::model::job::{Came, Cause, JobOutcome, JobState, PeerOutcome,
 use crate::cluster::model::record::{Launched, Progress, StoredJob};
 use crate::cluster::model::report::TaskReport;
 use crate::cluster::model::spec::{JobSpec, Submission};
-use crate::cluster::model::task::{Ended, How, Returned, TaskStatus, UNITS};
+use crate::cluster::model::task::{Ended, How, Returned, TaskStatus};
 use crate::error::ErrorKind;
 use crate::ids::{Host, JobId, PeerId};
 
@@ -39,7 +39,7 @@ pub(crate) struct Job {
 #[derive(Debug)]
 pub(crate) struct Task {
     pub(crate) groom: GroomId,
-    host: Host,
+    pub(crate) host: Host,
     pub(crate) addresses: Vec<String>,
     pub(crate) status: TaskStatus,
     /// How much of its work it has done, as far as it is known.
@@ -204,8 +204,8 @@ impl Task {
             return false;
         }
         let mut is_changed = false;
-        if let TaskStatus::Running { counters, .. } = &report.status {
-            self.units = counters.get(UNITS).map_or(self.units, |units| self.units.max(*units));
+        if let TaskStatus::Running { units, .. } = &report.status {
+            self.units = self.units.max(*units);
         }
         if self.addresses.is_empty() && !report.addresses.is_empty() {
             self.addresses.clone_from(&report.addresses);

@@ -1,15 +1,17 @@
 //! What those who ask are told about grooms and jobs.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::model::ids::{GroomId, Moment};
 use crate::cluster::model::job::{Came, JobState};
 use crate::cluster::model::report::GroomInfo;
-use crate::cluster::model::task::TaskStatus;
+use crate::cluster::model::task::{How, TaskStatus};
 use crate::cluster::scheduler::Scheduler;
 use crate::cluster::scheduler::groom::{Draining, Groom, Presence};
-use crate::cluster::scheduler::job::Job;
-use crate::ids::JobId;
+use crate::cluster::scheduler::job::{Job, Task};
+use crate::ids::{Host, JobId};
 
 /// A groom, as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +59,14 @@ pub(crate) struct JobView {
     pub(crate) before: Option<usize>,
 }
 
+/// A peer of a job that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PeerView {
+    pub(crate) host: Host,
+    pub(crate) superstep: u64,
+    pub(crate) counters: BTreeMap<String, u64>,
+}
+
 impl Scheduler {
     /// All grooms, by name.
     pub(crate) fn grooms(&self, now: Moment) -> Vec<GroomView> {
@@ -96,6 +106,11 @@ impl Scheduler {
         self.jobs.get(&id).map(|job| self.job_view(job))
     }
 
+    /// The peers of one job, by index; none before they have places.
+    pub(crate) fn peers(&self, id: JobId) -> Option<Vec<PeerView>> {
+        Some(self.jobs.get(&id)?.tasks.iter().map(PeerView::of).collect())
+    }
+
     fn job_view(&self, job: &Job) -> JobView {
         let is_running = |status: &TaskStatus| matches!(status, TaskStatus::Running { .. });
         JobView {
@@ -110,5 +125,19 @@ impl Scheduler {
             ended: job.tasks.iter().filter(|task| task.status.is_ended()).count(),
             before: self.queue.iter().position(|queued| *queued == job.id()),
         }
+    }
+}
+
+impl PeerView {
+    fn of(task: &Task) -> PeerView {
+        let counters = match &task.status {
+            TaskStatus::Running { counters, .. } => counters.clone(),
+            TaskStatus::Ended(ended) => match &ended.how {
+                How::Returned(returned) => returned.counters.clone(),
+                _ => BTreeMap::new(),
+            },
+            _ => BTreeMap::new(),
+        };
+        PeerView { host: task.host.clone(), superstep: task.superstep(), counters }
     }
 }

@@ -197,7 +197,7 @@ impl World {
         let Some(groom) = &mut host.groom else { return Ok(()) };
         match noticed {
             Noticed::Ready(task, addresses) => groom.ready(task, addresses),
-            Noticed::Superstep(task, superstep) => groom.superstep(task, superstep, BTreeMap::new()),
+            Noticed::Superstep(task, superstep) => groom.superstep(task, superstep),
             Noticed::Ended(task, how) => groom.ended(task, how, Arc::default()),
         }
         self.do_all(index)

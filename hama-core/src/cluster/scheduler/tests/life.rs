@@ -17,7 +17,7 @@ fn a_failure_ends_the_job_and_says_where() {
     cluster.submit(2, spec(3)).unwrap();
     cluster.exchange();
     cluster.run(1);
-    cluster.grooms.get_mut(&name("b")).unwrap().superstep(task(1, 2), 7, BTreeMap::new());
+    cluster.grooms.get_mut(&name("b")).unwrap().superstep(task(1, 2), 7);
     cluster.end(1, 2, How::Signalled { signal: 9 });
     cluster.exchange();
     assert_eq!((cluster.state(1), cluster.killed(1)), (JobState::Ending, vec![0, 1]));
