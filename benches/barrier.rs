@@ -54,7 +54,7 @@ fn grooms(criterion: &mut Criterion) {
         return;
     };
     let mut group = criterion.benchmark_group("superstep");
-    for grooms in [2, 4, 8] {
+    for grooms in [2, 4, 8, 16] {
         group.bench_function(BenchmarkId::new("ZooKeeper", grooms), |bencher| {
             bencher.iter_custom(|count| empty_supersteps(&servers, grooms, count));
         });

@@ -12,16 +12,21 @@ use crate::{Test, one, own, three};
 pub(crate) const TESTS: &[Test] = &[
     ("one_groom_conforms", || conformance(&one().connect_string(), 1)),
     ("three_grooms_conform", || conformance(&one().connect_string(), 3)),
-    ("seven_grooms_conform_with_an_ensemble", || conformance(&three().connect_string(), 7)),
-    ("who_does_not_fit_is_told", || meetings::refusals(&one().connect_string())),
+    ("ten_grooms_conform_with_an_ensemble", || conformance(&three().connect_string(), 10)),
+    ("who_does_not_belong_here_is_told", || meetings::refusals(&one().connect_string())),
+    ("who_do_not_fit_are_told", || {
+        MANNERS.iter().for_each(|n| meetings::misfits(&one().connect_string(), *n))
+    }),
     ("two_grooms_go_on_after_a_server_was_gone", || goes_on_after_a_server_was_gone(2)),
-    ("eight_grooms_go_on_after_a_server_was_gone", || goes_on_after_a_server_was_gone(8)),
+    ("ten_grooms_go_on_after_a_server_was_gone", || goes_on_after_a_server_was_gone(10)),
     ("a_server_of_three_may_die", a_server_of_three_may_die),
     ("the_leader_of_three_may_die", the_leader_of_three_may_die),
     ("a_server_that_stays_away_ends_the_job", a_server_that_stays_away_ends_the_job),
     ("a_groom_that_is_cut_off_ends_the_job", a_groom_that_is_cut_off_ends_the_job),
 ];
 
+/// Few grooms tell each other that they have arrived, and many are counted.
+const MANNERS: [usize; 2] = [3, 9];
 /// Sessions that outlast a server's start on a busy machine.
 const LONG: Duration = Duration::from_secs(40);
 /// How much longer than promised anything may take on a busy machine.
@@ -43,28 +48,32 @@ fn goes_on_after_a_server_was_gone(grooms: usize) {
 }
 
 fn a_server_of_three_may_die() {
-    let zookeeper = own(3);
-    let follower = (0..3).find(|index| zookeeper.leader() != Some(*index)).unwrap();
-    let meet = Meet { grooms: 3, supersteps: 200, session: LONG };
-    let disturb = || zookeeper.kill(follower).unwrap();
-    went_well(meetings::disturbed(&zookeeper.connect_string(), meet, true, disturb));
+    for grooms in MANNERS {
+        let zookeeper = own(3);
+        let follower = (0..3).find(|index| zookeeper.leader() != Some(*index)).unwrap();
+        let meet = Meet { grooms, supersteps: 200, session: LONG };
+        let disturb = || zookeeper.kill(follower).unwrap();
+        went_well(meetings::disturbed(&zookeeper.connect_string(), meet, true, disturb));
+    }
 }
 
 fn the_leader_of_three_may_die() {
-    let zookeeper = own(3);
-    let meet = Meet { grooms: 3, supersteps: 200, session: LONG };
-    let disturb = || zookeeper.kill(zookeeper.leader().unwrap()).unwrap();
-    went_well(meetings::disturbed(&zookeeper.connect_string(), meet, true, disturb));
+    for grooms in MANNERS {
+        let zookeeper = own(3);
+        let meet = Meet { grooms, supersteps: 200, session: LONG };
+        let disturb = || zookeeper.kill(zookeeper.leader().unwrap()).unwrap();
+        went_well(meetings::disturbed(&zookeeper.connect_string(), meet, true, disturb));
+    }
 }
 
 fn a_server_that_stays_away_ends_the_job() {
-    for freezes in [false, true] {
+    for (grooms, freezes) in [(2, false), (2, true), (9, false), (9, true)] {
         let zookeeper = own(1);
-        let meet = Meet { grooms: 2, supersteps: 1 << 40, session: Duration::from_secs(3) };
+        let meet = Meet { grooms, supersteps: 1 << 40, session: Duration::from_secs(3) };
         let outcome = meetings::disturbed(&zookeeper.connect_string(), meet, false, || {
             if freezes { zookeeper.freeze(0).unwrap() } else { zookeeper.kill(0).unwrap() }
         });
-        assert_eq!(outcome.len(), 4);
+        assert_eq!(outcome.len(), 2 * grooms);
         for ended in outcome {
             let (error, taken) = ended.unwrap();
             assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
@@ -75,18 +84,22 @@ fn a_server_that_stays_away_ends_the_job() {
 }
 
 fn a_groom_that_is_cut_off_ends_the_job() {
+    MANNERS.iter().for_each(|grooms| one_of_them_is_cut_off(*grooms));
+}
+
+fn one_of_them_is_cut_off(grooms: usize) {
     let short = Duration::from_secs(8);
-    let meet = Meet { grooms: 3, supersteps: 1 << 40, session: LONG };
+    let meet = Meet { grooms, supersteps: 1 << 40, session: LONG };
     let outcome = meetings::cut_off(&one().connect_string(), meet, short);
     for (index, ended) in outcome.into_iter().enumerate() {
         let (error, taken) = ended.unwrap();
         assert!(taken < short + SLACK, "{taken:?}: {error}");
-        if index % 3 == 2 {
+        if index % grooms == grooms - 1 {
             assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
             assert!(error.message().contains("the session with ZooKeeper"), "{error}");
         } else {
             assert_eq!(error.kind(), ErrorKind::PeerLost, "{error}");
-            assert!(error.message().contains("the groom on dn2"), "{error}");
+            assert!(error.message().contains(&format!("the groom on dn{}", grooms - 1)), "{error}");
         }
     }
 }

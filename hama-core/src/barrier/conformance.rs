@@ -14,13 +14,13 @@ type Make<'a> = &'a dyn Fn(usize, &Abort) -> Arc<dyn Barrier>;
 
 /// Runs all of it on what `make` makes.
 pub(crate) fn run(make: Make<'_>) {
-    for count in [1, 2, 3, 7] {
+    for count in [1, 2, 3, 7, 10] {
         nobody_passes_before_all_are_there(make, count);
         the_tally_is_of_this_superstep(make, count);
         arriving_does_not_wait(make, count);
         who_waits_helps_when_it_is_woken(make, count);
     }
-    for count in [2, 3, 7] {
+    for count in [2, 3, 7, 10] {
         the_end_of_the_job_wakes_all(make, count);
         another_ending_is_refused(make, count);
         another_superstep_is_refused(make, count);

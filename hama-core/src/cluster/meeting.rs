@@ -1,14 +1,19 @@
 //! The barrier of a job over ZooKeeper, with one participant per groom.
 //!
-//! A groom arrives with one multi: it makes a node of its own and sets the counter, whose version tells who is last. The
-//! last one adds up what all say and makes the node whose name is the tally; all hear of that name and go on. A node that
-//! is there already was made before a connection was lost, so nobody counts twice.
+//! All hear the names of new nodes in one folder. A few grooms arrive with a node there whose name is what their peers say:
+//! each hears all, and a superstep takes one write after the other's at most, but as many events as there are pairs. Where
+//! they are many, a groom arrives with one multi: it makes a node elsewhere and sets the counter, whose version tells who is
+//! last. The last one adds up what all say and makes the node whose name is the tally. A node that is there already was made
+//! before a connection was lost, so nobody counts twice.
 //!
 //! All nodes are of sessions, or go with the last of their children: a job whose grooms die leaves nothing.
 
 mod known;
 mod names;
+mod nodes;
 pub(crate) mod serve;
+
+use std::collections::VecDeque;
 
 use crate::barrier::Tally;
 use crate::cluster::gather::{self, Participant, Summary};
@@ -18,10 +23,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::JobId;
 use crate::message::codec;
 use known::Known;
-use names::{MEETINGS, News, Paths};
+use names::{News, Paths};
+pub(crate) use nodes::sweep;
+use nodes::{make, remove};
 
-/// How often a meeting is looked for that others remove at the same time.
-const TRIES: u32 = 10;
+/// So many grooms tell each other that they have arrived; more are counted. Measured: `cargo bench --bench barrier`.
+const FEW: usize = 8;
 
 /// Which meeting: one attempt of a job, launched under one epoch.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +46,8 @@ pub(crate) struct Meeting {
     me: usize,
     events: Events,
     known: Known,
+    /// The nodes with which we have told that we arrived at the last two supersteps.
+    told: VecDeque<String>,
     /// How many supersteps all have ended.
     ended: u64,
 }
@@ -64,8 +73,8 @@ impl Meeting {
         codec::encode(&participants, "participants", &mut data)?;
         make(zookeeper, &paths, &what, &data).await?;
         let events = zookeeper.events(&paths.news).await?;
-        let known = Known::new(participants);
-        let mut meeting = Meeting { zookeeper: zookeeper.clone(), paths, me, events, known, ended: 0 };
+        let (known, told) = (Known::new(participants), VecDeque::new());
+        let mut meeting = Meeting { zookeeper: zookeeper.clone(), paths, me, events, known, told, ended: 0 };
         meeting.enter(&what).await?;
         meeting.look().await?;
         Ok(meeting)
@@ -116,17 +125,60 @@ impl Meeting {
 
     async fn meet_others(&mut self, superstep: u64, summary: Summary) -> Result<Tally> {
         self.check()?;
+        if self.known.participants().len() <= FEW {
+            return self.tell_all(superstep, summary).await;
+        }
         if self.arrive(superstep, summary).await? {
             return self.release(superstep).await;
         }
+        self.hear(superstep, |known| known.tally(superstep)).await
+    }
+
+    /// Waits until it is known that a superstep has ended.
+    async fn hear<T>(&mut self, superstep: u64, known: impl Fn(&mut Known) -> Option<T>) -> Result<T> {
         loop {
-            if let Some(tally) = self.known.tally(superstep) {
-                return Ok(tally);
+            if let Some(heard) = known(&mut self.known) {
+                return Ok(heard);
             }
             self.check()?;
             self.known.check_all_stay(superstep)?;
             let event = self.next().await;
             self.note(event).await?;
+        }
+    }
+
+    /// Tells all what the peers here say, and hears what theirs say: one write after the other's, and as many events as there
+    /// are pairs.
+    async fn tell_all(&mut self, superstep: u64, summary: Summary) -> Result<Tally> {
+        let what = format!("cannot arrive at the barrier of superstep {superstep}");
+        let path = self.paths.told(News::Arrived(superstep, self.me, summary));
+        let mut changes = vec![Change::Create { path: path.clone(), data: Vec::new(), stay: Stay::Session }];
+        // All have heard those of the superstep before the last one.
+        if self.told.len() == 2 {
+            changes.extend(self.told.pop_front().map(|path| Change::Delete { path }));
+        }
+        self.change(&what, &changes).await?;
+        self.told.push_back(path);
+        let said = self.hear(superstep, |known| known.all_arrived(superstep)).await?;
+        self.tally(superstep, &said).await
+    }
+
+    /// Makes changes that begin with a new node; nothing where that is there: then they were made before a connection was
+    /// lost.
+    async fn change(&mut self, what: &str, changes: &[Change]) -> Result<Option<Vec<i32>>> {
+        loop {
+            match self.zookeeper.multi(what, changes).await {
+                Ok(versions) => return Ok(Some(versions)),
+                Err((_, Fault::Lost)) => self.zookeeper.resumed().await?,
+                Err((0, Fault::NodeExists)) => return Ok(None),
+                Err((_, Fault::NoNode)) => {
+                    // Where a groom is lost that is the better reason.
+                    self.look().await?;
+                    self.check()?;
+                    return Err(self.removed(what));
+                }
+                Err((_, fault)) => return Err(self.zookeeper.unexpected(what, fault)),
+            }
         }
     }
 
@@ -146,23 +198,12 @@ impl Meeting {
         if let Some(before) = superstep.checked_sub(2) {
             changes.push(Change::Delete { path: self.paths.arrival(self.me, before) });
         }
-        loop {
-            match self.zookeeper.multi(&what, &changes).await {
-                Ok(versions) => return Ok(versions.get(1) == Some(&last)),
-                Err((_, Fault::Lost)) => self.zookeeper.resumed().await?,
-                // Done before the connection was lost. Who was last may be us: to release twice does no harm.
-                Err((0, Fault::NodeExists)) => {
-                    let counter = self.zookeeper.get(&self.paths.counter).await?;
-                    let counter = counter.ok_or_else(|| self.removed(&what))?;
-                    return Ok(counter.version >= last);
-                }
-                Err((_, Fault::NoNode)) => {
-                    // Where a groom is lost that is the better reason.
-                    self.look().await?;
-                    self.check()?;
-                    return Err(self.removed(&what));
-                }
-                Err((_, fault)) => return Err(self.zookeeper.unexpected(&what, fault)),
+        match self.change(&what, &changes).await? {
+            Some(versions) => Ok(versions.get(1) == Some(&last)),
+            // Who was last may be us: to release twice does no harm.
+            None => {
+                let counter = self.zookeeper.get(&self.paths.counter).await?;
+                Ok(counter.ok_or_else(|| self.removed(&what))?.version >= last)
             }
         }
     }
@@ -179,33 +220,27 @@ impl Meeting {
                 .ok_or_else(|| self.known.lost(groom, "went away: its session with ZooKeeper has ended"))?;
             said.push(codec::decode(&data, "what peers say")?);
         }
-        let tally = match gather::tally(superstep, self.known.participants(), &said) {
-            Ok(tally) => tally,
-            Err(error) => {
-                self.fail(&error).await?;
-                return Err(error);
-            }
-        };
+        let tally = self.tally(superstep, &said).await?;
         let news = News::Released(superstep, tally);
         let create = Change::Create { path: self.paths.told(news), data: Vec::new(), stay: Stay::Session };
         let before = superstep.checked_sub(2).and_then(|before| Some((before, self.known.tally(before)?)));
         let before = before.map(|(before, tally)| self.paths.told(News::Released(before, tally)));
         let mut changes = vec![create];
         changes.extend(before.map(|path| Change::Delete { path }));
-        loop {
-            match self.zookeeper.multi(&what, &changes).await {
-                Ok(_) | Err((0, Fault::NodeExists)) => break,
-                Err((_, Fault::Lost)) => self.zookeeper.resumed().await?,
-                Err((_, Fault::NoNode)) => {
-                    self.look().await?;
-                    self.check()?;
-                    return Err(self.removed(&what));
-                }
-                Err((_, fault)) => return Err(self.zookeeper.unexpected(&what, fault)),
-            }
-        }
+        self.change(&what, &changes).await?;
         self.known.created(news);
         Ok(tally)
+    }
+
+    /// What all say together. That they do not fit together is told to all.
+    async fn tally(&mut self, superstep: u64, said: &[Summary]) -> Result<Tally> {
+        match gather::tally(superstep, self.known.participants(), said) {
+            Ok(tally) => Ok(tally),
+            Err(error) => {
+                self.fail(&error).await?;
+                Err(error)
+            }
+        }
     }
 
     /// Tells all that the job fails, unless somebody has told so before.
@@ -318,61 +353,4 @@ impl Meeting {
         }
         remove(&zookeeper, &paths.base).await
     }
-}
-
-/// Makes the nodes of a meeting where they are not there.
-async fn make(zookeeper: &ZooKeeper, paths: &Paths, what: &str, participants: &[u8]) -> Result<()> {
-    let create =
-        |path: &String, data: &[u8], stay| Change::Create { path: path.clone(), data: data.to_vec(), stay };
-    let changes = [
-        create(&paths.base, participants, Stay::Children),
-        create(&paths.arrived, &[], Stay::Children),
-        create(&paths.news, &[], Stay::Children),
-        create(&paths.counter, &[], Stay::Session),
-    ];
-    for _ in 0..TRIES {
-        match zookeeper.multi(what, &changes).await {
-            Ok(_) => return Ok(()),
-            Err((0, Fault::NoNode)) => zookeeper.ensure(MEETINGS).await?,
-            Err((_, Fault::Lost)) => zookeeper.resumed().await?,
-            Err((0, Fault::NodeExists)) => match zookeeper.get(&paths.base).await? {
-                Some(node) if node.data == participants => return Ok(()),
-                Some(node) => {
-                    let theirs: Vec<Participant> = codec::decode(&node.data, "participants")?;
-                    let ours: Vec<Participant> = codec::decode(participants, "participants")?;
-                    return Err(Error::invalid(format!(
-                        "{what}: others take part as {theirs:?}, this one as {ours:?}"
-                    )));
-                }
-                None => {}
-            },
-            Err((_, fault)) => return Err(zookeeper.unexpected(what, fault)),
-        }
-    }
-    Err(Error::new(ErrorKind::Conflict, format!("{what}: others remove {} again and again", paths.base)))
-}
-
-/// Removes all that is left of a job's meetings, for a master whose job has ended. Who still takes part fails.
-///
-/// # Errors
-/// `Unavailable` when the session ends.
-pub(crate) async fn sweep(zookeeper: &ZooKeeper, job: JobId) -> Result<()> {
-    let names = zookeeper.children(MEETINGS).await?.unwrap_or_default();
-    for name in names.iter().filter(|name| name.split('.').next() == Some(&job.to_string())) {
-        remove(zookeeper, &format!("{MEETINGS}/{name}")).await?;
-    }
-    Ok(())
-}
-
-/// Removes the nodes of a meeting; several may do so at once.
-async fn remove(zookeeper: &ZooKeeper, base: &str) -> Result<()> {
-    for folder in ["arrived", "news"] {
-        let folder = format!("{base}/{folder}");
-        for name in zookeeper.children(&folder).await?.unwrap_or_default() {
-            zookeeper.delete(&format!("{folder}/{name}")).await?;
-        }
-        zookeeper.delete(&folder).await?;
-    }
-    zookeeper.delete(&format!("{base}/counter")).await?;
-    zookeeper.delete(base).await
 }

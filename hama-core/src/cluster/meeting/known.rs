@@ -1,10 +1,10 @@
 //! What one participant knows of a meeting: it follows from the news alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::News;
 use crate::barrier::Tally;
-use crate::cluster::gather::Participant;
+use crate::cluster::gather::{Participant, Summary};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What one participant knows.
@@ -13,6 +13,8 @@ pub(super) struct Known {
     participants: Vec<Participant>,
     present: BTreeSet<usize>,
     left: BTreeSet<usize>,
+    /// What grooms said that have arrived at a superstep that has not ended, by superstep and groom.
+    arrived: BTreeMap<(u64, usize), Summary>,
     /// The last two supersteps that all have ended.
     released: Vec<(u64, Tally)>,
     failed: bool,
@@ -20,8 +22,9 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) fn new(participants: Vec<Participant>) -> Known {
-        let (present, left, released) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
-        Known { participants, present, left, released, failed: false }
+        let (present, left) = (BTreeSet::new(), BTreeSet::new());
+        let (arrived, released) = (BTreeMap::new(), Vec::new());
+        Known { participants, present, left, arrived, released, failed: false }
     }
 
     pub(super) fn participants(&self) -> &[Participant] {
@@ -36,6 +39,13 @@ impl Known {
     /// The tally of a superstep that all have ended.
     pub(super) fn tally(&self, superstep: u64) -> Option<Tally> {
         self.released.iter().find(|(ended, _)| *ended == superstep).map(|(_, tally)| *tally)
+    }
+
+    /// What all say, once they have arrived at a superstep. What they said of those before is forgotten.
+    pub(super) fn all_arrived(&mut self, superstep: u64) -> Option<Vec<Summary>> {
+        self.arrived = self.arrived.split_off(&(superstep, 0));
+        let all = self.arrived.range(..(superstep + 1, 0)).map(|(_, said)| *said);
+        (all.clone().count() == self.participants.len()).then(|| all.collect())
     }
 
     /// The others who have gone in good order: no superstep will end any more.
@@ -53,6 +63,7 @@ impl Known {
         match news {
             News::Present(groom) => drop(self.present.insert(groom)),
             News::Left(groom) => drop(self.left.insert(groom)),
+            News::Arrived(superstep, groom, said) => drop(self.arrived.insert((superstep, groom), said)),
             News::Released(superstep, tally) if self.tally(superstep).is_none() => {
                 if self.released.len() == 2 {
                     self.released.remove(0);
@@ -101,7 +112,8 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::Host;
+    use crate::barrier::Ending;
+    use crate::ids::{Host, PeerId};
 
     fn known() -> Known {
         let participant = |index: u32| Participant { host: Host::new(format!("dn{index}")), peers: 1 };
@@ -124,6 +136,32 @@ mod tests {
         assert_eq!(known.tally(4), Some(tally(4)));
         assert_eq!(known.tally(3), Some(tally(3)));
         assert_eq!(known.tally(2), None);
+    }
+
+    #[test]
+    fn all_have_arrived_when_each_has() {
+        let said = |messages| Summary {
+            ending: Ending::Sync,
+            first: PeerId::from_index(0),
+            halt: false,
+            messages,
+            peers: 1,
+        };
+        let mut known = known();
+        for (groom, superstep) in [(1, 0), (0, 0), (0, 1), (0, 0)] {
+            known.created(News::Arrived(superstep, groom, said(groom as u64)));
+            assert_eq!(known.all_arrived(0), None);
+        }
+        known.created(News::Arrived(0, 2, said(2)));
+        assert_eq!(known.all_arrived(0), Some(vec![said(0), said(1), said(2)]));
+        known.deleted(News::Arrived(0, 2, said(2))).unwrap();
+        assert_eq!(known.all_arrived(1), None);
+        // News that are late.
+        let late = [0, 1, 2].map(|groom| [News::Present(groom), News::Arrived(0, groom, said(0))]);
+        known.all(late.as_flattened()).unwrap();
+        known.created(News::Arrived(1, 1, said(1)));
+        known.created(News::Arrived(1, 2, said(2)));
+        assert_eq!(known.all_arrived(1), Some(vec![said(0), said(1), said(2)]));
     }
 
     #[test]

@@ -2,16 +2,18 @@
 //!
 //! ```text
 //! /meetings/JOB.ATTEMPT.EPOCH          the participants
-//!     counter                          its version says how many have arrived in all
-//!     arrived/SUPERSTEP-GROOM          what a groom's peers say
 //!     news/present-GROOM               a groom takes part, as long as its session lasts
 //!     news/left-GROOM                  it has gone in good order
-//!     news/released-SUPERSTEP-HALT-MESSAGES    all have arrived: the tally, so that nobody has to read it
 //!     news/failed                      the job fails: why
+//!     news/arrived-SUPERSTEP-GROOM-..  few grooms: it has arrived, and what its peers say, so that nobody has to read it
+//!     counter                          many: its version says how many have arrived in all
+//!     arrived/SUPERSTEP-GROOM          many: what a groom's peers say
+//!     news/released-SUPERSTEP-HALT-MESSAGES    many: all have arrived, and the tally
 //! ```
 
-use crate::barrier::Tally;
-use crate::ids::JobId;
+use crate::barrier::{Ending, Tally};
+use crate::cluster::gather::Summary;
+use crate::ids::{JobId, PeerId};
 
 /// Below which all meetings are.
 pub(super) const MEETINGS: &str = "/meetings";
@@ -55,6 +57,7 @@ impl Paths {
 pub(super) enum News {
     Present(usize),
     Left(usize),
+    Arrived(u64, usize, Summary),
     Released(u64, Tally),
     Failed,
 }
@@ -64,6 +67,10 @@ impl News {
         match self {
             News::Present(groom) => format!("present-{groom}"),
             News::Left(groom) => format!("left-{groom}"),
+            News::Arrived(superstep, groom, Summary { ending, first, halt, messages, peers }) => {
+                let (ending, halt) = (word_of(ending), u8::from(halt));
+                format!("arrived-{superstep}-{groom}-{ending}-{first}-{halt}-{messages}-{peers}")
+            }
             News::Released(superstep, Tally { halt, messages }) => {
                 format!("released-{superstep}-{}-{messages}", u8::from(halt))
             }
@@ -72,22 +79,58 @@ impl News {
     }
 
     pub(super) fn of_name(name: &str) -> Option<News> {
-        let mut parts = name.split('-');
-        let (kind, mut number) = (parts.next()?, || parts.next()?.parse::<u64>().ok());
-        let groom = |number: u64| usize::try_from(number).ok();
-        let news = match kind {
-            "present" => News::Present(groom(number()?)?),
-            "left" => News::Left(groom(number()?)?),
-            "released" => {
-                let (superstep, halt, messages) = (number()?, number()?, number()?);
-                News::Released(superstep, Tally { halt: halt == 1, messages })
+        let parts: Vec<&str> = name.split('-').collect();
+        let news = match parts[..] {
+            ["present", groom] => News::Present(groom.parse().ok()?),
+            ["left", groom] => News::Left(groom.parse().ok()?),
+            ["arrived", superstep, groom, ending, first, halt, messages, peers] => {
+                let said = Summary {
+                    ending: ending_of(ending)?,
+                    first: peer_of(first)?,
+                    halt: halt == "1",
+                    messages: messages.parse().ok()?,
+                    peers: peers.parse().ok()?,
+                };
+                News::Arrived(superstep.parse().ok()?, groom.parse().ok()?, said)
             }
-            "failed" => News::Failed,
+            ["released", superstep, halt, messages] => {
+                let tally = Tally { halt: halt == "1", messages: messages.parse().ok()? };
+                News::Released(superstep.parse().ok()?, tally)
+            }
+            ["failed"] => News::Failed,
             _ => return None,
         };
         // One name for each, and nothing behind it.
         (news.name() == name).then_some(news)
     }
+}
+
+fn word_of(ending: Ending) -> String {
+    match ending {
+        Ending::Sync => "sync".to_owned(),
+        Ending::Broadcast { root } => format!("broadcast{root}"),
+        Ending::Gather { root } => format!("gather{root}"),
+        Ending::Reduce { root } => format!("reduce{root}"),
+        Ending::AllReduce => "allreduce".to_owned(),
+        Ending::Return => "return".to_owned(),
+    }
+}
+
+fn ending_of(word: &str) -> Option<Ending> {
+    let (kind, root) = word.split_at(word.find(|c: char| c.is_ascii_digit()).unwrap_or(word.len()));
+    Some(match kind {
+        "sync" => Ending::Sync,
+        "broadcast" => Ending::Broadcast { root: peer_of(root)? },
+        "gather" => Ending::Gather { root: peer_of(root)? },
+        "reduce" => Ending::Reduce { root: peer_of(root)? },
+        "allreduce" => Ending::AllReduce,
+        "return" => Ending::Return,
+        _ => return None,
+    })
+}
+
+fn peer_of(word: &str) -> Option<PeerId> {
+    word.parse().ok().map(PeerId::from_index)
 }
 
 #[cfg(test)]
@@ -97,9 +140,16 @@ mod tests {
     #[test]
     fn news_are_read_as_they_are_written() {
         let tally = |halt, messages| Tally { halt, messages };
+        let first = PeerId::from_index(4);
+        let said = |ending, messages| Summary { ending, first, halt: true, messages, peers: 2 };
         let all = [
             (News::Present(0), "present-0"),
             (News::Left(12), "left-12"),
+            (News::Arrived(3, 1, said(Ending::Sync, 0)), "arrived-3-1-sync-4-1-0-2"),
+            (
+                News::Arrived(u64::MAX, 0, said(Ending::Reduce { root: PeerId::from_index(12) }, u64::MAX)),
+                "arrived-18446744073709551615-0-reduce12-4-1-18446744073709551615-2",
+            ),
             (News::Released(7, tally(true, 0)), "released-7-1-0"),
             (
                 News::Released(u64::MAX, tally(false, u64::MAX)),
@@ -110,6 +160,18 @@ mod tests {
         for (news, name) in all {
             assert_eq!(news.name(), name);
             assert_eq!(News::of_name(name), Some(news));
+        }
+        let root = PeerId::from_index(u32::MAX);
+        for ending in [
+            Ending::Sync,
+            Ending::Broadcast { root },
+            Ending::Gather { root },
+            Ending::Reduce { root },
+            Ending::AllReduce,
+            Ending::Return,
+        ] {
+            let news = News::Arrived(0, 0, said(ending, 1));
+            assert_eq!(News::of_name(&news.name()), Some(news));
         }
     }
 
@@ -125,6 +187,14 @@ mod tests {
             "present-+1",
             "present-1-2",
             "left--1",
+            "arrived-1-1-sync-4-1-0",
+            "arrived-1-1-sync-4-1-0-2-2",
+            "arrived-1-1-sync-4-2-0-2",
+            "arrived-1-1-sync4-4-1-0-2",
+            "arrived-1-1-gather-4-1-0-2",
+            "arrived-1-1-gather04-4-1-0-2",
+            "arrived-1-1-gather4294967296-4-1-0-2",
+            "arrived-1-1-4-4-1-0-2",
             "released-1-2-3",
             "released-1-0",
             "released-1-0-0-0",

@@ -125,7 +125,45 @@ fn said(first: u32, ending: Ending, peers: u32) -> Summary {
     Summary { ending, first: PeerId::from_index(first), halt: true, messages: 1, peers }
 }
 
-/// That grooms which do not fit together all hear the same reason, and attempts do not hear of each other.
+/// That so many grooms all hear the same reason where they do not fit together, and attempts do not hear of each other.
+///
+/// # Panics
+/// When it is otherwise.
+pub fn misfits(servers: &str, grooms: usize) {
+    let settings = settings(servers, Duration::from_secs(20));
+    let sessions = connect(&settings, grooms);
+    let last = grooms - 1;
+    let meet = |attempt, said: &dyn Fn(u32) -> Summary| -> Vec<Error> {
+        let meet = sessions.iter().cloned().enumerate().map(|(me, zookeeper)| {
+            let said = said(me as u32);
+            super::runtime().spawn(async move {
+                let mut meeting =
+                    open(&zookeeper, meant(attempt), &vec![1; grooms], me).await.expect("it opens");
+                let error = meeting.meet(0, said).await.unwrap_err();
+                assert_eq!(meeting.meet(3, said).await.unwrap_err().kind(), ErrorKind::Internal);
+                meeting.close().await.expect("it closes");
+                error
+            })
+        });
+        let tasks: Vec<_> = meet.collect();
+        tasks.into_iter().map(|task| block_on(task).expect("it does not panic")).collect()
+    };
+    let ways = |me| said(me, if me as usize == last { Ending::AllReduce } else { Ending::Sync }, 1);
+    for error in meet(0, &ways) {
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        let text = error.to_string();
+        let names = [format!("peer {last}"), "peer 0".to_owned(), "an all-reduce".to_owned()];
+        assert!(names.iter().all(|name| text.contains(name)), "{text}");
+    }
+    let counts = |me| said(me, Ending::Sync, if me == 0 { 2 } else { 1 });
+    for error in meet(1, &counts) {
+        assert_eq!(error.kind(), ErrorKind::Internal);
+        assert!(error.message().contains("dn0 counted 2 peers"), "{error}");
+    }
+    block_on(until_nothing_is_left(&settings));
+}
+
+/// That who does not belong to a meeting is told so, and who leaves it is missed.
 ///
 /// # Panics
 /// When it is otherwise.
@@ -134,45 +172,17 @@ pub fn refusals(servers: &str) {
     let sessions = connect(&settings, 2);
     let [one, other] = &sessions[..] else { unreachable!("there are two") };
     block_on(async {
-        let mut first = open(one, meant(0), &[2, 1], 0).await.expect("it opens");
+        let first = open(one, meant(0), &[2, 1], 0).await.expect("it opens");
         let error = open(other, meant(0), &[2, 2], 1).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.message().contains("peers: 1") && error.message().contains("peers: 2"), "{error}");
         assert_eq!(open(other, meant(0), &[2, 1], 0).await.unwrap_err().kind(), ErrorKind::Conflict);
         assert_eq!(open(other, meant(0), &[2, 1], 2).await.unwrap_err().kind(), ErrorKind::Invalid);
 
-        // Two ways to end the superstep, and the wrong number of peers.
-        let mut second = open(other, meant(0), &[2, 1], 1).await.expect("it opens");
-        let both = tokio::join!(
-            first.meet(0, said(0, Ending::Sync, 2)),
-            second.meet(0, said(2, Ending::AllReduce, 1))
-        );
-        for error in [both.0.unwrap_err(), both.1.unwrap_err()] {
-            assert_eq!(error.kind(), ErrorKind::Invalid);
-            let text = error.to_string();
-            assert!(
-                text.contains("peer 2") && text.contains("peer 0") && text.contains("an all-reduce"),
-                "{text}"
-            );
-        }
         first.close().await.expect("it closes");
-        second.close().await.expect("it closes");
-
-        let mut first = open(one, meant(1), &[2, 1], 0).await.expect("it opens");
-        let mut second = open(other, meant(1), &[2, 1], 1).await.expect("it opens");
-        let both =
-            tokio::join!(first.meet(0, said(0, Ending::Sync, 1)), second.meet(0, said(2, Ending::Sync, 1)));
-        for error in [both.0.unwrap_err(), both.1.unwrap_err()] {
-            assert_eq!(error.kind(), ErrorKind::Internal);
-            assert!(error.message().contains("dn0 counted 1 peers"), "{error}");
-        }
-        assert_eq!(second.meet(3, said(2, Ending::Sync, 1)).await.unwrap_err().kind(), ErrorKind::Internal);
-        first.close().await.expect("it closes");
-        second.close().await.expect("it closes");
-
         // One leaves in good order, which the other hears only when it needs it.
-        let mut first = open(one, meant(2), &[2, 1], 0).await.expect("it opens");
-        let second = open(other, meant(2), &[2, 1], 1).await.expect("it opens");
+        let mut first = open(one, meant(1), &[2, 1], 0).await.expect("it opens");
+        let second = open(other, meant(1), &[2, 1], 1).await.expect("it opens");
         second.close().await.expect("it closes");
         let error = first.meet(0, said(0, Ending::Sync, 2)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PeerLost);
@@ -183,7 +193,7 @@ pub fn refusals(servers: &str) {
         let names = one.children("/meetings").await.expect("ZooKeeper answers");
         assert_eq!(names.map(|names| names.len()), Some(1));
         sweep(other, JobId::random()).await.expect("there is nothing to remove");
-        sweep(other, meant(2).job).await.expect("it is removed");
+        sweep(other, meant(1).job).await.expect("it is removed");
     });
     block_on(until_nothing_is_left(&settings));
 }
