@@ -25,6 +25,17 @@ on() {
     $HAMA_SSH "$host" "sh -c $line" </dev/null
 }
 
+# Whether the process $pid is a daemon of ours: after a crash its number may be that of somebody else.
+RUNS='
+runs() {
+    [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null || return 1
+    case $(tr "\0" " " <"/proc/$pid/cmdline" 2>/dev/null) in
+    *hama*" run "*) ;;
+    *) return 1 ;;
+    esac
+}
+'
+
 # Reads the lines of the hosts file: a host, and the options of its groom.
 hosts() {
     sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$hosts_file"

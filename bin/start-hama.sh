@@ -18,17 +18,19 @@ set -euf
 [ -n "${HAMA_ZOOKEEPER:-}" ] || fail "HAMA_ZOOKEEPER does not say HOST:PORT of ZooKeeper's servers"
 
 # Runs `hama WORDS..` there as a process of its own, unless one of that name runs: $1 its folder, $2 its name, then words.
-START='
+START=$RUNS'
 dir=$1 name=$2
 shift 2
+# What it says is not for everybody; what it writes for others is: tables in a shared folder.
+usual=$(umask)
 umask 077
 mkdir -p "$dir" && cd "$dir" || exit 1
 pid=$(cat "$name.pid" 2>/dev/null) || pid=
-if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; then echo "$name runs already, process $pid"; exit; fi
-setsid sh -c "echo \$\$ >\"\$0.pid\"; exec \"\$@\"" "$name" "$@" >>"$name.log" 2>&1 </dev/null &
+if runs; then echo "$name runs already, process $pid"; exit; fi
+setsid sh -c "echo \$\$ >\"\$0.pid\"; umask $usual; exec \"\$@\"" "$name" "$@" >>"$name.log" 2>&1 </dev/null &
 sleep 1
 pid=$(cat "$name.pid" 2>/dev/null) || pid=
-if [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; then echo "$name is started, process $pid"; exit; fi
+if runs; then echo "$name is started, process $pid"; exit; fi
 echo "$name has ended, its last words in $dir/$name.log:" >&2
 tail -n 5 "$name.log" >&2
 exit 1

@@ -10,15 +10,10 @@ set -euf
 . "$(dirname "$0")/hama-hosts.sh"
 
 # Ends the process that $1/$2.pid names, and waits until it is gone.
-STOP='
+STOP=$RUNS'
 cd "$1" 2>/dev/null || { echo "$2 does not run"; exit; }
 pid=$(cat "$2.pid" 2>/dev/null) || pid=
-if [ -z "$pid" ] || ! kill -0 "$pid" 2>/dev/null; then rm -f "$2.pid"; echo "$2 does not run"; exit; fi
-# The number may be that of somebody else by now.
-case $(tr "\0" " " <"/proc/$pid/cmdline" 2>/dev/null) in
-*hama*" run "*) ;;
-*) rm -f "$2.pid"; echo "$2 does not run"; exit ;;
-esac
+if ! runs; then rm -f "$2.pid"; echo "$2 does not run"; exit; fi
 kill "$pid"
 tries=0
 while kill -0 "$pid" 2>/dev/null; do

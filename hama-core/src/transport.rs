@@ -24,7 +24,8 @@ pub(crate) trait Transport: Send {
     /// Hands a payload over to each of `to`. It may block until there is room.
     fn send_payload(&mut self, superstep: u64, to: &[PeerId], payload: &Payload) -> Result<()>;
 
-    /// Tells every destination what was sent to it, and returns when each of them has all of it.
+    /// Tells every destination what was sent to it, and returns when each of them has all of it. Who was sent nothing is
+    /// told nothing.
     fn finish(&mut self, superstep: u64, totals: &[Totals]) -> Result<()>;
 
     /// What was sent to this peer, ordered by sender, checked against what the senders told. Senders that sent

@@ -3,6 +3,8 @@
 use hama::{Error, ErrorKind};
 use serde::Serialize;
 
+use super::interrupt;
+
 /// An error, and what its reader may try.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -103,7 +105,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         // Whoever asked for the end knows which job that was, and by which number would help nobody.
         let error = match error.kind() {
-            ErrorKind::Cancelled => Error::new(ErrorKind::Cancelled, "cancelled"),
+            ErrorKind::Cancelled if interrupt::was_asked() => Error::new(ErrorKind::Cancelled, "cancelled"),
             _ => error,
         };
         Failure { error, hint: None, is_reported: false }

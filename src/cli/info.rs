@@ -122,7 +122,9 @@ impl Summary {
     /// Of a file, whose size is that of the file or of all files of an array.
     pub(crate) fn of_file(path: &str, matrix: &AnyMatrix) -> Summary {
         let (rows, cols) = matrix.shape();
-        let absolute = std::path::absolute(path).ok();
+        // An address is one wherever one is.
+        let absolute = if path.contains("://") { None } else { std::path::absolute(path).ok() };
+        let absolute = absolute.map_or_else(|| path.to_owned(), |path| path.display().to_string());
         let bytes = std::fs::metadata(path).ok().filter(|meta| meta.is_file()).map(|meta| meta.len());
         Summary {
             name: path.to_owned(),
@@ -131,7 +133,7 @@ impl Summary {
             dtype: matrix.element().name(),
             bytes: bytes.unwrap_or_else(|| matrix.stored_bytes()),
             version: None,
-            path: absolute.map(|path| path.display().to_string()),
+            path: Some(absolute),
         }
     }
 }

@@ -1,11 +1,20 @@
 //! Ctrl-C: the first ends the command cleanly, the second at once.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use hama::Cancel;
 
 use super::Global;
 use super::output::warn;
 
 const EXIT_CODE: i32 = 130;
+
+static WAS_ASKED: AtomicBool = AtomicBool::new(false);
+
+/// Whether Ctrl-C has asked for the end.
+pub(crate) fn was_asked() -> bool {
+    WAS_ASKED.load(Ordering::Relaxed)
+}
 
 /// From now on Ctrl-C (and SIGTERM, SIGHUP) asks `cancel` for the end; a second one ends the process where it
 /// stands.
@@ -18,6 +27,7 @@ pub(crate) fn ends(global: &Global, cancel: Cancel) {
         if !silent {
             warn("\nhama: interrupted, cleaning up; once more to end at once\n");
         }
+        WAS_ASKED.store(true, Ordering::Relaxed);
         cancel.cancel();
     });
     if let Err(error) = installed {

@@ -114,6 +114,8 @@ pub(crate) struct MultiplyReport {
 struct Run<'a> {
     session: &'a Session<'a>,
     known: Known,
+    /// That of `--plan`.
+    saved: Option<Plan>,
     global: &'a Global,
 }
 
@@ -132,7 +134,14 @@ struct ExplainReport {
 
 impl Multiply {
     pub(crate) fn run(self, global: &Global, output: &mut Output) -> Result<(), Failure> {
-        let (peers, slots, known) = (self.peers, self.slots, Known::load(&global.settings));
+        let (slots, known) = (self.slots, Known::load(&global.settings));
+        let saved = self.plan.as_deref().map(saved_plan::read).transpose()?;
+        // On a cluster all peers of a job have an equal part of its memory: as many as the plan has.
+        let of_plan = saved
+            .as_ref()
+            .filter(|_| global.settings.master.value.is_some())
+            .map(|plan| plan.grid.peer_count() as usize);
+        let peers = self.peers.or(of_plan);
         let result = self.output.as_deref().filter(|_| !self.explain);
         if let Some(file) = result.filter(|name| files::is_path(name)) {
             self.export_options().check(Path::new(file)).map_err(taken)?;
@@ -146,7 +155,7 @@ impl Multiply {
                 None => builder,
             }
         })?;
-        let run = Run { session: &session, known, global };
+        let run = Run { session: &session, known, saved, global };
         match (session.matrix(&self.a)?, session.matrix(&self.b)?) {
             (AnyMatrix::F64(a), AnyMatrix::F64(b)) => self.multiply(run, a, b, output),
             (AnyMatrix::F32(a), AnyMatrix::F32(b)) => self.multiply(run, a, b, output),
@@ -163,7 +172,7 @@ impl Multiply {
 
     fn multiply<T: Scalar>(
         &self,
-        Run { session, known, global }: Run<'_>,
+        Run { session, known, saved, global }: Run<'_>,
         a: DenseMatrix<T>,
         b: DenseMatrix<T>,
         output: &mut Output,
@@ -192,8 +201,8 @@ impl Multiply {
         if self.explain && self.plan.is_none() && !hosts.is_empty() {
             return self.explain_on((product, &hosts), (known, global), output);
         }
-        let plan = match &self.plan {
-            Some(file) => product.plan_again(&saved_plan::read(file)?)?,
+        let plan = match &saved {
+            Some(saved) => product.plan_again(saved)?,
             None => product.plan()?,
         };
         let Some(name) = self.output.as_ref().filter(|_| !self.explain) else {

@@ -14,9 +14,6 @@ use super::settings::{Origin, Setting};
 use super::spill::Spill;
 use super::{Global, interrupt, names};
 
-/// The store of a command that names files only: nothing is in it.
-const NO_STORE: &str = "memory:files-only";
-
 /// What a command does to the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -81,9 +78,22 @@ impl<'a> Session<'a> {
         access: Access,
         set: impl FnOnce(HamaBuilder) -> HamaBuilder,
     ) -> Result<Session<'a>, Failure> {
+        Session::open_in(global, Some(url), access, set)
+    }
+
+    /// The same where no store is wanted if there is no URL.
+    fn open_in(
+        global: &'a Global,
+        url: Option<String>,
+        access: Access,
+        set: impl FnOnce(HamaBuilder) -> HamaBuilder,
+    ) -> Result<Session<'a>, Failure> {
         let (meter, cancel) = (Arc::new(Progress::new()), Cancel::new());
-        let builder = Hama::builder()
-            .store(url)
+        let builder = match url {
+            Some(url) => Hama::builder().store(url),
+            None => Hama::builder().without_store(),
+        };
+        let builder = builder
             .create(access == Access::Create)
             .cancel(cancel.clone())
             .progress(Arc::clone(&meter))
@@ -123,7 +133,7 @@ impl<'a> Session<'a> {
         match (all_files, result.is_none_or(files::is_path)) {
             (true, true) => {
                 let set = |builder| set(with_peers(global)(builder));
-                Session::open_at(global, NO_STORE.to_owned(), Access::Create, set)
+                Session::open_in(global, None, Access::Create, set)
             }
             (true, false) => {
                 result.map(TableName::new).transpose()?;

@@ -142,6 +142,7 @@ fn a_cluster_by_the_command() {
     jobs(&place);
     kills(&place);
     detached(&place);
+    matrices(&place);
     ends(&mut place);
 }
 
@@ -227,6 +228,29 @@ fn kills(place: &Place) {
     assert!(place.ok(&format!("job kill {id}")).contains("killed"), "one that has ended stays so");
     let text = place.ok("job list");
     assert!(text.lines().next().unwrap().contains("killed") && text.contains("enough"), "{text}");
+}
+
+/// What a command says whose job was killed by others, a plan that is run again, and files without a store.
+fn matrices(place: &Place) {
+    let store = place.folder.path().join("tables").display().to_string();
+    let matrix = |line: &str| format!("--store file:{store} matrix {line}");
+    let large = matrix("random large --rows 30000 --cols 30000");
+    let client = place.command(&large).stderr(Stdio::piped()).spawn().unwrap();
+    until("it runs", || place.only("running").is_some());
+    place.ok(&format!("job kill {} --why enough", place.only("running").unwrap()));
+    let ended = client.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    assert!(said.contains("was killed: enough"), "{said}");
+
+    place.ok(&matrix("random square --rows 2000 --cols 2000"));
+    let plan = place.ok(&matrix("multiply square square --memory 128MiB --peers 2 --explain --json"));
+    std::fs::write(place.folder.path().join("plan.json"), plan).unwrap();
+    place.ok(&matrix("multiply square square --memory 128MiB --plan plan.json --output again --verify"));
+
+    let files = "matrix multiply hdfs://127.0.0.1:1/a.zarr hdfs://127.0.0.1:1/b.zarr --explain --timeout 1s";
+    let said = place.fails(files, 4);
+    assert!(said.contains("127.0.0.1:1") && !said.contains("memory:"), "{said}");
 }
 
 /// Clients that go on when nobody is there: no slot is taken by them, so as many run as have memory.

@@ -3,6 +3,7 @@
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use hama_core::testing::cluster::no_meetings;
 use hama_core::testing::cluster::relay::Relay;
 use hama_core::{Cluster, ErrorKind, Outcome, Result};
 
@@ -16,6 +17,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_groom_freezes", a_groom_freezes),
     ("a_groom_is_cut_off_from_the_master", a_groom_is_cut_off_from_the_master),
     ("a_groom_is_cut_off_from_zookeeper", a_groom_is_cut_off_from_zookeeper),
+    ("grooms_that_cannot_meet_end_the_job", grooms_that_cannot_meet_end_the_job),
     ("the_master_dies_and_is_restarted", the_master_dies_and_is_restarted),
     ("a_master_that_froze_leads_no_more", a_master_that_froze_leads_no_more),
     ("zookeeper_dies_and_comes_back_in_time", zookeeper_dies_and_comes_back_in_time),
@@ -125,6 +127,25 @@ fn a_groom_is_cut_off_from_zookeeper() {
     zookeeper.mend();
     fleet.is_clean();
     until("it meets again", || fleet.runner().run(&ring(5)).pool_bytes(MIB).peers(4).is_ok());
+    fleet.is_clean();
+}
+
+fn grooms_that_cannot_meet_end_the_job() {
+    let zookeeper = one().connect_string();
+    let fleet = Fleet::start(&zookeeper, &Fit::default());
+    let kept_apart = no_meetings(&zookeeper, fleet.root());
+    // They know before the peers are connected with each other.
+    let begun = Instant::now();
+    let runner = fleet.runner();
+    let job = thread::spawn(move || runner.run(&ring(5)).pool_bytes(MIB).peers(4));
+    until("it ends", || job.is_finished());
+    let error = job.join().unwrap().unwrap_err();
+    println!("after {:?}: {error}", begun.elapsed());
+    assert!(begun.elapsed() < SEEN + SLACK, "{:?}", begun.elapsed());
+    assert!(error.to_string().contains("cannot take part in the barrier"), "{error}");
+    drop(kept_apart);
+    fleet.is_clean();
+    until("they meet again", || fleet.runner().run(&ring(5)).pool_bytes(MIB).peers(4).is_ok());
     fleet.is_clean();
 }
 

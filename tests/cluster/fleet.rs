@@ -94,6 +94,11 @@ impl Fleet {
         fleet
     }
 
+    /// The node of ZooKeeper below which it meets.
+    pub(crate) fn root(&self) -> &str {
+        &self.meets.root
+    }
+
     /// Starts another groom, on a host of its name.
     pub(crate) fn add_groom(&mut self, name: &str) {
         let (address, servers) = (self.address.clone(), self.meets.servers.clone());

@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::future::Future;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -34,8 +35,30 @@ struct Shared {
     /// There until it is dropped.
     runtime: Option<Runtime>,
     control: Control,
-    /// The executable that was uploaded last.
-    uploaded: Mutex<Option<(std::path::PathBuf, Digest)>>,
+    /// The executable that was uploaded last, as it was then.
+    uploaded: Mutex<Option<(FileStamp, Digest)>>,
+}
+
+/// Which file is at a path, and that nobody has written to it since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct FileStamp {
+    path: PathBuf,
+    file: (u64, u64),
+    bytes: u64,
+    changed: (i64, i64),
+}
+
+impl FileStamp {
+    fn of(path: &Path) -> Result<FileStamp> {
+        let file = std::fs::metadata(path);
+        let file = file.map_err(|e| Error::io(format!("cannot read {}", path.display()), e))?;
+        Ok(FileStamp {
+            path: path.to_owned(),
+            file: (file.dev(), file.ino()),
+            bytes: file.len(),
+            changed: (file.mtime(), file.mtime_nsec()),
+        })
+    }
 }
 
 impl Client {
@@ -93,8 +116,9 @@ impl Client {
     /// What reading gives, and as [`ask_again`](Client::ask_again).
     pub(crate) fn upload(&self, path: &Path, cancel: &Cancel) -> Result<Digest> {
         let known = self.0.uploaded.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let stamp = FileStamp::of(path)?;
         let digest = match known {
-            Some((known, digest)) if known == path => digest,
+            Some((known, digest)) if known == stamp => digest,
             _ => digest_of(path)?,
         };
         let until = Instant::now() + AWAY_MAX;
@@ -108,7 +132,7 @@ impl Client {
                 Ok(()) => break,
             }
         }
-        *self.0.uploaded.lock().unwrap_or_else(PoisonError::into_inner) = Some((path.to_owned(), digest));
+        *self.0.uploaded.lock().unwrap_or_else(PoisonError::into_inner) = Some((stamp, digest));
         Ok(digest)
     }
 

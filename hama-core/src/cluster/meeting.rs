@@ -69,9 +69,7 @@ impl Meeting {
         if me >= participants.len() || participants.iter().any(|one| one.peers == 0) {
             return Err(Error::invalid(format!("{what}: number {me} of {participants:?} cannot be")));
         }
-        let mut data = Vec::new();
-        codec::encode(&participants, "participants", &mut data)?;
-        make(zookeeper, &paths, &what, &data).await?;
+        make(zookeeper, &paths, &what, &participants).await?;
         let events = zookeeper.events(&paths.news).await?;
         let (known, told) = (Known::new(participants), VecDeque::new());
         let mut meeting = Meeting { zookeeper: zookeeper.clone(), paths, me, events, known, told, ended: 0 };

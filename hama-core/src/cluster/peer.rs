@@ -115,6 +115,7 @@ struct Process {
     line: Line,
     /// What the groom says, but for what is the barrier's.
     told: Receiver<ToPeer>,
+    /// Set once: a process is one peer.
     barrier: Arc<OnceLock<Arc<GroomBarrier>>>,
 }
 
@@ -156,16 +157,19 @@ impl Process {
         let program = named(&begin.program, programs)?;
         let folder = std::env::current_dir().map_err(|e| Error::io("cannot find the peer's directory", e))?;
         let listener = Listener::bind(begin.data_address, &folder, &begin.host, begin.pass.clone())?;
+        // The barrier may fail as soon as the groom knows that this peer is ready.
+        let abort = Abort::new();
+        let barrier = Arc::new(GroomBarrier::new(begin.peer, Box::new(self.line.clone()), &abort));
+        let barrier = Arc::clone(self.barrier.get_or_init(|| barrier));
         self.line.say(&FromPeer::Ready { addresses: listener.addresses().to_words() })?;
         let addresses = match self.hear(CONNECT_MAX, "where the other peers listen")? {
             ToPeer::Connect { addresses } => addresses,
-            ToPeer::Failed(error) => return Err(error.into()),
             other => return Err(odd(&other)),
         };
         let addresses: Vec<Addresses> =
             addresses.iter().map(|words| Addresses::of_words(words)).collect::<Result<_>>()?;
         let refused = listener.refused();
-        let seat = self.seat(&begin, listener, &addresses, &folder)?;
+        let seat = self.seat(&begin, (listener, barrier, abort), &addresses, &folder)?;
         let left = program.run(&begin.arguments, seat)?;
         let mut counters = named_counts(left.counters);
         let strange = [("refused connections", refused.connections()), ("refused frames", refused.frames())];
@@ -182,11 +186,11 @@ impl Process {
     fn seat(
         &self,
         begin: &Begin,
-        listener: Listener,
+        (listener, barrier, abort): (Listener, Arc<GroomBarrier>, Abort),
         addresses: &[Addresses],
         folder: &Path,
     ) -> Result<Seat> {
-        let (abort, pool) = (Abort::new(), Pool::new(begin.pool_bytes as usize));
+        let pool = Pool::new(begin.pool_bytes as usize);
         let (progress, counters) = (Arc::new(Progress::new()), Counters::default());
         self.tell_progress(Arc::clone(&progress), counters.clone())?;
         let common = Common {
@@ -201,9 +205,6 @@ impl Process {
             span: tracing::info_span!("job", job = %begin.pass.job),
         };
         let transport = mesh::connect(listener, begin.peer, addresses, &common, Instant::now() + REACH_MAX)?;
-        let barrier = Arc::new(GroomBarrier::new(begin.peer, Box::new(self.line.clone()), &abort));
-        // Set once: a process is one peer.
-        let _ = self.barrier.set(Arc::clone(&barrier));
         Ok(Seat {
             membership: Membership {
                 id: begin.peer,

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 
-use crate::cluster::zookeeper::{Settings, ZooKeeper};
+use crate::cluster::zookeeper::{Change, Settings, Stay, ZooKeeper};
 use crate::error::Result;
 
 /// How long anything may take on a busy machine.
@@ -70,6 +70,23 @@ pub fn nodes_of_jobs(servers: &str, root: &str) -> Vec<String> {
             nodes.extend(names.iter().map(|name| format!("{of}/{name}")));
         }
         nodes
+    })
+}
+
+/// As long as what it returns is there, no grooms can meet below `root`, and learn so at once.
+///
+/// # Panics
+/// Where ZooKeeper does not serve, or grooms have met there.
+pub fn no_meetings(servers: &str, root: &str) -> impl Sized + use<> {
+    let settings = Settings { root: root.to_owned(), ..Settings::new(servers) };
+    block_on(async {
+        let zookeeper = ZooKeeper::connect(&settings).await.expect("ZooKeeper serves");
+        // One that goes with its session has no nodes below it.
+        let childless =
+            Change::Create { path: "/meetings".to_owned(), data: Vec::new(), stay: Stay::Session };
+        let made = zookeeper.multi("cannot keep grooms from meeting", &[childless]).await;
+        assert!(made.is_ok(), "{:?}", made.err());
+        zookeeper
     })
 }
 

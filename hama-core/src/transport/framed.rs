@@ -57,7 +57,6 @@ const KEPT_BYTES_MAX: u64 = 16 << 20;
 pub(crate) struct Endpoint {
     shared: Arc<Shared>,
     route: Route,
-    peer_count: u32,
     // Of what the peer sends to itself.
     sequence: u64,
     io: Option<JoinHandle<()>>,
@@ -157,7 +156,7 @@ impl Endpoint {
             thread = Some(started.map_err(failed)?);
         }
         let _wake = wake_on_abort(&shared);
-        Ok(Endpoint { shared, route, peer_count: count, sequence: 0, io: thread, hosts: Vec::new(), _wake })
+        Ok(Endpoint { shared, route, sequence: 0, io: thread, hosts: Vec::new(), _wake })
     }
 
     /// The same where peers are on these hosts, by index.
@@ -229,8 +228,8 @@ impl Transport for Endpoint {
         for (index, &told) in (0..).zip(totals) {
             let to = PeerId::from_index(index);
             if to == self.shared.me {
-                self.shared.lock().gathering(superstep, to).told = Some(told);
-            } else {
+                self.shared.lock().gathering(superstep, to).told = told;
+            } else if !told.is_nothing() {
                 self.push(to, Frame::end_of_step(self.route, superstep, told))?;
             }
         }
@@ -253,11 +252,11 @@ impl Transport for Endpoint {
     }
 
     fn take(&mut self, superstep: u64) -> Result<Vec<Arrived>> {
-        let mut gathered = self.shared.lock().take(superstep);
+        // Who sent something came to the barrier when this peer had acknowledged all of it: nobody is missing here.
+        let gathered = self.shared.lock().take(superstep);
         let mut arrived = Vec::new();
-        for from in (0..self.peer_count).map(PeerId::from_index) {
-            let gathering = gathered.remove(&from).unwrap_or_default();
-            let from = gathering.into_arrived(from, self.shared.me, superstep)?;
+        for (from, gathering) in gathered {
+            let from = gathering.into_arrived(from)?;
             from.check(self.shared.me, superstep)?;
             if !from.told.is_nothing() {
                 arrived.push(from);
@@ -268,13 +267,8 @@ impl Transport for Endpoint {
 }
 
 impl Gathering {
-    pub(crate) fn into_arrived(self, from: PeerId, to: PeerId, superstep: u64) -> Result<Arrived> {
-        let Some(told) = self.told else {
-            return Err(Error::data(format!(
-                "peer {from} did not tell peer {to} the end of superstep {superstep}"
-            )));
-        };
-        let mut arrived = Arrived { told, ..Arrived::new(from) };
+    pub(crate) fn into_arrived(self, from: PeerId) -> Result<Arrived> {
+        let mut arrived = Arrived { told: self.told, ..Arrived::new(from) };
         for item in self.items.into_values() {
             match item {
                 Item::Bundle(bundle) => arrived.bundles.push(bundle),

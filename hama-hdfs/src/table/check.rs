@@ -51,9 +51,10 @@ impl CheckReport {
         self
     }
 
-    /// Takes in that `what` is damaged or cannot be read; what says nothing of the table ends the check.
-    fn note(&mut self, what: &dyn Display, found: Result<()>) -> Result<()> {
-        let Err(error) = found else { return Ok(()) };
+    /// Takes in that `what` is damaged or cannot be read; what says nothing of the table ends the check. Says whether it could
+    /// be reached.
+    fn note(&mut self, what: &dyn Display, found: Result<()>) -> Result<bool> {
+        let Err(error) = found else { return Ok(true) };
         let kind = match error.kind() {
             ErrorKind::Cancelled | ErrorKind::OutOfMemory | ErrorKind::Internal => return Err(error),
             ErrorKind::Unavailable => ErrorKind::Unavailable,
@@ -66,7 +67,7 @@ impl CheckReport {
         if list.len() < Self::LISTED_MAX {
             list.push(Error::new(kind, message));
         }
-        Ok(())
+        Ok(kind != ErrorKind::Unavailable)
     }
 }
 
@@ -150,7 +151,7 @@ impl Table {
             ShardCheck { table: self, record, progress, cancel, buffer, report: CheckReport::default() };
         match self.shard_reader(number) {
             Ok(reader) => check.read(&*reader)?,
-            Err(error) => check.report.note(&record.shard, Err(error))?,
+            Err(error) => check.report.note(&record.shard, Err(error)).map(drop)?,
         }
         Ok(check.report)
     }
@@ -215,20 +216,26 @@ struct ShardCheck<'a> {
 }
 
 impl ShardCheck<'_> {
+    /// Reads all of it, or up to what cannot be reached: the rest is not there either, and each read takes its time to find
+    /// that out.
     fn read(&mut self, reader: &dyn StoreReader) -> Result<()> {
         let (table, record) = (self.table, self.record);
         for tile in table.spec().tiles_of(record.shard) {
             self.cancel.check()?;
             let found = self.tile(reader, tile);
-            self.report.note(&format_args!("tile {tile} in shard {}", record.shard), found)?;
+            if !self.report.note(&format_args!("tile {tile} in shard {}", record.shard), found)? {
+                return Ok(());
+            }
         }
         for (start, end) in gaps(record, table.spec().tile_bytes()) {
             let found = self.gap(reader, start, end);
-            self.report
-                .note(&format_args!("the bytes from {start} to {end} of shard {}", record.shard), found)?;
+            let what = format_args!("the bytes from {start} to {end} of shard {}", record.shard);
+            if !self.report.note(&what, found)? {
+                return Ok(());
+            }
         }
         let found = self.index(reader);
-        self.report.note(&format_args!("the index of shard {}", record.shard), found)
+        self.report.note(&format_args!("the index of shard {}", record.shard), found).map(drop)
     }
 
     /// Counts bytes that were read.

@@ -17,14 +17,22 @@ use crate::runner::Runner;
 
 /// The store of this process alone.
 const HERE: &str = "file:./hama-data";
-/// The store of who computes on a cluster and has named none: nothing is in it, and nothing can be put there.
-#[cfg(feature = "cluster")]
+/// The store of who wants none, or computes on a cluster and has named none: nothing is in it.
 const NO_STORE: &str = "memory:no-store-was-named";
+
+/// Which store is named.
+#[derive(Clone, Debug, Default)]
+enum Named {
+    #[default]
+    Default,
+    Nothing,
+    Url(String),
+}
 
 /// The settings of a [`Hama`].
 #[derive(Debug)]
 pub struct HamaBuilder {
-    store: Option<String>,
+    store: Named,
     create: bool,
     memory: Option<u64>,
     peers: Option<usize>,
@@ -56,7 +64,7 @@ pub(super) fn cores() -> usize {
 impl Default for HamaBuilder {
     fn default() -> HamaBuilder {
         HamaBuilder {
-            store: None,
+            store: Named::Default,
             create: true,
             memory: None,
             peers: None,
@@ -77,7 +85,13 @@ impl HamaBuilder {
     /// The store's URL or path, such as `file:./hama-data` (the default) or `memory:scratch`. With a master it is one that
     /// all hosts reach: `hdfs://HOST:PORT/PATH`, or `file:` with the absolute path of a folder that they share.
     pub fn store(mut self, url: impl Into<String>) -> Self {
-        self.store = Some(url.into());
+        self.store = Named::Url(url.into());
+        self
+    }
+
+    /// No store: for who names files alone.
+    pub fn without_store(mut self) -> Self {
+        self.store = Named::Nothing;
         self
     }
 
@@ -185,7 +199,11 @@ impl HamaBuilder {
             .with_transport(self.transport)
             .with_host(self.host.clone())
             .with_cancel(self.cancel.clone());
-        let url = self.store.as_deref().unwrap_or(HERE).parse()?;
+        let url = match &self.store {
+            Named::Default => HERE.parse()?,
+            Named::Nothing => NO_STORE.parse()?,
+            Named::Url(url) => url.parse()?,
+        };
         self.build_with(Runner::Local(runner), pool, (peers, memory), &url)
     }
 
@@ -207,8 +225,8 @@ impl HamaBuilder {
         let shared_slots = self.shares_slots.then_some(offer.slots as u64);
         let pool = Pool::new(usize::try_from(memory.min(default_memory())).unwrap_or(usize::MAX));
         let url = match &self.store {
-            Some(store) => store.parse().and_then(|url| cluster.check_store(&url).map(|()| url))?,
-            None => {
+            Named::Url(store) => store.parse().and_then(|url| cluster.check_store(&url).map(|()| url))?,
+            Named::Default | Named::Nothing => {
                 self.create = true;
                 NO_STORE.parse()?
             }

@@ -320,7 +320,11 @@ impl Daemon {
 
     /// Ends all peers, and tells the master of their ends as long as it listens.
     async fn end(mut self) {
-        self.peers.values().for_each(LivePeer::kill);
+        for peer in self.peers.values_mut() {
+            let why = Error::new(ErrorKind::PeerLost, "the groom of the peer was stopped");
+            peer.leaves(How::Failed(WireError::from(&why)));
+            peer.kill();
+        }
         let late = sleep(END_MAX);
         tokio::pin!(late);
         while !self.peers.is_empty() {

@@ -7,8 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ const INHERITED: [&str; 9] =
     ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "RUST_BACKTRACE", "HADOOP_CONF_DIR"];
 /// How often its memory is looked at.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long what a process has printed may take to be kept after its end.
+const LOGS_MAX: Duration = Duration::from_secs(1);
 /// How much of the log is looked through for what it said last.
 const LAST_WORDS_BYTES: u64 = 4 << 10;
 
@@ -149,7 +151,8 @@ impl Watch {
     ) -> io::Result<()> {
         let folder = self.folder.clone();
         let (group, has_ended) = (self.group, Arc::clone(&self.has_ended));
-        let logs = thread::Builder::new().name("log".into()).spawn(move || {
+        let (logged, logs) = mpsc::channel();
+        thread::Builder::new().name("log".into()).spawn(move || {
             let mut unlogged = None;
             log::keep(&folder, printed, |error| {
                 // It would run on with nobody knowing what it says.
@@ -157,7 +160,7 @@ impl Watch {
                 let doing = format!("cannot keep what the peer prints in {}", folder.display());
                 unlogged = Some(Error::io(doing, error));
             });
-            unlogged
+            let _ = logged.send(unlogged);
         })?;
         let memory = Arc::new(std::sync::atomic::AtomicU64::new(0));
         let looks = {
@@ -171,8 +174,8 @@ impl Watch {
             self.has_ended.store(true, Ordering::Release);
             // What it has started goes with it: nobody would know of it any more.
             let _ = kill_process_group(self.group, Signal::KILL);
-            // They wait no longer than the last of those holds its output open.
-            let unlogged = logs.join().ok().flatten();
+            // What has left the group may hold its output open for ever.
+            let unlogged = logs.recv_timeout(LOGS_MAX).ok().flatten();
             let over = memory.load(Ordering::Acquire);
             ended(match unlogged {
                 Some(error) => Ending::Unlogged { kind: error.kind(), message: error.with_causes() },
@@ -227,7 +230,6 @@ fn memory_in_use(status: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::sync::mpsc;
 
     use super::*;
 
@@ -277,6 +279,12 @@ mod tests {
     }
 
     const ENOUGH: u64 = 1 << 30;
+
+    #[test]
+    fn what_has_left_its_group_keeps_nobody_waiting() {
+        let ran = shell("setsid sleep 30 & exit 3", ENOUGH);
+        assert_eq!(ran.ended.recv_timeout(PATIENCE / 2).unwrap(), Ending::Exited(3));
+    }
 
     #[test]
     fn its_end_is_told_as_it_was() {

@@ -11,7 +11,7 @@ use crate::cluster::model::bounds::PART_BYTES_MAX;
 use crate::cluster::model::error::WireError;
 use crate::cluster::model::ids::{Digest, Epoch, GroomId, RunId, Session, TaskId};
 use crate::cluster::model::report::{
-    GroomInfo, Held, Registration, Report, Request, TaskReport, validate_addresses,
+    Drained, GroomInfo, Held, Registration, Report, Request, TaskReport, validate_addresses,
 };
 use crate::cluster::model::task::{Ended, How, TaskStatus};
 use crate::error::{Error, ErrorKind, Result};
@@ -60,7 +60,7 @@ pub(crate) struct GroomState {
     /// The last action of this session.
     seen: u64,
     tasks: BTreeMap<TaskId, Task>,
-    is_draining: bool,
+    draining: Option<Drained>,
     effects: Vec<Effect>,
 }
 
@@ -97,7 +97,7 @@ impl GroomState {
             sequence: 0,
             seen: 0,
             tasks: BTreeMap::new(),
-            is_draining: false,
+            draining: None,
             effects: Vec::new(),
         })
     }
@@ -123,7 +123,7 @@ impl GroomState {
             session: self.session,
             epoch: self.epoch,
             info: self.info.clone(),
-            draining: self.is_draining,
+            draining: self.draining,
             tasks: self.tasks.iter().map(held).collect(),
         }
     }
@@ -214,8 +214,8 @@ impl GroomState {
             What::Connect { run, me, roster } => self.connect(run, me, &roster),
             What::Kill { run, why } => self.kill(run, &why),
             What::Forget { run } => self.forget(run),
-            What::Drain => {
-                self.is_draining = true;
+            What::Drain { stop } => {
+                self.draining = Some(Drained { stop });
                 self.effects.push(Effect::Drain);
             }
             What::Stop => self.effects.push(Effect::Stop),
@@ -311,20 +311,17 @@ impl GroomState {
 
     /// A peer is in this superstep. That can wait for the next report.
     pub(crate) fn superstep(&mut self, id: TaskId, now_in: u64) {
-        if let Some(TaskStatus::Running { superstep, .. }) = self.status_mut(id) {
+        if let Some(Task { status: TaskStatus::Running { superstep, .. }, .. }) = self.tasks.get_mut(&id) {
             *superstep = now_in.max(*superstep);
         }
     }
 
     /// A peer has done so much and counted so far. That can wait for the next report.
     pub(crate) fn progress(&mut self, id: TaskId, done: u64, counted: BTreeMap<String, u64>) {
-        if let Some(TaskStatus::Running { units, counters, .. }) = self.status_mut(id) {
+        let task = self.tasks.get_mut(&id);
+        if let Some(Task { status: TaskStatus::Running { units, counters, .. }, .. }) = task {
             (*units, *counters) = (done, counted);
         }
-    }
-
-    fn status_mut(&mut self, id: TaskId) -> Option<&mut TaskStatus> {
-        self.tasks.get_mut(&id).map(|task| &mut task.status)
     }
 
     /// The process of a task is gone, or could not be started; `log` is the last that it printed. What a kill may have caused
@@ -333,11 +330,7 @@ impl GroomState {
         let Some(task) = self.tasks.get_mut(&id).filter(|task| !task.status.is_ended()) else { return };
         let is_of_kill = matches!(how, How::Signalled { .. } | How::Exited { .. }) || how.is_consequence();
         let how = if task.is_killed && is_of_kill { How::Killed } else { how };
-        let superstep = match &task.status {
-            TaskStatus::Running { superstep, .. } => *superstep,
-            _ => 0,
-        };
-        task.end(superstep, how, log);
+        task.end(task.status.superstep(), how, log);
         self.effects.push(Effect::Tell);
         self.remove_forgotten();
     }

@@ -93,9 +93,9 @@ fn it_registers_and_reports_what_it_was_told_to_do() {
 #[test]
 fn actions_are_done_once_and_in_their_order() {
     let mut groom = groom();
-    groom.hear(orders(0, 2, vec![What::Drain])).unwrap();
+    groom.hear(orders(0, 2, vec![What::Drain { stop: true }])).unwrap();
     assert_eq!((report(&mut groom).seen, groom.take_effects()), (0, vec![]));
-    let both = orders(0, 1, vec![launch(&[0]), What::Drain]);
+    let both = orders(0, 1, vec![launch(&[0]), What::Drain { stop: true }]);
     groom.hear(both.clone()).unwrap();
     assert_eq!(groom.take_effects(), [Effect::Fetch(spec(3).executable), Effect::Drain, Effect::Tell]);
     groom.hear(both).unwrap();

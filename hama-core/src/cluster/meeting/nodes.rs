@@ -1,5 +1,6 @@
 //! The nodes of a meeting as a whole: made by who comes first, removed by who leaves last.
 
+use super::FEW;
 use super::names::{MEETINGS, Paths};
 use crate::cluster::gather::Participant;
 use crate::cluster::zookeeper::{Change, Fault, Stay, ZooKeeper};
@@ -15,28 +16,30 @@ pub(super) async fn make(
     zookeeper: &ZooKeeper,
     paths: &Paths,
     what: &str,
-    participants: &[u8],
+    participants: &[Participant],
 ) -> Result<()> {
+    let mut said = Vec::new();
+    codec::encode(participants, "participants", &mut said)?;
     let create =
         |path: &String, data: &[u8], stay| Change::Create { path: path.clone(), data: data.to_vec(), stay };
-    let changes = [
-        create(&paths.base, participants, Stay::Children),
-        create(&paths.arrived, &[], Stay::Children),
-        create(&paths.news, &[], Stay::Children),
-        create(&paths.counter, &[], Stay::Session),
-    ];
+    let mut changes =
+        vec![create(&paths.base, &said, Stay::Children), create(&paths.news, &[], Stay::Children)];
+    if participants.len() > FEW {
+        // A container without children stays.
+        changes.push(create(&paths.arrived, &[], Stay::Children));
+        changes.push(create(&paths.counter, &[], Stay::Session));
+    }
     for _ in 0..TRIES {
         match zookeeper.multi(what, &changes).await {
             Ok(_) => return Ok(()),
             Err((0, Fault::NoNode)) => zookeeper.ensure(MEETINGS).await?,
             Err((_, Fault::Lost)) => zookeeper.resumed().await?,
             Err((0, Fault::NodeExists)) => match zookeeper.get(&paths.base).await? {
-                Some(node) if node.data == participants => return Ok(()),
+                Some(node) if node.data == said => return Ok(()),
                 Some(node) => {
                     let theirs: Vec<Participant> = codec::decode(&node.data, "participants")?;
-                    let ours: Vec<Participant> = codec::decode(participants, "participants")?;
                     return Err(Error::invalid(format!(
-                        "{what}: others take part as {theirs:?}, this one as {ours:?}"
+                        "{what}: others take part as {theirs:?}, this one as {participants:?}"
                     )));
                 }
                 None => {}

@@ -56,8 +56,8 @@ pub(crate) enum What {
     Kill { run: RunId, why: String },
     /// Nobody will ask for the ends of these tasks any more.
     Forget { run: RunId },
-    /// Expect no more tasks.
-    Drain,
+    /// Expect no more tasks, and perhaps an end when there are none.
+    Drain { stop: bool },
     /// The groom is not needed any more.
     Stop,
 }
@@ -105,7 +105,7 @@ impl What {
         match self {
             What::Launch(launch) => launch.submission.spec.arguments.len() + bounds::ENVIRONMENT_BYTES_MAX,
             What::Connect { roster, .. } => roster.bytes(),
-            What::Kill { .. } | What::Forget { .. } | What::Drain | What::Stop => 0,
+            What::Kill { .. } | What::Forget { .. } | What::Drain { .. } | What::Stop => 0,
         }
     }
 
@@ -118,7 +118,7 @@ impl What {
                 bounds::between("the grooms of a run", grooms, u64::from(*me) + 1, PEERS_MAX as u64)
             }
             What::Kill { why, .. } => bounds::text("the reason of a kill", why, bounds::MESSAGE_BYTES_MAX),
-            What::Forget { .. } | What::Drain | What::Stop => Ok(()),
+            What::Forget { .. } | What::Drain { .. } | What::Stop => Ok(()),
         }
     }
 }
@@ -188,8 +188,11 @@ mod tests {
             What::Launch(Launch { run, epoch: Epoch(1), submission: Arc::new(submission), peers })
         };
         let connect = |addresses| What::Connect { run, me: 0, roster: Arc::new(roster(addresses)) };
-        let fine =
-            vec![launch(1, spec(2), &[0, 1]), connect(vec![vec!["a:1".to_owned()]; 1024]), What::Drain];
+        let fine = vec![
+            launch(1, spec(2), &[0, 1]),
+            connect(vec![vec!["a:1".to_owned()]; 1024]),
+            What::Drain { stop: true },
+        ];
         assert!(orders(fine).validate().is_ok());
         for (wrong, says) in [
             (launch(2, spec(2), &[0]), "as job"),

@@ -13,7 +13,7 @@ use crate::cluster::model::ids::{Digest, Epoch, Moment, RunId, Secret, Session, 
 use crate::cluster::model::job::{Came, Cause, JobOutcome, JobState, PeerOutcome, Stage};
 use crate::cluster::model::record::{Booking, Launched, Progress, StoredJob};
 use crate::cluster::model::report::tests::info;
-use crate::cluster::model::report::{GroomInfo, Held, Registration, Report, Request, TaskReport};
+use crate::cluster::model::report::{Drained, GroomInfo, Held, Registration, Report, Request, TaskReport};
 use crate::cluster::model::spec::{JobSpec, Slots, Submission};
 use crate::cluster::model::task::{Ended, How, Returned, TaskStatus};
 use crate::ids::{Host, JobId, PeerId};
@@ -54,7 +54,7 @@ fn registration() -> Request {
         session: SESSION,
         epoch: Epoch(7),
         info: GroomInfo { rack: Some("r".to_owned()), ..info("h", 4, 1) },
-        draining: true,
+        draining: Some(Drained { stop: true }),
         tasks: vec![Held { task: task(1), memory_bytes: 9 }],
     })
 }
@@ -99,7 +99,7 @@ fn orders() -> Answer {
         What::Connect { run: RUN, me: 1, roster: Arc::new(roster()) },
         What::Kill { run: RUN, why: "no".to_owned() },
         What::Forget { run: RUN },
-        What::Drain,
+        What::Drain { stop: true },
         What::Stop,
     ];
     let actions = (1..).zip(whats).map(|(id, what)| Action { id, epoch: Epoch(7), what }).collect();
@@ -178,7 +178,7 @@ fn the_bytes_are_pinned() {
         concat!(
             "0000000001000000000000006702010000000000000300000000000000070000000000000001000000000000006803",
             "00000000000000683a30040000000000004000000000010100000000000000720500000000000000302e312e300000",
-            "0000000000000101000000000000001000000000000000111111111111111111111111111111110100000002000000",
+            "000000000000010101000000000000001000000000000000111111111111111111111111111111110100000002000000",
             "0900000000000000",
         )
     );
@@ -190,7 +190,7 @@ fn the_bytes_are_pinned() {
         summary(&encoded(&outcome())),
     ];
     let pinned =
-        [(1133, 0x1b56_138b), (557, 0x891e_f371), (73, 0x961c_9272), (304, 0x0445_eccc), (290, 0x9df5_810f)];
+        [(1133, 0x1b56_138b), (558, 0x3be0_155d), (73, 0x961c_9272), (304, 0x0445_eccc), (290, 0x9df5_810f)];
     assert_eq!(all, pinned);
 }
 

@@ -32,6 +32,13 @@ pub(crate) struct GroomInfo {
     pub(crate) labels: BTreeMap<String, String>,
 }
 
+/// What a groom was told that takes no more tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Drained {
+    /// It ends when it has none.
+    pub(crate) stop: bool,
+}
+
 /// A groom opens a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Registration {
@@ -40,8 +47,8 @@ pub(crate) struct Registration {
     /// The greatest that it has seen.
     pub(crate) epoch: Epoch,
     pub(crate) info: GroomInfo,
-    /// It was told to take no more tasks.
-    pub(crate) draining: bool,
+    /// It was told to take no more tasks, and perhaps that it ends when it has none.
+    pub(crate) draining: Option<Drained>,
     /// All tasks that it was told to launch and not yet to forget.
     pub(crate) tasks: Vec<Held>,
 }
@@ -226,7 +233,7 @@ pub(crate) mod tests {
                 session,
                 epoch: Epoch(1),
                 info: info("dn1", 1, 1),
-                draining: false,
+                draining: None,
                 tasks: vec![Held { task, memory_bytes }; count],
             })
         };

@@ -87,7 +87,18 @@ impl JobSpec {
             )));
         }
         self.preferred.iter().flatten().try_for_each(validate_host)?;
+        let names = self.preferred.iter().flatten().map(|host| host.name().len()).sum();
+        bounds::at_most(
+            "a job, in bytes of the hosts that it prefers,",
+            names,
+            bounds::ENVIRONMENT_BYTES_MAX,
+        )?;
         validate_environment(&self.environment)
+    }
+
+    /// The memory of all of its peers, in bytes.
+    pub(crate) fn memory_of_all(&self) -> u64 {
+        self.memory_bytes.saturating_mul(u64::from(self.peers))
     }
 }
 

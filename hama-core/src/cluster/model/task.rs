@@ -114,6 +114,15 @@ impl TaskStatus {
         }
     }
 
+    /// The last superstep that it is known to have been in.
+    pub(crate) fn superstep(&self) -> u64 {
+        match self {
+            TaskStatus::Running { superstep, .. } => *superstep,
+            TaskStatus::Ended(ended) => ended.superstep,
+            TaskStatus::Launching | TaskStatus::Ready | TaskStatus::Told => 0,
+        }
+    }
+
     /// Whether its process is gone.
     pub(crate) fn is_ended(&self) -> bool {
         self.rank() == 3

@@ -7,7 +7,7 @@ use crate::cluster::model::error::WireError;
 use crate::cluster::model::ids::{Epoch, GroomId, Moment, RunId, Session};
 use crate::cluster::model::job::{Cause, Stage};
 use crate::cluster::model::record::Booking;
-use crate::cluster::model::report::{Registration, Report, Request, TaskReport};
+use crate::cluster::model::report::{Drained, Registration, Report, Request, TaskReport};
 use crate::cluster::model::task::How;
 use crate::cluster::scheduler::groom::{Draining, Groom, Hold, Presence};
 use crate::cluster::scheduler::{GROOMS_MAX, Scheduler, tell};
@@ -77,15 +77,20 @@ impl Scheduler {
         let before = std::mem::take(&mut groom.holds);
         let drained = match groom.draining {
             _ if groom.start != session.start => Draining::No,
-            Draining::No if *draining => Draining::Stay,
+            Draining::No => match draining {
+                None => Draining::No,
+                Some(Drained { stop: false }) => Draining::Stay,
+                Some(Drained { stop: true }) => Draining::Stop,
+            },
             Draining::Stopped => Draining::Stop,
             drained => drained,
         };
         *groom = Groom::expected(session.start, now);
         groom.presence = Presence::Present(*session, info.clone());
         groom.draining = drained;
-        if drained != Draining::No && !draining {
-            tell(&mut self.grooms, &mut self.effects, self.epoch, name, What::Drain);
+        if drained != Draining::No && draining.is_none() {
+            let stop = drained == Draining::Stop;
+            tell(&mut self.grooms, &mut self.effects, self.epoch, name, What::Drain { stop });
         }
         self.is_room_new = true;
         let mut has = BTreeMap::<RunId, Hold>::new();

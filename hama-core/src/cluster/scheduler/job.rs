@@ -29,6 +29,8 @@ pub(crate) struct Job {
     pub(crate) tasks: Vec<Task>,
     /// Since when it waits for more grooms than there are.
     pub(crate) unfit_since: Option<Moment>,
+    /// What its peers have left that returned, in bytes.
+    left_bytes: usize,
     /// Its outcome is being put away.
     pub(crate) is_settled: bool,
     /// How far its cause may be from the first one, which is not heard yet: [`How::remoteness`].
@@ -65,6 +67,7 @@ impl Job {
             since: now,
             tasks: Vec::new(),
             unfit_since: None,
+            left_bytes: 0,
             is_settled: false,
             remoteness: 0,
         };
@@ -164,18 +167,24 @@ impl Job {
         Some(Cause::Failed(error.at(at)))
     }
 
-    /// Why it has to end although all of its peers returned: they left too much.
-    pub(crate) fn excess(&self) -> Option<Cause> {
-        let bytes: usize =
-            self.tasks.iter().filter_map(Task::returned).map(|returned| returned.bytes()).sum();
-        (bytes > JOB_OUTPUT_BYTES_MAX).then(|| {
+    /// A peer has returned: why the job has to end although it did, where all of them leave too much.
+    pub(crate) fn has_returned(&mut self, peer: PeerId) -> Option<Cause> {
+        let returned = self.tasks.get(peer.index())?.returned()?;
+        self.left_bytes += returned.bytes();
+        (self.left_bytes > JOB_OUTPUT_BYTES_MAX).then(|| {
             let message = format!(
-                "cannot keep what the {} peers of {} left: {bytes} bytes, the limit is {JOB_OUTPUT_BYTES_MAX}",
+                "cannot keep what the {} peers of {} leave: {} bytes so far, the limit is {JOB_OUTPUT_BYTES_MAX}",
                 self.tasks.len(),
-                self.spec().program
+                self.spec().program,
+                self.left_bytes
             );
             Cause::failed(ErrorKind::Invalid, message)
         })
+    }
+
+    /// It ends without a result: what its peers have left is of no use.
+    pub(crate) fn forget_outputs(&mut self) {
+        self.tasks.iter_mut().for_each(Task::forget_output);
     }
 
     /// How it is, for those who ask.
@@ -235,17 +244,19 @@ impl Task {
 
     /// The last superstep that it is known to have been in.
     pub(crate) fn superstep(&self) -> u64 {
-        match &self.status {
-            TaskStatus::Running { superstep, .. } => *superstep,
-            TaskStatus::Ended(ended) => ended.superstep,
-            TaskStatus::Launching | TaskStatus::Ready | TaskStatus::Told => 0,
-        }
+        self.status.superstep()
     }
 
     fn returned(&self) -> Option<&Arc<Returned>> {
         match &self.status {
             TaskStatus::Ended(Ended { how: How::Returned(returned), .. }) => Some(returned),
             _ => None,
+        }
+    }
+
+    fn forget_output(&mut self) {
+        if let TaskStatus::Ended(Ended { how: How::Returned(returned), .. }) = &mut self.status {
+            *returned = Arc::default();
         }
     }
 

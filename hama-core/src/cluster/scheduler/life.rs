@@ -76,7 +76,13 @@ impl Scheduler {
         if groom.draining != Draining::Stopped {
             groom.draining = then;
             self.is_room_new = true;
-            tell(&mut self.grooms, &mut self.effects, self.epoch, name, What::Drain);
+            tell(
+                &mut self.grooms,
+                &mut self.effects,
+                self.epoch,
+                name,
+                What::Drain { stop: then == Draining::Stop },
+            );
             self.stop_drained(name);
         }
         self.start_queued(now);
@@ -172,7 +178,11 @@ impl Scheduler {
 
     /// A task has ended: if not well, so does its job.
     pub(super) fn ended(&mut self, id: JobId, peer: PeerId, now: Moment) {
-        let Some(job) = self.jobs.get(&id) else { return };
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let excess = job.has_returned(peer);
+        if job.progress.cause.is_some() {
+            job.forget_outputs();
+        }
         let Some(ended) = job.tasks.get(peer.index()).and_then(|task| task.ended()) else { return };
         let remoteness = ended.how.remoteness();
         if let Some(cause) = job.cause_of(peer, ended) {
@@ -180,6 +190,8 @@ impl Scheduler {
             if let Some(job) = self.jobs.get_mut(&id) {
                 job.remoteness = remoteness;
             }
+        } else if let Some(cause) = excess {
+            self.end(id, cause, now);
         }
     }
 
@@ -189,6 +201,7 @@ impl Scheduler {
         let (was, why) = (job.stage(), cause.why());
         job.progress.cause = Some(cause);
         job.remoteness = 0;
+        job.forget_outputs();
         if was != Stage::Ending {
             job.come(Stage::Ending, now);
         }
@@ -225,14 +238,9 @@ impl Scheduler {
         if job.stage() == Stage::Queued || job.is_settled || !job.is_ended() {
             return;
         }
-        if job.progress.cause.is_none() {
-            if let Some(cause) = job.excess() {
-                return self.end(id, cause, now);
-            }
-            if job.stage() != Stage::Returned {
-                job.come(Stage::Returned, now);
-                self.record_move(id);
-            }
+        if job.progress.cause.is_none() && job.stage() != Stage::Returned {
+            job.come(Stage::Returned, now);
+            self.record_move(id);
         }
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.is_settled = true;

@@ -63,7 +63,7 @@ mod tests {
         let mut mailbox = Mailbox::default();
         assert!(mailbox.is_empty() && mailbox.unseen().is_empty());
         for _ in 0..ACTIONS_MAX + 10 {
-            mailbox.put(Epoch(1), What::Drain);
+            mailbox.put(Epoch(1), What::Drain { stop: true });
         }
         assert_eq!(mailbox.unseen().len(), ACTIONS_MAX);
         assert_eq!(mailbox.unseen(), mailbox.unseen());
@@ -83,7 +83,7 @@ mod tests {
         let addresses = vec![vec!["x".repeat(PART_BYTES_MAX)]];
         let large = What::Connect { run, me: 0, roster: Arc::new(Roster { addresses, grooms: Vec::new() }) };
         let mut mailbox = Mailbox::default();
-        for what in [large.clone(), large, What::Drain, What::Stop] {
+        for what in [large.clone(), large, What::Drain { stop: true }, What::Stop] {
             mailbox.put(Epoch(1), what);
         }
         assert_eq!(mailbox.unseen().len(), 1);

@@ -7,7 +7,7 @@ use crate::cluster::model::error::WireError;
 use crate::cluster::model::ids::{Epoch, GroomId, Moment, RunId};
 use crate::cluster::model::job::{Cause, Stage};
 use crate::cluster::model::record::{Booking, Launched, Record, StoredJob};
-use crate::cluster::model::spec::Submission;
+use crate::cluster::model::spec::{Slots, Submission};
 use crate::cluster::scheduler::groom::Hold;
 use crate::cluster::scheduler::job::Job;
 use crate::cluster::scheduler::placement::{self, Room, Share};
@@ -73,16 +73,34 @@ impl Scheduler {
         if whole.is_empty() { Ok(()) } else { placement::fits_ever(spec, &whole) }
     }
 
-    /// Starts the first of the queue as long as there is room for it. The others wait for the first.
+    /// Starts the first of the queue as long as there is room for it. The others wait for the first, but not for a client
+    /// that other clients keep from starting: it may be these whose jobs wait.
     pub(super) fn start_queued(&mut self, now: Moment) {
         while self.is_room_new {
-            let Some(id) = self.queue.front().copied() else { break };
+            let for_clients = self.room_for_clients();
+            let may_start = |id: &&JobId| {
+                let spec = self.jobs.get(*id).map(Job::spec).filter(|spec| spec.slots == Slots::Unneeded);
+                spec.is_none_or(|spec| for_clients.is_none_or(|room| spec.memory_of_all() <= room))
+            };
+            let Some(id) = self.queue.iter().find(may_start).copied() else { break };
             if !self.start(id, now) {
                 break;
             }
-            self.queue.pop_front();
+            self.queue.retain(|queued| *queued != id);
         }
         self.is_room_new = false;
+    }
+
+    /// The memory that more clients of jobs may take, as all of them together leave three quarters to the jobs that they
+    /// wait for. The first may take what there is.
+    fn room_for_clients(&self) -> Option<u64> {
+        let is_client =
+            |run: &RunId| self.jobs.get(&run.job).is_some_and(|job| job.spec().slots == Slots::Unneeded);
+        let holds = self.grooms.values().flat_map(|groom| &groom.holds);
+        let of_clients = holds.filter(|(run, _)| is_client(run)).map(|(_, hold)| hold.memory_taken());
+        let taken = of_clients.fold(0, u64::saturating_add);
+        let whole = self.grooms.values().filter_map(|groom| groom.whole()).map(|room| room.memory_bytes);
+        (taken > 0).then(|| (whole.fold(0, u64::saturating_add) / 4).saturating_sub(taken))
     }
 
     fn start(&mut self, id: JobId, now: Moment) -> bool {

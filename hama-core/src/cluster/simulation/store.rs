@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::cluster::model::job::{JobOutcome, Stage};
 use crate::cluster::model::record::{Record, StoredJob};
+use crate::cluster::model::spec::Slots;
 use crate::ids::JobId;
 
 #[derive(Default)]
@@ -51,7 +52,11 @@ impl Store {
 
     fn check_order(&self, job: JobId, to: Stage) -> Result<(), String> {
         let Some(number) = self.jobs.get(&job).map(|stored| stored.number) else { return Ok(()) };
-        let waits = |stored: &&StoredJob| stored.number < number && stored.progress.stage == Stage::Queued;
+        // A client may have to wait for other clients, and the jobs behind it go on.
+        let waits = |stored: &&StoredJob| {
+            let is_client = stored.submission.spec.slots == Slots::Unneeded;
+            stored.number < number && stored.progress.stage == Stage::Queued && !is_client
+        };
         match self.jobs.values().find(waits) {
             Some(first) if to == Stage::Starting => {
                 Err(format!("job {job} starts, and job {} came before it", first.submission.job))

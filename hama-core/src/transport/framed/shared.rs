@@ -76,7 +76,8 @@ pub(crate) enum Goodbye {
 pub(crate) struct Gathering {
     /// By sequence: they may arrive in any order.
     pub(crate) items: BTreeMap<u64, Item>,
-    pub(crate) told: Option<Totals>,
+    /// What the sender told; it tells nothing where it sent nothing.
+    pub(crate) told: Totals,
 }
 
 /// A bundle or a payload as it arrived.

@@ -243,7 +243,7 @@ pub(crate) fn delivered(state: &mut State, from: PeerId, header: &Header, sink: 
     let item = match sink {
         Sink::Skip | Sink::Control => return Ok(()),
         Sink::Totals(bytes) => {
-            state.gathering(header.superstep, from).told = Some(Totals::from_bytes(&bytes));
+            state.gathering(header.superstep, from).told = Totals::from_bytes(&bytes);
             return Ok(());
         }
         Sink::Bundle(bytes) => Item::Bundle(bundle(header, bytes)),

@@ -143,6 +143,10 @@ fn a_drained_groom_goes_on_with_what_it_has_and_then_stops() {
     let has = |cluster: &Cluster, effect| cluster.done.contains(&(name("a"), effect));
     assert!(has(&cluster, Effect::Drain) && !has(&cluster, Effect::Stop));
     assert_eq!(cluster.state(1), JobState::Running);
+    // Another master learns of it from the groom.
+    cluster.succeed();
+    cluster.exchange();
+    assert!(!has(&cluster, Effect::Stop));
     cluster.finish(1);
     cluster.exchange();
     assert!(has(&cluster, Effect::Stop));

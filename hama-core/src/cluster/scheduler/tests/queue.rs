@@ -86,6 +86,21 @@ fn memory_is_counted_over_all_jobs() {
 }
 
 #[test]
+fn clients_leave_room_for_the_jobs_that_they_wait_for() {
+    let client = || JobSpec { slots: Slots::Unneeded, memory_bytes: 3 << 30, ..spec(1) };
+    let mut cluster = Cluster::new(&[("a", 2), ("b", 2)]);
+    (1..=3).for_each(|job| cluster.submit(job, client()).unwrap());
+    cluster.submit(4, JobSpec { memory_bytes: 5 << 30, ..spec(2) }).unwrap();
+    cluster.exchange();
+    let states = |cluster: &Cluster| [1, 2, 3, 4].map(|job| cluster.state(job));
+    let [starts, waits] = [JobState::Starting, JobState::Queued];
+    assert_eq!(states(&cluster), [starts.clone(), waits.clone(), waits.clone(), starts]);
+    cluster.run(1);
+    cluster.finish(1);
+    assert_eq!((cluster.state(2), cluster.state(3)), (JobState::Starting, waits));
+}
+
+#[test]
 fn what_never_fits_is_refused_with_the_numbers() {
     let mut cluster = Cluster::new(&[("a", 2), ("b", 2)]);
     let error = cluster.submit(1, spec(5)).unwrap_err();

@@ -10,6 +10,7 @@ use crate::message::compress::Bundle;
 use crate::transport::budget::IN_MEMORY_BYTES_MAX;
 use crate::transport::framed::faulty;
 use crate::transport::framed::header::{HEADER_BYTES, Header, Kind};
+use crate::transport::framed::tests::TOLD;
 
 /// Peer 0, and the bare connection that peer 1 is.
 struct Half {
@@ -51,7 +52,7 @@ fn a_process_that_is_gone_is_noticed_at_once() {
     half.far.write_all(&cut).unwrap();
     drop(half.far);
     let begun = Instant::now();
-    assert!(half.end.finish(0, &[Totals::default(); 2]).is_err());
+    assert!(half.end.finish(0, &[TOLD; 2]).is_err());
     assert!(begun.elapsed() < SOON / 4);
     let error = half.common.abort.take();
     assert_eq!(error.kind(), ErrorKind::PeerLost);
@@ -70,7 +71,7 @@ fn a_process_that_hangs_is_lost_in_time() {
         let payload = pool.take(bytes).unwrap().freeze();
         // All of it is in the system's buffers, or as much as these take.
         half.end.send_payload(0, &[peer(1)], &payload).unwrap();
-        assert!(half.end.finish(0, &[Totals::default(); 2]).is_err());
+        assert!(half.end.finish(0, &[TOLD; 2]).is_err());
         assert!(begun.elapsed() >= lost_after && begun.elapsed() < SOON / 4, "{:?}", begun.elapsed());
         let error = half.common.abort.take();
         assert_eq!(error.kind(), ErrorKind::PeerLost);
@@ -110,7 +111,7 @@ fn a_process_that_reads_slowly_is_not_lost() {
             let _ = far.read(&mut bytes);
         });
         end.send_payload(0, &[peer(1)], &payload).unwrap();
-        end.finish(0, &[Totals::default(); 2]).unwrap();
+        end.finish(0, &[TOLD; 2]).unwrap();
         assert!(begun.elapsed() > common.lost_after);
         drop(end);
     });
@@ -201,8 +202,7 @@ fn what_is_damaged_doubled_or_of_others_is_counted() {
     ] {
         send(&mut far, Header { route: foreign, sequence: 1, ..bundle }, b"z");
     }
-    let told = Totals { messages: 1, bundles: 1, bundle_bytes: 1, ..Totals::default() };
-    let told_bytes = told.to_bytes();
+    let told_bytes = TOLD.to_bytes();
     send(&mut far, Header { sequence: 1, ..header(Kind::EndOfStep, &told_bytes) }, &told_bytes);
     let last = Header { sequence: 1, ..header(Kind::Ack, b"") };
     thread::scope(|scope| {
@@ -218,7 +218,7 @@ fn what_is_damaged_doubled_or_of_others_is_counted() {
                 }
             }
         });
-        end.finish(0, &[Totals::default(); 2]).unwrap();
+        end.finish(0, &[Totals::default(), TOLD]).unwrap();
     });
     let arrived = end.take(0).unwrap();
     assert_eq!((arrived.len(), arrived[0].bundles.len()), (1, 1));
