@@ -1,10 +1,10 @@
 //! The barrier of a job over ZooKeeper, with one participant per groom.
 //!
-//! All hear the names of new nodes in one folder. A few grooms arrive with a node there whose name is what their peers say:
-//! each hears all, and a superstep takes one write after the other's at most, but as many events as there are pairs. Where
-//! they are many, a groom arrives with one multi: it makes a node elsewhere and sets the counter, whose version tells who is
-//! last. The last one adds up what all say and makes the node whose name is the tally. A node that is there already was made
-//! before a connection was lost, so nobody counts twice.
+//! All hear the names of new nodes in one folder. A few grooms arrive with a node there whose name is what their peers say,
+//! and each hears that of all: no write waits for another one, but there are as many events as pairs. Where they are many, a
+//! groom arrives with one multi: it makes a node elsewhere and sets the counter, whose version tells who is last. The last
+//! one adds up what all say and makes the node whose name is the tally. A node that is there already was made before a
+//! connection was lost, so nobody counts twice.
 //!
 //! All nodes are of sessions, or go with the last of their children: a job whose grooms die leaves nothing.
 
@@ -145,8 +145,7 @@ impl Meeting {
         }
     }
 
-    /// Tells all what the peers here say, and hears what theirs say: one write after the other's, and as many events as there
-    /// are pairs.
+    /// Tells all what the peers here say, and hears what theirs say.
     async fn tell_all(&mut self, superstep: u64, summary: Summary) -> Result<Tally> {
         let what = format!("cannot arrive at the barrier of superstep {superstep}");
         let path = self.paths.told(News::Arrived(superstep, self.me, summary));
