@@ -92,6 +92,8 @@ impl Bsp for Unwatched {
     type Output = ();
 
     fn bsp(&self, peer: &mut Peer<()>) -> Result<(), BoxError> {
+        let next = peer.peer((peer.index() + 1) % peer.count())?;
+        peer.send(next, &())?;
         drop(peer.sync()?);
         if peer.index() == 0 {
             return Err(self.0.clone().into());
