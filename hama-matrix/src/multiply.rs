@@ -1,6 +1,7 @@
 //! A product as supersteps: superstep s multiplies panel s out of its inbox, sends its share of panel s + 1,
 //! and reads its share of panel s + 2 meanwhile.
 
+mod factors;
 mod panels;
 mod program;
 mod reader;

@@ -1,6 +1,6 @@
 //! The program that every peer of a product runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::time::Instant;
@@ -11,7 +11,8 @@ use hama_core::{
 use hama_hdfs::{ElementType, Extent, TileIndex};
 use serde::{Deserialize, Serialize};
 
-use super::panels::{Held, Key, key};
+use super::factors::readers_of_a_peer;
+use super::panels::{Held, key};
 use super::reader::Reader;
 use super::reduce::add_ascending;
 use super::sum::{Product, Sum};
@@ -19,7 +20,7 @@ use crate::grid::Coordinates;
 use crate::kernel::{Kernel, Part};
 use crate::placement::Sites;
 use crate::plan::Plan;
-use crate::plan::steps::{Brick, Need, Step};
+use crate::plan::steps::{Brick, Step};
 use crate::problem::Operand;
 use crate::read_ahead::ReadAhead;
 use crate::scalar::Scalar;
@@ -37,12 +38,12 @@ use crate::write_behind::{Places, WriteBehind};
 /// s + 1 and then computes, while others may be a superstep ahead.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Multiply<T> {
-    plan: Plan,
+    pub(super) plan: Plan,
     a: SourceRef,
     b: SourceRef,
     c: Target,
     /// On a cluster.
-    sites: Option<Sites>,
+    pub(super) sites: Option<Sites>,
     element: PhantomData<T>,
 }
 
@@ -59,10 +60,10 @@ pub(crate) enum Tile {
 
 /// What a peer holds between supersteps.
 pub(crate) struct State<T> {
-    me: u64,
+    pub(super) me: u64,
     kernel: Kernel<T>,
     next_step: u64,
-    reader: ReadAhead,
+    pub(super) reader: ReadAhead,
     writer: WriteBehind,
     // Packed tiles of the panel at hand as far as this peer has read them itself, and the strip that stays.
     held: Held,
@@ -80,51 +81,6 @@ impl<T: Scalar> Multiply<T> {
         sites: Option<Sites>,
     ) -> Multiply<T> {
         Multiply { plan, a, b, c, sites, element: PhantomData }
-    }
-
-    /// The tiles that a peer needs in a step, and who reads them.
-    fn needs(&self, peer: u64, step: Step) -> Vec<Need> {
-        let needs = self.plan.needs(peer, step);
-        match &self.sites {
-            Some(sites) => sites.assign(&self.plan.problem, needs),
-            None => needs,
-        }
-    }
-
-    /// Starts reading the tiles of a step that this peer reads for all that share them.
-    fn request(&self, state: &State<T>, index: u64) -> Result<()> {
-        if index >= self.plan.step_count() {
-            return Ok(());
-        }
-        let needs = self.needs(state.me, self.plan.step(index));
-        let own = needs.into_iter().filter(|need| need.reader == state.me);
-        state.reader.request(own.collect())
-    }
-
-    /// Waits for this peer's share of a step's tiles, sends it to those that share them, and asks for the
-    /// share of the step after.
-    fn pass_on(
-        &self,
-        state: &State<T>,
-        index: u64,
-        outbox: &mut Outbox<Tile>,
-    ) -> Result<Vec<(Need, Payload)>> {
-        if index >= self.plan.step_count() {
-            return Ok(Vec::new());
-        }
-        let start = Instant::now();
-        let read = state.reader.answer()?;
-        outbox.add_read(start.elapsed(), read.iter().map(|(_, payload)| payload.len() as u64).sum());
-        self.request(state, index + 1)?;
-        for (need, payload) in &read {
-            self.sites.iter().for_each(|sites| sites.count_read(outbox, &self.plan.problem, need));
-            let others = need.sharers.iter().filter(|&&peer| peer != state.me);
-            let others: Vec<PeerId> =
-                others.map(|&peer| outbox.peer(peer as usize)).collect::<Result<_>>()?;
-            let tile = Tile::Factor(need.operand, need.tile.row, need.tile.col);
-            outbox.send_many_with(&others, &tile, payload)?;
-        }
-        Ok(read)
     }
 
     /// Sorts what came in for a step: tiles of factors are held, partial sums are added up and written, mirror
@@ -181,15 +137,6 @@ impl<T: Scalar> Multiply<T> {
             self.write(state, at, own, outbox)?;
         }
         Ok(())
-    }
-
-    /// The tiles of a step that others read for this peer.
-    fn awaited(&self, me: u64, index: u64) -> BTreeSet<Key> {
-        if index >= self.plan.step_count() {
-            return BTreeSet::new();
-        }
-        let needs = self.needs(me, self.plan.step(index));
-        needs.into_iter().filter(|need| need.reader != me).map(|need| key(need.operand, need.tile)).collect()
     }
 
     /// A payload of the length that its tile has.
@@ -301,14 +248,6 @@ impl<T: Scalar> Multiply<T> {
             !work.inner.contains(&inner) || (self.plan.keeps(operand) && !ends)
         });
     }
-}
-
-/// How many readers a peer has, so that the `peers` of its process together have as many as the sources are best read by.
-fn readers_of_a_peer((a, b): &(Source, Source), peers: usize) -> usize {
-    if a.scratch_bytes() + b.scratch_bytes() > 0 {
-        return 1;
-    }
-    (a.readers_at_once().max(b.readers_at_once()) / peers).max(1)
 }
 
 impl<T: Scalar> SuperstepProgram for Multiply<T> {
